@@ -1,0 +1,76 @@
+"""jaxfit: fit scaling laws from thousands of starts, in every group of a table at once.
+
+Names are loaded when first used, so that importing jaxfit, or asking the command for help, does
+not wait for JAX.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import reference as reference
+    from .fitting import fit as fit
+    from .laws import LAWS as LAWS
+    from .laws import Law as Law
+    from .laws import law as law
+    from .losses import MSE as MSE
+    from .losses import Huber as Huber
+    from .losses import LogHuber as LogHuber
+    from .losses import LogMSE as LogMSE
+    from .losses import SoftL1 as SoftL1
+    from .result import Fit as Fit
+    from .result import load as load
+    from .solve.adam import Adam as Adam
+    from .solve.keep import Keep as Keep
+    from .solve.lbfgs import LBFGS as LBFGS
+    from .solve.levenberg_marquardt import LevenbergMarquardt as LevenbergMarquardt
+    from .solve.pipeline import PIPELINES as PIPELINES
+    from .status import STATUS as STATUS
+    from .status import GroupsFailed as GroupsFailed
+    from .supports import Interval as Interval
+    from .supports import Positive as Positive
+    from .supports import Real as Real
+    from .tables import read as read
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Adam": "solve.adam",
+    "Fit": "result",
+    "GroupsFailed": "status",
+    "Huber": "losses",
+    "Interval": "supports",
+    "Keep": "solve.keep",
+    "LAWS": "laws",
+    "LBFGS": "solve.lbfgs",
+    "Law": "laws",
+    "LevenbergMarquardt": "solve.levenberg_marquardt",
+    "LogHuber": "losses",
+    "LogMSE": "losses",
+    "MSE": "losses",
+    "PIPELINES": "solve.pipeline",
+    "Positive": "supports",
+    "Real": "supports",
+    "STATUS": "status",
+    "SoftL1": "losses",
+    "fit": "fitting",
+    "law": "laws",
+    "load": "result",
+    "read": "tables",
+}
+_MODULES = {"plot", "reference", "synthetic"}
+__all__ = sorted(_HOMES.keys() | _MODULES)  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
+    if name in _HOMES:
+        value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,5 @@
+"""`python -m jaxfit`."""
+
+from .cli import main
+
+raise SystemExit(main())

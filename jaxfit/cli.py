@@ -1,0 +1,369 @@
+"""The command `jaxfit`: flags into calls, answers into text. The only place that prints."""
+
+import argparse
+import csv
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+OK, BAD_INPUT, GROUPS_NOT_OK, INTERRUPTED = 0, 1, 2, 130
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        self.print_usage(sys.stderr)
+        self.exit(BAD_INPUT, f"jaxfit: {message}\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command with the given arguments; returns its exit code.
+
+    0 ok, 1 bad usage or data, 2 some groups not ok under --strict, 130 interrupted.
+    """
+    options = _parser().parse_args(argv)
+    try:
+        return options.run(options)
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        if os.environ.get("JAXFIT_DEBUG"):
+            raise
+        notes = "".join(f"\n  {note}" for note in getattr(error, "__notes__", ()))
+        text = f"{error.strerror}" if isinstance(error, OSError) and error.strerror else error
+        print(f"jaxfit: {text}{notes}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("jaxfit: interrupted; nothing was written.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="jaxfit", description="Fit scaling laws to every group of a table of training runs."
+    )
+    parser.add_argument("--version", action="version", version=_version())
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
+    _add_fit(commands)
+    _add_predict(commands)
+    add = commands.add_parser("laws", help="list the laws, or show one")
+    add.add_argument("name", nargs="?", metavar="NAME")
+    add.set_defaults(run=_laws)
+    add = commands.add_parser("doctor", help="check this installation")
+    _add_cache(add)
+    add.set_defaults(run=_doctor)
+    add = commands.add_parser("demo", help="fit a synthetic table and write a plot and a fit")
+    add.add_argument("--folder", type=Path, default=Path("jaxfit-demo"), help="where to write")
+    _add_cache(add)
+    add.set_defaults(run=_demo)
+    return parser
+
+
+def _add_fit(commands):
+    add = commands.add_parser("fit", help="fit a law to every group of a table")
+    add.add_argument("data", help="CSV or Parquet file, one training run a row")
+    add.add_argument("--law", required=True, help="name of a law; `jaxfit laws` lists them")
+    add.add_argument("--target", required=True, metavar="COLUMN", help="column to predict")
+    add.add_argument("--by", nargs="+", metavar="COLUMN", help="column(s) that make the groups")
+    add.add_argument(
+        "--inputs", nargs="+", metavar="INPUT=COLUMN", help="columns of the law's inputs"
+    )
+    add.add_argument("--loss", default="mse", help="mse, log-mse, huber, log-huber or soft-l1")
+    add.add_argument("--delta", type=float, help="where a robust loss turns linear")
+    add.add_argument("--starts", type=int, default=1024, help="starts a group (default 1024)")
+    add.add_argument("--seed", type=int, default=0, help="of the starts (default 0)")
+    add.add_argument("--weights", metavar="COLUMN", help="column of weights")
+    add.add_argument("--bounds", nargs="+", metavar="NAME=LOW,HIGH", help="bounds of parameters")
+    add.add_argument(
+        "--nan", choices=("raise", "mask"), default="raise", help="mask rows with missing cells"
+    )
+    add.add_argument("--thousands", metavar="CHAR", help="thousands separator in cells")
+    add.add_argument("--decimal", metavar="CHAR", default=".", help="decimal mark in cells")
+    add.add_argument("--out", type=Path, metavar="FILE", help="save the fit")
+    add.add_argument("--plot", type=Path, metavar="FILE", help="draw the fit (png, pdf, svg)")
+    add.add_argument("--overwrite", action="store_true", help="replace files that exist")
+    add.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    add.add_argument("--strict", action="store_true", help="exit with 2 unless all groups are ok")
+    _add_cache(add)
+    add.set_defaults(run=_fit)
+
+
+def _add_predict(commands):
+    add = commands.add_parser("predict", help="evaluate a saved fit at new points")
+    add.add_argument("fit", help="file written by `jaxfit fit --out`")
+    add.add_argument("points", help="CSV or Parquet file with the law's inputs")
+    add.add_argument("--thousands", metavar="CHAR", help="thousands separator in cells")
+    add.add_argument("--decimal", metavar="CHAR", default=".", help="decimal mark in cells")
+    add.add_argument("--out", type=Path, metavar="FILE", help="write CSV here, not to the screen")
+    add.add_argument("--overwrite", action="store_true", help="replace the file if it exists")
+    add.set_defaults(run=_predict)
+
+
+def _add_cache(parser):
+    parser.add_argument("--no-cache", action="store_true", help="do not keep compiled programs")
+
+
+def _fit(options) -> int:
+    from . import losses
+    from .fitting import fit
+    from .tables import read
+
+    for path in (options.out, options.plot):
+        _refuse_existing(path, options.overwrite)
+    _use_cache(options)
+    table = read(options.data, thousands=options.thousands, decimal=options.decimal)
+    result = fit(
+        options.law,
+        table,
+        target=options.target,
+        by=options.by,
+        inputs=_pairs(options.inputs, "--inputs"),
+        loss=losses.get(options.loss, options.delta),
+        starts=options.starts,
+        seed=options.seed,
+        weights=options.weights,
+        bounds=_bounds(options.bounds),
+        nan=options.nan,
+        progress=_Progress(),
+    )
+    print(json.dumps(_as_json(result), indent=1) if options.json else result.summary())
+    _write(result, options.out, options.plot)
+    return GROUPS_NOT_OK if options.strict and not result.ok.all() else OK
+
+
+def _write(result, out: Path | None, picture: Path | None) -> None:
+    if out is not None:
+        print(f"Fit saved to {result.save(out, overwrite=True)}", file=sys.stderr)
+    if picture is not None:
+        from . import plot
+
+        plot.overview(result, picture)
+        print(f"Plot written to {picture}", file=sys.stderr)
+
+
+def _predict(options) -> int:
+    from .result import load
+    from .tables import read
+
+    _refuse_existing(options.out, options.overwrite)
+    result = load(options.fit)
+    table = read(options.points, thousands=options.thousands, decimal=options.decimal)
+    pred = result.predict(table)
+    by = result.data.by
+    columns = [result.data.columns[name] for name in result.law.inputs]
+    cells = [[str(v) for v in table.column(name).tolist()] for name in columns]
+    if pred.ndim == 1 and by and all(name in table.columns for name in by):
+        keys = [[str(v) for v in table.column(name).tolist()] for name in by]
+        rows = [list(row) for row in zip(*keys, *cells, pred, strict=True)]
+    else:
+        every = pred.reshape(len(result.groups), -1)
+        rows = []
+        for key, values in zip(result.groups, every, strict=True):
+            names = [str(part) for part in (key if len(by) > 1 else (key,))] if by else []
+            rows += [[*names, *row, value] for *row, value in zip(*cells, values, strict=True)]
+    header = [*by, *columns, f"{result.data.target_name}_predicted"]
+    lines = [header, *([_safe_cell(cell) for cell in row] for row in rows)]
+    if options.out is None:
+        csv.writer(sys.stdout, lineterminator="\n").writerows(lines)
+    else:
+        from .storage import write_whole
+
+        write_whole(options.out, _csv_bytes(lines))
+        print(f"{len(rows)} predictions written to {options.out}", file=sys.stderr)
+    return OK
+
+
+def _csv_bytes(lines) -> bytes:
+    import io
+
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(lines)
+    return text.getvalue().encode()
+
+
+def _safe_cell(cell) -> str:
+    """Text for CSV: a leading = + - @ of a name would be run as a formula by spreadsheets."""
+    if isinstance(cell, float):
+        return "" if math.isnan(cell) else repr(float(cell))
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
+    return cell
+
+
+def _laws(options) -> int:
+    from .laws import LAWS
+    from .tables import nearest
+
+    if options.name is None:
+        width = max(map(len, LAWS))
+        for name, law in LAWS.items():
+            print(f"{name:<{width}}  {law.formula}\n{'':<{width}}  {law.source}")
+        return OK
+    if options.name not in LAWS:
+        raise ValueError(
+            f"No law is called `{options.name}`{nearest(options.name, LAWS)} There are: "
+            f"{', '.join(LAWS)}."
+        )
+    law = LAWS[options.name]
+    print(f"{law.name}({', '.join(law.inputs)}) = {law.formula}\n{law.source}\n")
+    print(f"{(law.func.__doc__ or '').strip()}\n\nParameters")
+    for name, support in law.supports:
+        start = support.start
+        drawn = "starts from the data" if callable(start) else f"starts in {start}"
+        if name in law.linear:
+            drawn = "starts by least squares"
+        print(f"  {name}: in [{support.low:g}, {support.high:g}], {drawn}")
+    return OK
+
+
+def _doctor(options) -> int:
+    from .doctor import examine
+
+    facts, problems = examine(_use_cache(options))
+    width = max(len(name) for name, _ in facts)
+    for name, value in facts:
+        print(f"{name:<{width}}  {value}")
+    for problem in problems:
+        print(f"\nProblem: {problem}")
+    print("\n" + ("Something is wrong." if problems else "All is well."))
+    return BAD_INPUT if problems else OK
+
+
+def _demo(options) -> int:
+    began = time.perf_counter()
+    from . import losses, synthetic
+    from .fitting import fit
+
+    _use_cache(options)
+    options.folder.mkdir(parents=True, exist_ok=True)
+    runs = synthetic.families()
+    path = options.folder / "runs.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(runs)
+        writer.writerows(zip(*runs.values(), strict=True))
+    print(f"{len(runs['loss'])} synthetic training runs written to {path}\n", file=sys.stderr)
+    result = fit(
+        "chinchilla",
+        path,
+        target="loss",
+        by="family",
+        loss=losses.LogHuber(1e-3),
+        nan="mask",
+        progress=_Progress(),
+    )
+    print(result.summary(), flush=True)
+    print(file=sys.stderr)
+    picture: Path | None = options.folder / "fit.png"
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        picture = None
+        print('No plot: pip install "jaxfit-laws[plot]" adds it.', file=sys.stderr)
+    _write(result, options.folder / "fit.jaxfit", picture)
+    print(
+        f"{time.perf_counter() - began:.1f} s. Now your own table: jaxfit fit runs.csv --law "
+        "chinchilla --target loss --by family",
+        file=sys.stderr,
+    )
+    return OK
+
+
+class _Progress:
+    """Groups done, on one line of a terminal, or a line at the start and the end elsewhere."""
+
+    def __init__(self):
+        self._began = time.perf_counter()
+
+    def __call__(self, done: int, total: int) -> None:
+        text = f"{done} of {total} groups fitted"
+        if done == 0:
+            text += " (compiling the law; later runs skip this)"
+        elif done == total:
+            text += f" in {time.perf_counter() - self._began:.1f} s"
+        if sys.stderr.isatty():
+            print(f"\r\033[K{text}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+        elif done in (0, total):
+            print(text, file=sys.stderr, flush=True)
+
+
+def _as_json(result) -> dict[str, Any]:
+    columns = result.to_dict()
+    groups = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return {
+        "law": result.law.name,
+        "formula": result.law.formula,
+        "loss_function": repr(result.loss_function),
+        "groups": [{name: _finite(cell) for name, cell in group.items()} for group in groups],
+        "notes": [
+            {"group": note.group, "code": note.code, "text": note.text} for note in result.notes
+        ],
+        "settings": {**result.settings, "bounds": _open_ends(result.settings["bounds"])},
+    }
+
+
+def _finite(cell):
+    return None if isinstance(cell, float) and not math.isfinite(cell) else cell
+
+
+def _open_ends(bounds):
+    return {name: [_finite(low), _finite(high)] for name, (low, high) in bounds.items()}
+
+
+def _pairs(items, flag) -> dict[str, str] | None:
+    if not items:
+        return None
+    pairs = {}
+    for item in items:
+        name, equals, value = item.partition("=")
+        if not equals or not name or not value:
+            raise ValueError(f"{flag} {item!r}: write NAME=VALUE.")
+        if name in pairs:
+            raise ValueError(f"{flag} names {name} twice.")
+        pairs[name] = value
+    return pairs
+
+
+def _bounds(items) -> dict[str, tuple[float, float]] | None:
+    pairs = _pairs(items, "--bounds")
+    if pairs is None:
+        return None
+    bounds = {}
+    for name, value in pairs.items():
+        try:
+            low, high = (float(end) for end in value.split(","))
+        except ValueError:
+            raise ValueError(f"--bounds {name}={value}: write NAME=LOW,HIGH.") from None
+        bounds[name] = (low, high)
+    return bounds
+
+
+def _refuse_existing(path: Path | None, overwrite: bool) -> None:
+    if path is not None and path.exists() and not overwrite:
+        raise ValueError(f"{path} exists already; choose another name or pass --overwrite.")
+    if path is not None and not path.absolute().parent.is_dir():
+        raise ValueError(f"There is no folder {path.absolute().parent} to write {path.name} to.")
+
+
+def _use_cache(options) -> Path | None:
+    """Keep compiled programs between runs of the command; returns the folder."""
+    if options.no_cache:
+        return None
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(root) / "jaxfit"
+    import jax
+
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    return folder
+
+
+def _version() -> str:
+    from . import __version__
+
+    return f"jaxfit {__version__}"

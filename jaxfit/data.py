@@ -1,0 +1,210 @@
+"""`Dataset`: G ragged groups of numbers, every row of the table accounted for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from .status import Note
+from .tables import Table, nearest
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The rows of a table that can be fitted, and how they fall into G groups.
+
+    Rows that are masked, or weigh nothing, are left out; `index` says where the others were.
+    """
+
+    groups: tuple[Any, ...]  # G keys, in order of first appearance
+    inputs: Mapping[str, np.ndarray]  # each (m,) float64, by the law's input name
+    target: np.ndarray  # (m,)
+    weights: np.ndarray  # (m,) above 0
+    group: np.ndarray  # (m,) index into `groups`
+    index: np.ndarray  # (m,) row of the table
+    num_rows: int  # rows of the table
+    rows_masked: np.ndarray  # (G,) rows left out for a missing or infinite cell
+    rows_unweighted: np.ndarray  # (G,) rows left out for a weight of 0
+    columns: Mapping[str, str]  # law input name -> column name
+    target_name: str
+    by: tuple[str, ...]
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Number of rows of each group (G,)."""
+        return np.bincount(self.group, minlength=len(self.groups))
+
+    def rows(self) -> list[np.ndarray]:
+        """Row positions of each group, in order: G arrays."""
+        order = np.argsort(self.group, kind="stable")
+        return np.split(order, np.cumsum(self.sizes)[:-1])
+
+
+def from_table(
+    table: Table,
+    inputs: Sequence[str],
+    *,
+    target: str,
+    by: str | Sequence[str] | None = None,
+    rename: Mapping[str, str] | None = None,
+    weights: str | np.ndarray | Sequence[float] | None = None,
+    nan: str = "raise",
+) -> Dataset:
+    """Group the rows of `table` for a law with the given `inputs`.
+
+    rename: law input name -> column name, where they differ. weights: a column name, or one
+    number a row. nan: "raise" on a missing or infinite cell, or "mask" its row.
+
+    Raises ValueError or TypeError naming column, group and row for whatever cannot be used.
+    """
+    rename = dict(rename or {})
+    for name in rename:
+        if name not in inputs:
+            raise ValueError(
+                f"inputs= renames `{name}`, but the law's inputs are {', '.join(inputs)}."
+            )
+    if nan not in ("raise", "mask"):
+        raise ValueError(f"nan={nan!r}; choose 'raise' or 'mask'.")
+    columns = {name: rename.get(name, name) for name in inputs}
+    by = (by,) if isinstance(by, str) else tuple(by or ())
+    keys = table.keys(by) if by else ["all"] * table.num_rows
+    numbers: dict[str, np.ndarray] = {}
+    notes: list[Note] = []
+    for name in dict.fromkeys([*columns.values(), target]):
+        numbers[name], said = table.numbers(name)
+        notes += [Note("rounded", text) for text in said]
+    weight = _weights(table, weights, keys)
+    places: dict[Any, int] = {}
+    group = np.array([places.setdefault(key, len(places)) for key in keys])
+    bad = np.zeros(table.num_rows, bool)
+    for name, values in numbers.items():
+        unusable = ~np.isfinite(values)
+        if unusable.any() and nan == "raise":
+            raise ValueError(_unusable_message(table, name, values, keys, bool(by)))
+        bad |= unusable
+    unweighted = ~bad & (weight == 0)
+    keep = ~bad & (weight > 0)
+    count = len(places)
+    masked = np.bincount(group[bad], minlength=count)
+    dataset = Dataset(
+        groups=tuple(places),
+        inputs={name: numbers[column][keep] for name, column in columns.items()},
+        target=numbers[target][keep],
+        weights=weight[keep],
+        group=group[keep],
+        index=np.flatnonzero(keep),
+        num_rows=table.num_rows,
+        rows_masked=masked,
+        rows_unweighted=np.bincount(group[unweighted], minlength=count),
+        columns=columns,
+        target_name=target,
+        by=by,
+        notes=tuple(notes),
+    )
+    return _with_notes(dataset)
+
+
+def _weights(table, weights, keys) -> np.ndarray:
+    if weights is None:
+        return np.ones(table.num_rows)
+    if isinstance(weights, str):
+        name, values = f"Weight column `{weights}`", table.numbers(weights)[0]
+    else:
+        name, values = "weights", np.asarray(weights, float)
+        if values.shape != (table.num_rows,):
+            raise ValueError(
+                f"weights have shape {values.shape}, but the table has {table.num_rows} rows; "
+                "pass one weight a row."
+            )
+    wrong = ~(np.isfinite(values) & (values >= 0))
+    if wrong.any():
+        i = int(np.flatnonzero(wrong)[0])
+        raise ValueError(
+            f"{name}: {values[i]} in {table.row(i)} (group {keys[i]}); weights must be finite "
+            "and not negative."
+        )
+    return values
+
+
+def _unusable_message(table, name, values, keys, grouped):
+    kinds = {"NaN": np.isnan(values), "inf": np.isinf(values)}
+    said = []
+    for kind, where in kinds.items():
+        if where.any():
+            first = int(np.flatnonzero(where)[0])
+            inside = f", group {keys[first]}" if grouped else ""
+            said.append(f"{int(where.sum())} {kind} (first: {table.row(first)}{inside})")
+    return (
+        f"Column `{name}` has {' and '.join(said)}. Correct the table, or pass nan='mask' "
+        "(--nan mask) to leave such rows out and have them counted."
+    )
+
+
+def _with_notes(data: Dataset) -> Dataset:
+    """Add what a user should know about the rows: masked ones and duplicates."""
+    notes = list(data.notes)
+    for g in np.flatnonzero(data.rows_masked):
+        k = int(data.rows_masked[g])
+        text = f"{k} {'row' if k == 1 else 'rows'} masked for a missing or infinite cell."
+        notes.append(Note("masked", text, data.groups[g]))
+    for g in np.flatnonzero(data.rows_unweighted):
+        k = int(data.rows_unweighted[g])
+        text = f"{k} {'row' if k == 1 else 'rows'} of weight 0 left out."
+        notes.append(Note("unweighted", text, data.groups[g]))
+    whole = np.column_stack([data.group, data.target, *data.inputs.values()])
+    repeats = len(whole) - len(np.unique(whole, axis=0))
+    if repeats:
+        text = (
+            f"{repeats} {'row repeats' if repeats == 1 else 'rows repeat'} another row of the "
+            "same group exactly; keep repeats only if they are separate runs."
+        )
+        notes.append(Note("duplicates", text))
+    return replace(data, notes=tuple(notes))
+
+
+def require_positive(data: Dataset, reason: str) -> None:
+    """Raise ValueError naming the first target at or below 0, with `reason` for the need."""
+    low = data.target <= 0
+    if low.any():
+        first = int(np.flatnonzero(low)[0])
+        raise ValueError(
+            f"Column `{data.target_name}` has {int(low.sum())} values at or below 0 (first: row "
+            f"{data.index[first]}, group {data.groups[data.group[first]]}, value "
+            f"{data.target[first]:g}); {reason} needs targets above 0."
+        )
+
+
+def match_groups(table: Table, by: Sequence[str], groups: Sequence[Any]) -> np.ndarray:
+    """Index into `groups` of every row of `table` (m,); ValueError for a key not in `groups`."""
+    places = {key: g for g, key in enumerate(groups)}
+    keys = table.keys(by)
+    for i, key in enumerate(keys):
+        if key not in places:
+            raise ValueError(
+                f"No fitted group is called {key!r} ({table.row(i)})"
+                f"{nearest(str(key), map(str, groups))}"
+            )
+    return np.array([places[key] for key in keys])
+
+
+def bucket(count: int) -> int:
+    """The least of 1, 2, 3, 4, 6, 8, 12, 16, 24, ... that holds `count`: few array shapes."""
+    power = 1 << max(count - 1, 0).bit_length()
+    return 3 * power // 4 if power >= 4 and count <= 3 * power // 4 else power
+
+
+def padded(column: np.ndarray, rows: Sequence[np.ndarray], n: int, fill=None) -> np.ndarray:
+    """`column` (m,) at the given row positions, padded to (len(rows), n).
+
+    Padding repeats the last row, which is finite under any law that is finite on the data; or
+    is `fill` where that is given. Groups without rows are padded with 1.
+    """
+    out = np.full((len(rows), n), 1.0 if fill is None else fill)
+    for g, index in enumerate(rows):
+        if len(index):
+            out[g, : len(index)] = column[index]
+            if fill is None:
+                out[g, len(index) :] = column[index[-1]]
+    return out

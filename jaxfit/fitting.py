@@ -1,0 +1,121 @@
+"""`fit`: from a table to the fitted law of every group."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from .assemble import Answers, assemble
+from .bounds import Bounds, Starts
+from .keywords import checked_keywords
+from .laws import Law
+from .losses import Loss
+from .prepare import Task, prepare
+from .result import Fit
+from .solve.pipeline import PIPELINES, Pipeline, Stage, solve
+from .status import GroupsFailed
+from .tables import nearest
+
+
+@checked_keywords
+def fit(
+    law: Law | str,
+    data: Any,
+    *,
+    target: str,
+    by: str | Sequence[str] | None = None,
+    inputs: Mapping[str, str] | None = None,
+    loss: Loss | str = "mse",
+    starts: Starts = 1024,
+    seed: int = 0,
+    weights: str | np.ndarray | Sequence[float] | None = None,
+    bounds: Bounds | None = None,
+    nan: str = "raise",
+    pipeline: str | Pipeline = "adam-lbfgs",
+    strict: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Fit:
+    """Fit `law` to every group of a table, from many starts at once.
+
+    law: a `Law`, or the name of one in `jaxfit.LAWS`.
+    data: a dict of columns, a pandas, polars or pyarrow frame, or a path to CSV or Parquet.
+    target: the column that the law predicts. by: the column(s) whose values make the groups.
+    inputs: {law input: column} where names differ, e.g. {"N": "params"}.
+    loss: what is minimised, e.g. `LogHuber(1e-3)`, or its name, e.g. "log-mse".
+    starts: how many scrambled Sobol starts a group gets (a power of two is best), or starts of
+        your own: {parameter: values (S,)} or an array (S, P).
+    seed: of the Sobol starts; the same seed gives the same answer.
+    weights: a column, or one number >= 0 a row; the objective is the weighted mean.
+    bounds: {parameter: (low, high)}, inside the law's supports.
+    nan: "raise" on a missing or infinite cell, or "mask" to leave its row out and count it.
+    pipeline: a name in `jaxfit.PIPELINES`, or a tuple of stages.
+    strict: raise `GroupsFailed` unless every group is "ok".
+    progress: called as progress(groups_done, groups) while it works.
+
+    Returns a `Fit`: n groups in, n rows out, each with a status; a bad group never harms
+    another. Raises ValueError or TypeError, naming column, parameter or group, for a table,
+    option or law that cannot be used, and ValueError when no group has a finite objective.
+    """
+    stages = _stages(pipeline)
+    with jax.enable_x64(True):
+        task = prepare(
+            law,
+            data,
+            target=target,
+            by=by,
+            inputs=inputs,
+            loss=loss,
+            starts=starts,
+            seed=seed,
+            weights=weights,
+            bounds=bounds,
+            nan=nan,
+        )
+        answers = _run(task, stages, progress)
+    result = assemble(task, answers, {"pipeline": [repr(stage) for stage in stages]})
+    if strict and not result.ok.all():
+        raise GroupsFailed(_failures(result))
+    return result
+
+
+def _run(task: Task, stages: Pipeline, progress) -> Answers:
+    count = len(task.data.groups)
+    answers = Answers.empty(count)
+    done = 0
+    if progress:
+        progress(done, count)
+    for chosen, problems in task.batches():
+        solution = solve(task.law, task.loss, stages, problems, task.starts(problems))
+        answers.record(chosen, problems, jax.tree.map(np.asarray, solution))
+        done += len(chosen)
+        if progress:
+            progress(done, count)
+    return answers
+
+
+def _stages(pipeline) -> Pipeline:
+    if isinstance(pipeline, str):
+        if pipeline not in PIPELINES:
+            raise ValueError(
+                f"No pipeline is called `{pipeline}`{nearest(pipeline, PIPELINES)} There are: "
+                f"{', '.join(PIPELINES)}."
+            )
+        return PIPELINES[pipeline]
+    stages = tuple(pipeline)
+    for stage in stages:
+        if not isinstance(stage, Stage):
+            raise TypeError(f"{stage!r} in pipeline= is no stage; use Adam(), Keep(k), LBFGS().")
+    if not stages:
+        raise ValueError("pipeline= is empty; give at least one stage, such as (LBFGS(),).")
+    return stages
+
+
+def _failures(result: Fit) -> str:
+    failed = [
+        f"{key} ({status})"
+        for key, status in zip(result.groups, result.status, strict=True)
+        if status != "ok"
+    ]
+    shown = ", ".join(failed[:10]) + (", ..." if len(failed) > 10 else "")
+    return f"{len(failed)} of {len(result.groups)} groups are not ok: {shown}."

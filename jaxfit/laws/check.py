@@ -1,0 +1,127 @@
+"""Checks of a law before any search: shape, dtype, traceability, purity.
+
+A law is traced, never run, so a check costs milliseconds and compiles nothing.
+"""
+
+import linecache
+import re
+import traceback
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .law import Law
+
+
+def check(law: Law, n: int) -> None:
+    """Trace `law` on columns of n points and raise if it cannot be fitted.
+
+    Raises TypeError for Python control flow, NumPy calls or `float()` on traced values, for
+    inputs changed in place and for results that are complex or no numbers; ValueError for a
+    result of the wrong shape and for a law that is not a pure function. An error that the law
+    raises by itself is passed on, with the law's name added as a note.
+    """
+    first, second = _trace(law, n), _trace(law, n)
+    if str(first.jaxpr) != str(second.jaxpr) or not _equal(first.consts, second.consts):
+        raise ValueError(
+            f"Law `{law.name}` differs between two evaluations at the same point: it draws "
+            "random numbers or depends on changing state. A law must be a pure function of its "
+            "inputs and parameters."
+        )
+
+
+def _equal(left: Sequence, right: Sequence) -> bool:
+    return len(left) == len(right) and all(
+        np.array_equal(np.asarray(a), np.asarray(b), equal_nan=True)
+        for a, b in zip(left, right, strict=True)
+    )
+
+
+def _trace(law, n):
+    column = jax.ShapeDtypeStruct((n,), jnp.result_type(float))
+    scalar = jax.ShapeDtypeStruct((), jnp.result_type(float))
+
+    # A function made anew for every trace, for JAX caches traces by function.
+    def call(inputs, theta):
+        result = law(*inputs, **theta)
+        _check_result(law, result, n)
+        return result
+
+    theta = dict.fromkeys(law.parameters, scalar)
+    try:
+        return jax.make_jaxpr(call)((column,) * len(law.inputs), theta)
+    except jax.errors.TracerArrayConversionError as error:
+        line, text = _culprit(law, error)
+        called = re.search(r"\b(?:np|numpy)\.(\w+)", text)
+        advice = (
+            f"it calls np.{called[1]}; use jnp.{called[1]}"
+            if called
+            else "it calls NumPy; use jax.numpy"
+        )
+        raise TypeError(f"Law `{law.name}`{line}: {advice}, which JAX can trace.") from error
+    except jax.errors.TracerBoolConversionError as error:
+        line, _ = _culprit(law, error)
+        raise TypeError(
+            f"Law `{law.name}`{line}: it branches on a value with Python `if`, `while`, `and`, "
+            "`min` or `max`; use jnp.where, jnp.minimum or jnp.maximum, which work on columns."
+        ) from error
+    except jax.errors.ConcretizationTypeError as error:
+        line, _ = _culprit(law, error)
+        raise TypeError(
+            f"Law `{law.name}`{line}: it turns a value into a Python number with float(), int() "
+            "or a math function; use jnp instead, which works on columns."
+        ) from error
+    except _CheckFailed as failed:
+        raise failed.error from None
+    except Exception as error:
+        line, _ = _culprit(law, error)
+        if "immutable" in str(error) and "item assignment" in str(error):
+            raise TypeError(
+                f"Law `{law.name}`{line}: it changes a column in place; make a new one, for "
+                "instance with jnp.where."
+            ) from error
+        error.add_note(f"Raised by law `{law.name}`{line}.")
+        raise
+
+
+class _CheckFailed(Exception):
+    def __init__(self, error):
+        self.error = error
+
+
+def _check_result(law, result, n):
+    if not hasattr(result, "shape") or not hasattr(result, "dtype"):
+        result = np.asarray(result) if np.isscalar(result) else result
+    if not hasattr(result, "shape"):
+        raise _CheckFailed(
+            TypeError(
+                f"Law `{law.name}` returned a {type(result).__name__}; it must return one "
+                f"array of shape ({n},)."
+            )
+        )
+    if np.dtype(result.dtype).kind not in "fiu":
+        raise _CheckFailed(
+            TypeError(
+                f"Law `{law.name}` returned {result.dtype} values; predictions must be real "
+                "numbers."
+            )
+        )
+    if result.shape != (n,):
+        raise _CheckFailed(
+            ValueError(
+                f"Law `{law.name}` returned shape {result.shape}, expected ({n},): one "
+                "prediction a row."
+            )
+        )
+
+
+def _culprit(law, error):
+    """Where in the law's own file `error` arose: (", line 7", text of the line)."""
+    code = law.func.__code__
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if frame.filename == code.co_filename and frame.lineno is not None:
+            line = linecache.getline(frame.filename, frame.lineno).strip()
+            return f", line {frame.lineno}" + (f" (`{line}`)" if line else ""), line
+    return "", ""

@@ -1,0 +1,91 @@
+"""`Law`: a pure function of data columns and parameters, with what its parameters may be."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ..supports import Interval, Positive, Real, Support
+
+
+@dataclass(frozen=True)
+class Law:
+    """A parametric law; call it as the function it wraps.
+
+    `func(*inputs, **parameters)` takes data columns (n,), one for each of `inputs`, and scalar
+    parameters, and returns predictions (n,) by plain `jnp` arithmetic.
+
+    `linear` names parameters in which the law is affine given the others; the engine solves
+    them by least squares at every start instead of drawing them.
+    """
+
+    func: Callable[..., Any]
+    inputs: tuple[str, ...]
+    supports: tuple[tuple[str, Support], ...]
+    source: str
+    formula: str
+    linear: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Name of the wrapped function."""
+        return self.func.__name__
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the P parameters, in signature order."""
+        return tuple(name for name, _ in self.supports)
+
+    def __call__(self, *inputs, **parameters):
+        return self.func(*inputs, **parameters)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.formula}" if self.formula else self.name
+
+
+def law(
+    source: str = "", *, formula: str = "", linear: tuple[str, ...] = (), **supports: Support
+) -> Callable[[Callable[..., Any]], Law]:
+    """Turn `def f(x, ..., *, theta, ...)` into a `Law`; the signature is the specification.
+
+    Positional arguments are data columns; keyword-only arguments are parameters. Give every
+    parameter a support: `alpha=Interval(0, 2)`.
+
+    Raises TypeError when signature and supports do not match, or a support is no support.
+    """
+
+    def declare(func):
+        signature = inspect.signature(func).parameters.values()
+        kinds = {a.kind for a in signature}
+        if kinds & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}:
+            raise TypeError(
+                f"Law `{func.__name__}` takes *args or **kwargs. Name every data column as a "
+                "positional argument and every parameter as a keyword-only one."
+            )
+        inputs = tuple(a.name for a in signature if a.kind is not a.KEYWORD_ONLY)
+        names = tuple(a.name for a in signature if a.kind is a.KEYWORD_ONLY)
+        if not inputs or not names:
+            raise TypeError(
+                f"Law `{func.__name__}` needs at least one positional argument (a data column) "
+                "and one keyword-only argument (a parameter): def law(N, *, A, alpha)."
+            )
+        if set(names) != set(supports):
+            raise TypeError(
+                f"Law `{func.__name__}` has keyword-only parameters {names} but supports for "
+                f"{tuple(supports)}. Declare one support for each parameter."
+            )
+        for name, support in supports.items():
+            if not isinstance(support, Real | Positive | Interval):
+                raise TypeError(
+                    f"Support of parameter `{name}` in law `{func.__name__}` is {support!r}; "
+                    "use Real(start=...), Positive(start=...) or Interval(low, high)."
+                )
+        unknown = sorted(set(linear) - set(names))
+        if unknown:
+            raise TypeError(
+                f"Law `{func.__name__}` declares linear={unknown}, which are not parameters."
+            )
+        ordered = tuple((name, supports[name]) for name in names)
+        return Law(func, inputs, ordered, source, formula, tuple(linear))
+
+    return declare

@@ -1,0 +1,169 @@
+"""Prepare: from what a user names to the arrays that the engine works on."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import losses
+from .bounds import Bounds, Box, Starts, given_starts, resolve_bounds, search_range
+from .data import Dataset, bucket, from_table, padded, require_positive
+from .laws import LAWS, Law
+from .laws.check import check
+from .losses import Loss
+from .problem import Problem
+from .solve.pipeline import draw
+from .solve.starts import sobol
+from .supports import unconstrain
+from .tables import nearest, read
+
+# Lanes times points in one call to the engine: a few hundred megabytes of working memory.
+CALL_SIZE = 2**21
+
+
+@dataclass(frozen=True)
+class Task:
+    """A law, a loss, data and starts, all checked: what `fit` and its reference work on."""
+
+    law: Law
+    loss: Loss
+    data: Dataset
+    box: Box
+    unit_cube: np.ndarray | None  # (S, P) Sobol points
+    own_starts: np.ndarray | None  # (S, P) search coordinates, instead of them
+    settings: Mapping[str, Any]
+
+    @property
+    def num_starts(self) -> int:
+        """Number of starts S of every group."""
+        starts = self.unit_cube if self.own_starts is None else self.own_starts
+        assert starts is not None
+        return len(starts)
+
+    def starts(self, problems: Problem) -> np.ndarray:
+        """Starts (G, S, P) in search coordinates for a batch of G problems."""
+        if self.own_starts is not None:
+            return np.broadcast_to(self.own_starts, (len(problems.target), *self.own_starts.shape))
+        return np.asarray(draw(self.law, self.loss, problems, self.unit_cube))
+
+    def batches(self) -> Iterator[tuple[np.ndarray, Problem]]:
+        """All groups, as batches of equal shape: indices (g,) and problems.
+
+        The problems may be more than g; those at the end are padding. Groups that cannot be
+        fitted take part without weight, and shapes follow the rows of the table before any
+        was masked, so that a fault in one group changes nothing for the others.
+        """
+        data = self.data
+        rows = data.rows()
+        carried = data.sizes + data.rows_masked + data.rows_unweighted
+        lengths = np.array([max(8, 1 << (int(size) - 1).bit_length()) for size in carried])
+        if len(lengths) * lengths.max() * self.num_starts <= CALL_SIZE:
+            lengths[:] = lengths.max()  # too little work to compile one program a length
+        fittable = data.sizes >= len(self.law.parameters)
+        for n in np.unique(lengths):
+            members = np.flatnonzero(lengths == n)
+            most = max(1, CALL_SIZE // (self.num_starts * int(n)))
+            for first in range(0, len(members), most):
+                chosen = members[first : first + most]
+                size = min(bucket(len(chosen)), most) if len(members) <= most else most
+                index = [rows[g] if fittable[g] else rows[g][:0] for g in chosen]
+                index += [rows[0][:0]] * (size - len(chosen))
+                yield chosen, _build(self.law, self.loss, data, self.box, index, int(n))
+
+
+def prepare(
+    law: Law | str,
+    data: Any,
+    *,
+    target: str,
+    by: str | Sequence[str] | None = None,
+    inputs: Mapping[str, str] | None = None,
+    loss: Loss | str = "mse",
+    starts: Starts = 1024,
+    seed: int = 0,
+    weights: str | np.ndarray | Sequence[float] | None = None,
+    bounds: Bounds | None = None,
+    nan: str = "raise",
+) -> Task:
+    """Check everything that `jaxfit.fit` is given; arguments and errors as described there."""
+    law, loss = _law(law), losses.get(loss) if isinstance(loss, str) else loss
+    if not isinstance(loss, Loss):
+        raise TypeError(f"loss={loss!r} is no loss; pass one such as jaxfit.MSE().")
+    dataset = from_table(
+        read(data), law.inputs, target=target, by=by, rename=inputs, weights=weights, nan=nan
+    )
+    if loss.log:
+        require_positive(dataset, f"{type(loss).__name__}, a loss of logarithms,")
+    box = resolve_bounds(law, bounds)
+    check(law, max(int(dataset.sizes.max(initial=0)), 2))
+    unit_cube = own = None
+    if isinstance(starts, int | np.integer) and not isinstance(starts, bool):
+        if starts < 1:
+            raise ValueError(f"starts={starts}; at least one start is needed.")
+        unit_cube = sobol(int(starts), len(law.parameters), seed)
+    else:
+        own = given_starts(law, starts, box)
+    pairs = zip(law.parameters, box.lower.tolist(), box.upper.tolist(), strict=True)
+    settings = {
+        "seed": seed if own is None else None,
+        "nan": nan,
+        "bounds": {name: [low, high] for name, low, high in pairs},
+    }
+    return Task(law, loss, dataset, box, unit_cube, own, settings)
+
+
+def _law(law) -> Law:
+    if isinstance(law, Law):
+        return law
+    if isinstance(law, str):
+        if law in LAWS:
+            return LAWS[law]
+        raise ValueError(
+            f"No law is called `{law}`{nearest(law, LAWS)} There are: {', '.join(LAWS)}."
+        )
+    raise TypeError(
+        f"{law!r} is no law. Pass the name of one, or make one with the decorator jaxfit.law."
+    )
+
+
+def _build(law, loss, data, box, rows, n) -> Problem:
+    """The problems of groups with the given row positions, padded to n points.
+
+    Groups without rows weigh nothing: their objective is 0 everywhere and their search ends
+    at once.
+    """
+    g = len(rows)
+    inputs = tuple(padded(data.inputs[name], rows, n) for name in law.inputs)
+    target = padded(data.target, rows, n)
+    weights = padded(data.weights, rows, n, fill=0.0)
+    # Scaled by the largest first, so that their sum cannot overflow.
+    weights = weights / np.maximum(weights.max(axis=1, keepdims=True), np.finfo(float).tiny)
+    weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1.0)
+    ranges = np.tile([-1.0, 1.0], (g, len(law.parameters), 1))
+    unit, floor = np.ones(g), np.zeros(g)
+    for i, index in enumerate(rows):
+        if len(index):
+            columns = {name: data.inputs[name][index] for name in law.inputs}
+            for j in range(len(law.parameters)):
+                ranges[i, j] = search_range(law, box, j, columns, data.target[index])
+            unit[i], floor[i] = _unit(loss, data.target[index])
+    ends = [
+        np.array([unconstrain(s, end[j]) for j, (_, s) in enumerate(law.supports)])
+        for end in (box.lower, box.upper)
+    ]
+    lower, upper = (np.broadcast_to(end, (g, len(end))) for end in ends)
+    return Problem(
+        inputs, target, weights, unit, floor, lower, upper, ranges[..., 0], ranges[..., 1]
+    )
+
+
+def _unit(loss, target):
+    """Unit of the residuals of one group, and the objective of mere rounding errors."""
+    values = np.log(target) if loss.log else target
+    size = max(1.0, float(np.abs(values).max())) if loss.log else float(np.abs(values).max())
+    spread = float(values.max() / 2 - values.min() / 2)
+    rounding = 64 * np.finfo(float).eps * (size or 1.0)
+    unit = 2.0 ** np.clip(round(math.log2(max(spread, 1e3 * rounding))), -1000, 1000)
+    return unit, (rounding / unit) ** loss.degree

@@ -1,0 +1,173 @@
+"""`Fit`: the answer for every group, as a table of NumPy arrays."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import predict, storage, summary
+from .data import Dataset, match_groups
+from .laws import Law
+from .losses import Loss
+from .status import Note
+from .tables import read
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """The best fit of every group; n groups in, n rows out.
+
+    Arrays lead with the group axis G, in the order of `groups`. A group that could not be
+    fitted has NaN parameters and a status that says why. `print(fit)` shows it all.
+    """
+
+    law: Law
+    loss_function: Loss
+    data: Dataset
+    params: Mapping[str, np.ndarray]  # each (G,) float64
+    loss: np.ndarray  # (G,) objective: weighted mean of rho over the rows of the group
+    status: np.ndarray  # (G,) words; see jaxfit.STATUS
+    starts_usable: np.ndarray  # (G,) starts with a finite objective and gradient
+    starts_finished: np.ndarray  # (G,) starts that went through the whole pipeline
+    starts_agreeing: np.ndarray  # (G,) of these, objective within 1e-4 of the best, relative
+    at_bound: Mapping[str, np.ndarray]  # each (G,): -1 at the lower bound, 1 at the upper, else 0
+    condition: np.ndarray  # (G,) condition number of the column-scaled Jacobian
+    offset: np.ndarray  # (G,) relative offset; converged below 1e-5
+    fitted: np.ndarray  # (m,) predictions on the rows of `data`
+    notes: tuple[Note, ...]
+    settings: Mapping[str, Any]  # starts, seed, pipeline, versions: how to get it again
+
+    @property
+    def groups(self) -> tuple[Any, ...]:
+        """The G group keys; ("all",) when the table was not grouped."""
+        return self.data.groups
+
+    @property
+    def ok(self) -> np.ndarray:
+        """(G,) bool: status is "ok"."""
+        return self.status == "ok"
+
+    @property
+    def loss_sum(self) -> np.ndarray:
+        """(G,) weighted sum of rho, as papers that minimise a sum report it."""
+        total = np.bincount(self.data.group, self.data.weights, len(self.groups))
+        return self.loss * total
+
+    @cached_property
+    def r2(self) -> np.ndarray:
+        """(G,) 1 - weighted squared error / weighted variance of the target.
+
+        NaN for a group without a fit or without variance in its target.
+        """
+        out = np.full(len(self.groups), np.nan)
+        for g, index in enumerate(self.data.rows()):
+            if not len(index):
+                continue
+            y, weight = self.data.target[index], self.data.weights[index]
+            scale = np.abs(y).max() or 1.0
+            y, error = y / scale, (self.fitted[index] - self.data.target[index]) / scale
+            spread = np.sum(weight * (y - np.average(y, weights=weight)) ** 2)
+            if np.ptp(y) > 0:
+                out[g] = 1.0 - np.sum(weight * error**2) / spread
+        return out
+
+    def residuals(self) -> np.ndarray:
+        """Prediction minus target, one a row of the table that was fitted (rows,).
+
+        NaN for masked rows and for rows of groups without a fit.
+        """
+        out = np.full(self.data.num_rows, np.nan)
+        out[self.data.index] = self.fitted - self.data.target
+        return out
+
+    def predict(self, points: Any) -> np.ndarray:
+        """Predictions of the fitted laws at `points`, a table as `jaxfit.fit` takes it.
+
+        With the group column(s) of the fit among its columns, or with one group in all, one
+        number a row (m,); else every group at every point (G, m). NaN for groups without a
+        fit. Raises ValueError for a missing column, a missing number or an unknown group.
+        """
+        table = read(points)
+        columns = []
+        for name in self.law.inputs:
+            column = self.data.columns[name]
+            values, _ = table.numbers(column)
+            if not np.isfinite(values).all():
+                row = table.row(int(np.flatnonzero(~np.isfinite(values))[0]))
+                raise ValueError(f"Column `{column}` is not finite in {row}.")
+            columns.append(values)
+        by = self.data.by
+        if by and all(name in table.columns for name in by):
+            group = match_groups(table, by, self.groups)
+            return predict.at_rows(self.law, self.params, columns, group)
+        every = [
+            predict.at_rows(self.law, self.params, columns, np.full(table.num_rows, g))
+            for g in range(len(self.groups))
+        ]
+        return every[0] if len(every) == 1 else np.stack(every)
+
+    def save(self, path: str | os.PathLike, *, overwrite: bool = False) -> Path:
+        """Write the fit to one file; `jaxfit.load` reads it. No pickle inside.
+
+        Raises FileExistsError when the file exists and `overwrite` is False, and OSError
+        naming path and bytes when it cannot be written.
+        """
+        return storage.save(self, path, overwrite=overwrite)
+
+    def to_dict(self) -> dict[str, list]:
+        """One column a fact, one entry a group: group key(s), constants, loss, r2, status, ..."""
+        by = self.data.by or ("group",)
+        keys = self.groups if len(by) > 1 else [(key,) for key in self.groups]
+        out: dict[str, list] = {name: [key[i] for key in keys] for i, name in enumerate(by)}
+        out |= {name: values.tolist() for name, values in self.params.items()}
+        out |= {
+            "loss": self.loss.tolist(),
+            "r2": self.r2.tolist(),
+            "status": self.status.tolist(),
+            "rows": self.data.sizes.tolist(),
+            "rows_masked": self.data.rows_masked.tolist(),
+            "starts_agreeing": self.starts_agreeing.tolist(),
+            "starts_finished": self.starts_finished.tolist(),
+        }
+        return out
+
+    def to_frame(self):
+        """`to_dict` as a pandas DataFrame; needs the extra `frames`."""
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError(
+                'to_frame() needs pandas: pip install "jaxfit-laws[frames]". to_dict() does not.'
+            ) from error
+        return pandas.DataFrame(self.to_dict())
+
+    def summary(self) -> str:
+        """The fit as text: one line a group, then what to know about it."""
+        return summary.text(self)
+
+    def __str__(self) -> str:
+        return summary.text(self)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Fit of {self.law.name}: {len(self.groups)} groups, "
+            f"{int(self.ok.sum())} ok; print() shows it>"
+        )
+
+    def _repr_html_(self) -> str:
+        return summary.html(self)
+
+
+def load(path: str | os.PathLike, *, law: Law | None = None) -> Fit:
+    """Read a fit that `Fit.save` wrote.
+
+    law: the law of the fit, needed when it is not one of `jaxfit.LAWS`.
+
+    Raises ValueError for a file that is no saved fit, is damaged, or was made by a law that is
+    not at hand.
+    """
+    return Fit(**storage.load(path, law))

@@ -1,0 +1,53 @@
+"""Adam: many cheap steps on every start, to reach the right basin. Kingma & Ba 2015."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from ..problem import Array
+from .run import begin, choose, inward, natural_steps
+
+
+class _Memory(NamedTuple):
+    alive: Array  # () the last gradient was finite
+    natural: Array  # (P,) natural steps
+    moments: Any
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam with a cosine-decayed rate.
+
+    learning_rate: first step, as a fraction of the natural step of each coordinate.
+    max_steps: number of steps; one value and gradient each.
+    """
+
+    learning_rate: float = 0.1
+    max_steps: int = 100
+
+    def init(self, f, z):
+        moments = optax.scale_by_adam().init(z)
+        return begin(z, _Memory(jnp.ones((), bool), natural_steps(f, z), moments))
+
+    def step(self, f, s):
+        value, gradient = jax.value_and_grad(f.value)(s.trial)
+        natural = s.memory.natural
+        downhill = natural * inward(gradient, s.trial, f.problem)
+        update, moments = optax.scale_by_adam().update(downhill, s.memory.moments)
+        rate = self.learning_rate * 0.5 * (1 + jnp.cos(jnp.pi * s.num_steps / self.max_steps))
+        trial = jnp.clip(s.trial - rate * natural * update, f.problem.lower, f.problem.upper)
+        alive = jnp.isfinite(value) & jnp.all(jnp.isfinite(gradient))
+        z, best = choose(alive & (value < s.value), (s.trial, value), (s.z, s.value))
+        return s._replace(
+            z=z,
+            value=best,
+            trial=trial,
+            num_steps=s.num_steps + 1,
+            memory=_Memory(alive, natural, moments),
+        )
+
+    def done(self, s):
+        return ~s.memory.alive

@@ -1,0 +1,184 @@
+"""Saving and loading fits: a zip of `manifest.json` and `arrays.npz`, never a pickle."""
+
+import dataclasses
+import io
+import json
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import losses
+from .data import Dataset
+from .laws import LAWS, Law
+from .status import Note
+
+if TYPE_CHECKING:
+    from .result import Fit
+
+FORMAT = 1
+_PER_GROUP = (
+    "loss",
+    "starts_usable",
+    "starts_finished",
+    "starts_agreeing",
+    "condition",
+    "offset",
+)
+_PER_ROW = ("target", "weights", "group", "index", "rows_masked", "rows_unweighted")
+
+
+def save(fit: "Fit", path: str | os.PathLike, *, overwrite: bool = False) -> Path:
+    """Write `fit` to `path`, whole or not at all; see `Fit.save`."""
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise FileExistsError(
+            f"{path} exists already; choose another name, or pass overwrite=True (--overwrite)."
+        )
+    arrays, archive = io.BytesIO(), io.BytesIO()
+    np.savez_compressed(arrays, allow_pickle=False, **_arrays(fit))
+    with zipfile.ZipFile(archive, "w") as members:
+        members.writestr("manifest.json", json.dumps(_manifest(fit), indent=1))
+        members.writestr("arrays.npz", arrays.getvalue())
+    write_whole(path, archive.getvalue())
+    return path
+
+
+def load(path: str | os.PathLike, law: Law | None) -> dict[str, Any]:
+    """The fields of the `Fit` saved at `path`; see `jaxfit.load`."""
+    path = Path(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            manifest = json.loads(archive.read("manifest.json"))
+            with np.load(io.BytesIO(archive.read("arrays.npz")), allow_pickle=False) as stored:
+                arrays = dict(stored)
+        version = manifest["format"]
+    except FileNotFoundError:
+        raise ValueError(f"There is no file {path}.") from None
+    except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
+        raise ValueError(f"{path} is no saved fit, or is damaged: {error}.") from error
+    if version != FORMAT:
+        raise ValueError(
+            f"{path} has format {version}, and this jaxfit reads {FORMAT}; use a newer jaxfit."
+        )
+    return _restore(manifest, arrays, _matching_law(path, manifest["law"], law))
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name beside it, then rename: never half a file."""
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent or ".", prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise OSError(
+            error.errno, f"Cannot write {len(content)} bytes to {path}: {error.strerror}"
+        ) from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _manifest(fit: "Fit") -> dict[str, Any]:
+    data, law = fit.data, fit.law
+    return {
+        "format": FORMAT,
+        "law": {
+            "name": law.name,
+            "inputs": law.inputs,
+            "parameters": law.parameters,
+            "formula": law.formula,
+            "source": law.source,
+        },
+        "loss": {
+            "name": next(n for n, c in losses.LOSSES.items() if isinstance(fit.loss_function, c)),
+            "settings": dataclasses.asdict(fit.loss_function),
+        },
+        "groups": [list(k) if isinstance(k, tuple) else k for k in data.groups],
+        "status": fit.status.tolist(),
+        "notes": [
+            [n.code, n.text, None if n.group is None else data.groups.index(n.group)]
+            for n in fit.notes
+        ],
+        "columns": dict(data.columns),
+        "target": data.target_name,
+        "by": data.by,
+        "num_rows": data.num_rows,
+        "settings": dict(fit.settings),
+    }
+
+
+def _arrays(fit: "Fit") -> dict[str, np.ndarray]:
+    data = fit.data
+    return {
+        **{name: getattr(fit, name) for name in _PER_GROUP},
+        **{f"row_{name}": getattr(data, name) for name in _PER_ROW},
+        **{f"input_{name}": values for name, values in data.inputs.items()},
+        **{f"param_{name}": values for name, values in fit.params.items()},
+        **{f"bound_{name}": values for name, values in fit.at_bound.items()},
+        "fitted": fit.fitted,
+    }
+
+
+def _matching_law(path, stored, law) -> Law:
+    law = law or LAWS.get(stored["name"])
+    if law is None:
+        raise ValueError(
+            f"{path} was made by law `{stored['name']}`, which is none of jaxfit's; pass it: "
+            "jaxfit.load(path, law=...)."
+        )
+    same = (law.name, list(law.inputs), list(law.parameters)) == (
+        stored["name"],
+        stored["inputs"],
+        stored["parameters"],
+    )
+    if not same:
+        raise ValueError(
+            f"{path} was made by law {stored['name']}({', '.join(stored['inputs'])}; "
+            f"{', '.join(stored['parameters'])}), not by {law.name}({', '.join(law.inputs)}; "
+            f"{', '.join(law.parameters)})."
+        )
+    return law
+
+
+def _restore(manifest, arrays, law) -> dict[str, Any]:
+    groups = tuple(tuple(k) if isinstance(k, list) else k for k in manifest["groups"])
+    notes = tuple(
+        Note(code, text, None if g is None else groups[g]) for code, text, g in manifest["notes"]
+    )
+    data = Dataset(
+        groups=groups,
+        inputs={name: arrays[f"input_{name}"] for name in law.inputs},
+        **{name: arrays[f"row_{name}"] for name in _PER_ROW},
+        num_rows=manifest["num_rows"],
+        columns=manifest["columns"],
+        target_name=manifest["target"],
+        by=tuple(manifest["by"]),
+        notes=tuple(n for n in notes if n.group is None),
+    )
+    return dict(
+        law=law,
+        loss_function=losses.LOSSES[manifest["loss"]["name"]](**manifest["loss"]["settings"]),
+        data=data,
+        params={name: arrays[f"param_{name}"] for name in law.parameters},
+        status=np.array(manifest["status"], dtype=object),
+        at_bound={name: arrays[f"bound_{name}"] for name in law.parameters},
+        fitted=arrays["fitted"],
+        notes=notes,
+        settings=manifest["settings"],
+        **{name: arrays[name] for name in _PER_GROUP},
+    )

@@ -1,0 +1,90 @@
+"""How a fit looks: the same table as text and as HTML."""
+
+import html as escaping
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .status import STATUS
+
+if TYPE_CHECKING:
+    from .result import Fit
+
+# What stands behind a parameter that is on its lower or upper bound.
+MARKS = {-1: " [", 0: "", 1: " ]"}
+
+
+def text(fit: "Fit") -> str:
+    """One line a group, then what the status words mean, then the notes."""
+    header, rows = _cells(fit)
+    lines = [_title(fit), "", *_aligned(header, rows)]
+    words = [word for word in STATUS if word != "ok" and word in fit.status]
+    if words:
+        lines += ["", "Status", *[f"  {word}: {STATUS[word]}" for word in words]]
+    if fit.notes:
+        lines += ["", "Notes", *[f"  {note}" for note in fit.notes]]
+    return "\n".join(lines)
+
+
+def html(fit: "Fit") -> str:
+    """The same as an HTML fragment; every cell escaped."""
+    header, rows = _cells(fit)
+    head = "".join(f"<th>{escaping.escape(cell)}</th>" for cell in header)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escaping.escape(cell)}</td>" for cell in row) + "</tr>"
+        for row in rows
+    )
+    notes = "".join(f"<li>{escaping.escape(str(note))}</li>" for note in fit.notes)
+    return (
+        f"<p>{escaping.escape(_title(fit))}</p><table><thead><tr>{head}</tr></thead>"
+        f"<tbody>{body}</tbody></table>" + (f"<ul>{notes}</ul>" if notes else "")
+    )
+
+
+def _title(fit):
+    count = len(fit.groups)
+    return (
+        f"{fit.law} | {fit.loss_function!r} | {count} {'group' if count == 1 else 'groups'}, "
+        f"{int(fit.ok.sum())} ok"
+    )
+
+
+def _cells(fit) -> tuple[list[str], list[list[str]]]:
+    header = [*(fit.data.by or ("group",)), *fit.params, "loss", "R2", "starts", "status"]
+    rows = []
+    for g, key in enumerate(fit.groups):
+        constants = [
+            _short(fit.params[name][g]) + MARKS[int(fit.at_bound[name][g])] for name in fit.params
+        ]
+        agree = f"{fit.starts_agreeing[g]} of {fit.starts_finished[g]} starts agree"
+        keys = key if len(fit.data.by) > 1 else (key,)
+        rows.append(
+            [
+                *map(str, keys),
+                *constants,
+                _short(fit.loss[g]),
+                "-" if np.isnan(fit.r2[g]) else f"{fit.r2[g]:.5f}",
+                agree if fit.starts_finished[g] else "-",
+                str(fit.status[g]),
+            ]
+        )
+    return header, rows
+
+
+def _short(value: float) -> str:
+    return "-" if np.isnan(value) else f"{value:.5g}"
+
+
+def _aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    table = [header, *rows]
+    widths = [max(len(row[i]) for row in table) for i in range(len(header))]
+    words = {0, len(header) - 2, len(header) - 1}
+    lines = [
+        "  ".join(
+            cell.ljust(width) if i in words else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in table
+    ]
+    return [lines[0], "-" * max(map(len, lines)), *lines[1:]]
