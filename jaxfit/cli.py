@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import inspect
 import json
 import math
 import os
@@ -210,7 +211,7 @@ def _laws(options) -> int:
         )
     law = LAWS[options.name]
     print(f"{law.name}({', '.join(law.inputs)}) = {law.formula}\n{law.source}\n")
-    print(f"{(law.func.__doc__ or '').strip()}\n\nParameters")
+    print(f"{inspect.cleandoc(law.func.__doc__ or '')}\n\nParameters")
     for name, support in law.supports:
         start = support.start
         drawn = "starts from the data" if callable(start) else f"starts in {start}"

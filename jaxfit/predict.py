@@ -41,5 +41,5 @@ def at_rows(
             pred = np.asarray(_evaluate(law, columns, theta))
         for i, row in enumerate(index):
             out[row] = pred[i, : len(row)]
-    known = np.isfinite(np.stack(list(params.values()))).all(axis=0)
+    known = np.logical_and.reduce([np.isfinite(values) for values in params.values()])
     return np.where(known[group], out, np.nan)
