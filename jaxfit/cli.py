@@ -303,16 +303,12 @@ def _as_json(result) -> dict[str, Any]:
         "notes": [
             {"group": note.group, "code": note.code, "text": note.text} for note in result.notes
         ],
-        "settings": {**result.settings, "bounds": _open_ends(result.settings["bounds"])},
+        "settings": dict(result.settings),
     }
 
 
 def _finite(cell):
     return None if isinstance(cell, float) and not math.isfinite(cell) else cell
-
-
-def _open_ends(bounds):
-    return {name: [_finite(low), _finite(high)] for name, (low, high) in bounds.items()}
 
 
 def _pairs(items, flag) -> dict[str, str] | None:

@@ -109,9 +109,13 @@ def prepare(
     settings = {
         "seed": seed if own is None else None,
         "nan": nan,
-        "bounds": {name: [low, high] for name, low, high in pairs},
+        "bounds": {name: [_or_none(low), _or_none(high)] for name, low, high in pairs},
     }
     return Task(law, loss, dataset, box, unit_cube, own, settings)
+
+
+def _or_none(end: float) -> float | None:
+    return end if math.isfinite(end) else None
 
 
 def _law(law) -> Law:

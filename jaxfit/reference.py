@@ -5,6 +5,7 @@ how it is solved.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -68,12 +69,16 @@ def fit(
     return assemble(task, answers, {"pipeline": ["scipy.optimize.minimize(L-BFGS-B)"]})
 
 
+@partial(jax.jit, static_argnames=("law", "loss"))
+def _value_and_gradient(law, loss, problem, z):
+    return jax.value_and_grad(objective(law, loss, problem).value)(z)
+
+
 def _minimize(task: Task, problem, starts) -> Solution:
     """The best of all starts (S, P) on one group."""
-    value_and_gradient = jax.jit(jax.value_and_grad(objective(task.law, task.loss, problem).value))
 
     def fun(z):
-        value, gradient = value_and_gradient(z)
+        value, gradient = _value_and_gradient(task.law, task.loss, problem, z)
         return float(value), np.asarray(gradient, float)
 
     box = optimize.Bounds(problem.lower, problem.upper)

@@ -104,11 +104,11 @@ class Fit:
         if by and all(name in table.columns for name in by):
             group = match_groups(table, by, self.groups)
             return predict.at_rows(self.law, self.params, columns, group)
-        every = [
-            predict.at_rows(self.law, self.params, columns, np.full(table.num_rows, g))
-            for g in range(len(self.groups))
-        ]
-        return every[0] if len(every) == 1 else np.stack(every)
+        count = len(self.groups)
+        group = np.repeat(np.arange(count), table.num_rows)
+        tiled = [np.tile(column, count) for column in columns]
+        every = predict.at_rows(self.law, self.params, tiled, group)
+        return every if count == 1 else every.reshape(count, table.num_rows)
 
     def save(self, path: str | os.PathLike, *, overwrite: bool = False) -> Path:
         """Write the fit to one file; `jaxfit.load` reads it. No pickle inside.

@@ -1,0 +1,219 @@
+"""The command, in process: what it prints, writes and returns."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from problems import TRUTHS, simulate
+
+import jaxfit
+from jaxfit import cli
+
+POWER = TRUTHS[0]
+
+
+def write(path, table):
+    with open(path, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(table)
+        writer.writerows(zip(*table.values(), strict=True))
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A table of runs on disk, its fit saved and drawn, and the exit code of the command."""
+    folder = tmp_path_factory.mktemp("cli")
+    runs = write(folder / "runs.csv", simulate(POWER, (20, 30, 2), noise=1e-2, seed=1))
+    code = cli.main(
+        [
+            *("fit", runs, "--law", "power_law", "--target", "y", "--by", "group"),
+            *("--starts", "64", "--seed", "3", "--no-cache"),
+            *("--out", str(folder / "fit.jaxfit"), "--plot", str(folder / "fit.png")),
+        ]
+    )
+    assert code == 0
+    return folder
+
+
+def fit_command(folder, *extra):
+    """The same fit again; its program is compiled already."""
+    return [
+        *("fit", str(folder / "runs.csv"), "--law", "power_law", "--target", "y"),
+        *("--by", "group", "--starts", "64", "--no-cache", *extra),
+    ]
+
+
+def test_fit_prints_a_row_a_group_and_writes_fit_and_plot(folder, capsys):
+    assert cli.main(fit_command(folder, "--seed", "3")) == 0
+    printed = capsys.readouterr()
+    saved = jaxfit.load(folder / "fit.jaxfit")
+    assert printed.out.strip() == saved.summary()
+    assert "3 of 3 groups fitted" in printed.err
+    assert (folder / "fit.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_json_is_json_with_null_for_what_is_missing(folder, capsys):
+    assert cli.main(fit_command(folder, "--seed", "3", "--json")) == 0
+    told = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    saved = jaxfit.load(folder / "fit.jaxfit")
+    assert [group["status"] for group in told["groups"]] == saved.status.tolist()
+    assert_allclose([g["gamma"] for g in told["groups"][:2]], saved.params["gamma"][:2])
+    assert told["groups"][2]["gamma"] is None
+    assert told["notes"][0]["group"] == "g2"
+    assert told["settings"]["seed"] == 3
+
+
+def test_strict_returns_2_when_a_group_is_not_ok(folder, capsys):
+    assert cli.main(fit_command(folder, "--strict")) == 2
+    assert "too_few_points" in capsys.readouterr().out
+
+
+def test_predict_prints_a_csv_of_the_points(folder, capsys):
+    points = write(folder / "points.csv", {"group": ["g1", "g0"], "x": [1e8, 2e9], "more": [1, 2]})
+    assert cli.main(["predict", str(folder / "fit.jaxfit"), points]) == 0
+    rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert list(rows[0]) == ["group", "x", "y_predicted"]
+    assert [row["group"] for row in rows] == ["g1", "g0"]
+    expected = jaxfit.load(folder / "fit.jaxfit").predict(points)
+    assert_allclose([float(row["y_predicted"]) for row in rows], expected)
+
+
+def test_predict_without_the_group_column_gives_all_groups(folder, capsys):
+    points = write(folder / "all.csv", {"x": [1e8, 2e9]})
+    out = folder / "pred.csv"
+    assert cli.main(["predict", str(folder / "fit.jaxfit"), points, "--out", str(out)]) == 0
+    rows = list(csv.DictReader(out.read_text().splitlines()))
+    assert [row["group"] for row in rows] == ["g0", "g0", "g1", "g1", "g2", "g2"]
+    assert [row["y_predicted"] for row in rows[4:]] == ["", ""]
+    pred = jaxfit.load(folder / "fit.jaxfit").predict({"x": [1e8, 2e9]})
+    assert_allclose([float(row["y_predicted"]) for row in rows[:4]], pred[:2].ravel())
+    assert cli.main(["predict", str(folder / "fit.jaxfit"), points, "--out", str(out)]) == 1
+    assert "pred.csv exists already" in capsys.readouterr().err
+
+
+def test_group_names_cannot_become_formulas_in_a_spreadsheet(folder, capsys):
+    table = simulate(POWER, (20, 30), noise=1e-2, seed=1)
+    table["group"] = ["=1+1" if key == "g0" else "-3" for key in table["group"]]
+    wild = write(folder / "wild.csv", table)
+    command = fit_command(folder, "--out", str(folder / "wild.jaxfit"))
+    assert cli.main([*command[:1], wild, *command[2:]]) == 0
+    capsys.readouterr()
+    points = write(folder / "wild_points.csv", {"x": [1e8]})
+    assert cli.main(["predict", str(folder / "wild.jaxfit"), points]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith("'=1+1,")
+    assert lines[2].startswith("-3,")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("--law", "chinchila"), "did you mean `chinchilla`"),
+        (("--target", "los"), "has no column `los`"),
+        (("--by", "Group"), "did you mean `group`"),
+        (("--loss", "hubber"), "No loss is called `hubber`"),
+        (("--loss", "huber"), "needs a delta"),
+        (("--bounds", "gamma=2,1"), "parameter `gamma` are reversed"),
+        (("--bounds", "gamma"), "write NAME=VALUE"),
+        (("--bounds", "gamma=a,b"), "write NAME=LOW,HIGH"),
+        (("--inputs", "z=x"), "renames `z`"),
+        (("--starts", "0"), "starts=0"),
+        (("--starts", "many"), "invalid int value"),
+        (("--speed", "9"), "unrecognized arguments: --speed 9"),
+        (("--out", "FOLDER/fit.jaxfit"), "exists already"),
+        (("--plot", "FOLDER/none/fit.png"), "There is no folder"),
+    ],
+)
+def test_wrong_usage_returns_1_and_says_what_to_do(folder, capsys, change, message):
+    change = [word.replace("FOLDER", str(folder)) for word in change]
+    try:
+        code = cli.main(fit_command(folder, *change))
+    except SystemExit as stop:
+        code = stop.code
+    assert code == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_missing_file_returns_1(tmp_path, capsys):
+    command = ["fit", str(tmp_path / "no.csv"), "--law", "power_law", "--target", "y"]
+    assert cli.main([*command, "--no-cache"]) == 1
+    assert "There is no file" in capsys.readouterr().err
+
+
+def test_laws_lists_and_shows(capsys):
+    assert cli.main(["laws"]) == 0
+    listed = capsys.readouterr().out
+    for name, law in jaxfit.LAWS.items():
+        assert name in listed
+        assert law.formula in listed
+        assert law.source in listed
+    assert cli.main(["laws", "finetuning"]) == 0
+    shown = capsys.readouterr().out
+    assert "alpha: in [0.01, 2], starts in (0.01, 2.0)" in shown
+    assert "b: in [-inf, inf], starts by least squares" in shown
+    assert cli.main(["laws", "fine"]) == 1
+
+
+def test_doctor_reports_versions_devices_float64_and_cache(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(cli, "_use_cache", lambda options: tmp_path / "jaxfit")
+    assert cli.main(["doctor"]) == 0
+    told = capsys.readouterr().out
+    for word in ("jax ", "devices", "float64", "works", str(tmp_path / "jaxfit"), "All is well"):
+        assert word in told
+
+
+def test_doctor_finds_the_other_distribution(capsys, monkeypatch):
+    from importlib import metadata
+
+    real = metadata.version
+    monkeypatch.setattr(metadata, "version", lambda n: "1.0" if n == "jaxfit" else real(n))
+    assert cli.main(["doctor", "--no-cache"]) == 1
+    assert "The distribution `jaxfit` is installed too" in capsys.readouterr().out
+
+
+def test_the_cache_is_on_by_default_and_makes_the_second_run_faster(folder, tmp_path):
+    command = [sys.executable, "-m", "jaxfit", *fit_command(folder)]
+    command.remove("--no-cache")
+    environment = {"XDG_CACHE_HOME": str(tmp_path), "PATH": "", "HOME": str(tmp_path)}
+    if sys.path and (root := [p for p in sys.path if p.endswith("main")]):
+        environment["PYTHONPATH"] = root[0]
+    times = []
+    for _ in range(2):
+        began = time.perf_counter()
+        subprocess.run(command, check=True, env=environment, capture_output=True)
+        times.append(time.perf_counter() - began)
+    assert any((tmp_path / "jaxfit").iterdir())
+    assert times[1] < times[0]
+
+
+def test_help_is_quick(tmp_path):
+    began = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", "import jaxfit.cli; jaxfit.cli.main(['--help'])"],
+        capture_output=True,
+        check=True,
+    )
+    assert b"fit scaling laws" in done.stdout.lower()
+    assert time.perf_counter() - began < 2.0
+
+
+def test_the_demo_fits_reports_and_writes(tmp_path, capsys):
+    assert cli.main(["demo", "--folder", str(tmp_path), "--no-cache"]) == 0
+    printed = capsys.readouterr()
+    assert "5 groups, 4 ok" in printed.out
+    assert "tiny: 3 points for 5 parameters" in printed.out
+    assert "multilingual: 1 row masked" in printed.out
+    assert "starts agree" in printed.out
+    fit = jaxfit.load(tmp_path / "fit.jaxfit")
+    truth = np.array([0.34, 0.3473, 0.36, 0.33])
+    assert_allclose(fit.params["alpha"][:4], truth, atol=0.03)
+    assert (tmp_path / "fit.png").read_bytes().startswith(b"\x89PNG")
+    shutil.rmtree(tmp_path)
