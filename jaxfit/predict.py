@@ -6,8 +6,8 @@ from functools import partial
 import jax
 import numpy as np
 
-from .data import bucket, padded
 from .laws import Law
+from .layout import Ragged, round_up
 
 
 @partial(jax.jit, static_argnames="law")
@@ -26,20 +26,17 @@ def at_rows(
     params: one (G,) array a parameter. Rows of groups with NaN parameters give NaN.
     """
     out = np.full(len(group), np.nan)
-    order = np.argsort(group, kind="stable")
-    present, counts = np.unique(group, return_counts=True)
-    rows = np.split(order, np.cumsum(counts)[:-1])
-    lengths = np.array([bucket(int(count)) for count in counts])
+    known = np.logical_and.reduce([np.isfinite(values) for values in params.values()])
+    ragged = Ragged(group, len(known))
+    present = np.flatnonzero((ragged.sizes > 0) & known)
+    lengths = np.array([round_up(int(ragged.sizes[g])) for g in present])
     for n in np.unique(lengths):
-        chosen = np.flatnonzero(lengths == n)
-        size = bucket(len(chosen))
-        index = [rows[i] for i in chosen] + [np.array([], int)] * (size - len(chosen))
-        columns = tuple(padded(column, index, int(n)) for column in inputs)
-        where = np.resize(present[chosen], size)
+        chosen = present[lengths == n]
+        block = ragged.block(chosen, int(n), round_up(len(chosen)))
+        where = np.resize(chosen, len(block.real))
         theta = {name: values[where] for name, values in params.items()}
+        columns = tuple(block.take(column) for column in inputs)
         with jax.enable_x64(True):
             pred = np.asarray(_evaluate(law, columns, theta))
-        for i, row in enumerate(index):
-            out[row] = pred[i, : len(row)]
-    known = np.logical_and.reduce([np.isfinite(values) for values in params.values()])
-    return np.where(known[group], out, np.nan)
+        out[block.positions[block.real]] = pred[block.real]
+    return out

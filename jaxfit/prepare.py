@@ -9,9 +9,10 @@ import numpy as np
 
 from . import losses
 from .bounds import Bounds, Box, Starts, given_starts, resolve_bounds, search_range
-from .data import Dataset, bucket, from_table, padded, require_positive
+from .data import Dataset, from_table, require_positive
 from .laws import LAWS, Law
 from .laws.check import check
+from .layout import Block, Ragged, round_up
 from .losses import Loss
 from .problem import Problem
 from .solve.pipeline import draw
@@ -56,7 +57,7 @@ class Task:
         was masked, so that a fault in one group changes nothing for the others.
         """
         data = self.data
-        rows = data.rows()
+        ragged = Ragged(data.group, len(data.groups))
         carried = data.sizes + data.rows_masked + data.rows_unweighted
         lengths = np.array([max(8, 1 << (int(size) - 1).bit_length()) for size in carried])
         if len(lengths) * lengths.max() * self.num_starts <= CALL_SIZE:
@@ -67,10 +68,9 @@ class Task:
             most = max(1, CALL_SIZE // (self.num_starts * int(n)))
             for first in range(0, len(members), most):
                 chosen = members[first : first + most]
-                size = min(bucket(len(chosen)), most) if len(members) <= most else most
-                index = [rows[g] if fittable[g] else rows[g][:0] for g in chosen]
-                index += [rows[0][:0]] * (size - len(chosen))
-                yield chosen, _build(self.law, self.loss, data, self.box, index, int(n))
+                size = min(round_up(len(chosen)), most) if len(members) <= most else most
+                block = ragged.block(np.where(fittable[chosen], chosen, -1), int(n), size)
+                yield chosen, _build(self.law, self.loss, data, self.box, block)
 
 
 def prepare(
@@ -132,42 +132,60 @@ def _law(law) -> Law:
     )
 
 
-def _build(law, loss, data, box, rows, n) -> Problem:
-    """The problems of groups with the given row positions, padded to n points.
+def _build(law: Law, loss: Loss, data: Dataset, box: Box, block: Block) -> Problem:
+    """The problems of the groups of a block.
 
     Groups without rows weigh nothing: their objective is 0 everywhere and their search ends
     at once.
     """
-    g = len(rows)
-    inputs = tuple(padded(data.inputs[name], rows, n) for name in law.inputs)
-    target = padded(data.target, rows, n)
-    weights = padded(data.weights, rows, n, fill=0.0)
+    target = block.take(data.target)
+    weights = np.where(block.real, block.take(data.weights), 0.0)
     # Scaled by the largest first, so that their sum cannot overflow.
     weights = weights / np.maximum(weights.max(axis=1, keepdims=True), np.finfo(float).tiny)
     weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1.0)
-    ranges = np.tile([-1.0, 1.0], (g, len(law.parameters), 1))
-    unit, floor = np.ones(g), np.zeros(g)
-    for i, index in enumerate(rows):
-        if len(index):
-            columns = {name: data.inputs[name][index] for name in law.inputs}
-            for j in range(len(law.parameters)):
-                ranges[i, j] = search_range(law, box, j, columns, data.target[index])
-            unit[i], floor[i] = _unit(loss, data.target[index])
+    unit, floor = _units(loss, target)
+    ranges = _search_ranges(law, data, box, block)
     ends = [
         np.array([unconstrain(s, end[j]) for j, (_, s) in enumerate(law.supports)])
         for end in (box.lower, box.upper)
     ]
-    lower, upper = (np.broadcast_to(end, (g, len(end))) for end in ends)
+    lower, upper = (np.broadcast_to(end, (len(target), len(end))) for end in ends)
     return Problem(
-        inputs, target, weights, unit, floor, lower, upper, ranges[..., 0], ranges[..., 1]
+        inputs=tuple(block.take(data.inputs[name]) for name in law.inputs),
+        target=target,
+        weights=weights,
+        unit=unit,
+        floor=floor,
+        lower=lower,
+        upper=upper,
+        start_low=ranges[..., 0],
+        start_high=ranges[..., 1],
     )
 
 
-def _unit(loss, target):
-    """Unit of the residuals of one group, and the objective of mere rounding errors."""
+def _search_ranges(law, data, box, block) -> np.ndarray:
+    """Start ranges (g, P, 2) in search coordinates; only those that follow the data differ."""
+    ranges = np.tile([-1.0, 1.0], (len(block.real), len(law.parameters), 1))
+    for j, (_, support) in enumerate(law.supports):
+        if not callable(support.start):
+            ranges[:, j] = search_range(law, box, j, {}, np.empty(0))
+            continue
+        for i in np.flatnonzero(block.real[:, 0]):
+            index = block.positions[i][block.real[i]]
+            columns = {name: data.inputs[name][index] for name in law.inputs}
+            ranges[i, j] = search_range(law, box, j, columns, data.target[index])
+    return ranges
+
+
+def _units(loss: Loss, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Units of the residuals (g,), and the objective of mere rounding errors (g,).
+
+    target: (g, n), padded with repeats.
+    """
     values = np.log(target) if loss.log else target
-    size = max(1.0, float(np.abs(values).max())) if loss.log else float(np.abs(values).max())
-    spread = float(values.max() / 2 - values.min() / 2)
-    rounding = 64 * np.finfo(float).eps * (size or 1.0)
-    unit = 2.0 ** np.clip(round(math.log2(max(spread, 1e3 * rounding))), -1000, 1000)
+    size = np.abs(values).max(axis=1)
+    size = np.maximum(size, 1.0) if loss.log else np.where(size > 0, size, 1.0)
+    spread = values.max(axis=1) / 2 - values.min(axis=1) / 2
+    rounding = 64 * np.finfo(float).eps * size
+    unit = 2.0 ** np.clip(np.round(np.log2(np.maximum(spread, 1e3 * rounding))), -1000, 1000)
     return unit, (rounding / unit) ** loss.degree

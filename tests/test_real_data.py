@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy import optimize
 
 import jaxfit
 from jaxfit import reference
@@ -54,6 +55,26 @@ def test_finetuning_reaches_the_optimum_of_all_42_groups():
     on_bound = fit.at_bound["alpha"] != 0
     assert np.array_equal(fit.status == "at_bound", on_bound)
     assert set(fit.params["alpha"][on_bound]) <= {0.01, 2.0}
+
+
+def test_bounds_on_linear_parameters_do_not_hide_the_optimum():
+    """With a and b boxed, the best exponent may sit where a start in a wider box would not."""
+    runs = table("sldbench/sft_scaling_law.csv")
+    keys = np.array(runs.keys(["group"]))
+    own = keys == "('gpt2', 'gigaword')"
+    N, y = (runs.numbers(name)[0][own] for name in ("sft_data_size", "sft_loss"))
+    reach = (y.max() - y.min()) * (N.max() - N.min())
+    bounds = {"a": (0.3 * y.min(), 1.5 * y.max()), "b": (-reach, reach), "c": (-1.0, 1.0)}
+    fit = jaxfit.fit("finetuning", {"N": N, "y": y}, target="y", bounds=bounds)
+
+    def best_at(alpha):
+        columns = np.stack([np.ones(12), N**-alpha, np.log(N)], axis=-1)
+        ends = np.array([bounds[name] for name in ("a", "b", "c")]).T
+        return 2 * optimize.lsq_linear(columns, y, ends, tol=1e-14).cost / 12
+
+    scanned = min(best_at(alpha) for alpha in np.linspace(0.01, 2, 200))
+    assert fit.loss[0] <= scanned * (1 + 1e-6)
+    assert fit.status[0] == "at_bound"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy import optimize
 
 import jaxfit
 from jaxfit.laws import law
@@ -158,6 +159,16 @@ def test_least_squares_gives_a_dependent_column_no_part():
     columns = jnp.array([[1.0, 1.0, 1.0], [2.0, 2.0, 2.0], [0.0, 1.0, 2.0]])
     solution = least_squares.solve(columns, jnp.array([1.0, 3.0, 5.0]))
     assert_allclose(solution, [1.0, 0.0, 2.0], atol=1e-12)
+
+
+def test_least_squares_in_a_box_is_that_of_scipy():
+    rng = np.random.default_rng(5)
+    columns, lower, upper = rng.standard_normal((30, 3)), np.full(3, -0.1), np.full(3, 0.1)
+    for _ in range(20):
+        rhs = rng.standard_normal(30)
+        expected = optimize.lsq_linear(columns, rhs, (lower, upper), tol=1e-12)
+        x = least_squares.solve_in_box(*map(jnp.asarray, (columns, rhs, lower, upper)))
+        assert_allclose(np.sum((columns @ x - rhs) ** 2) / 2, expected.cost, rtol=1e-9)
 
 
 def test_norms_neither_overflow_nor_underflow():

@@ -34,10 +34,9 @@ class LBFGS:
     max_steps: int = 150
 
     def init(self, f, z):
-        zero = jnp.zeros((), z.dtype)
-        pairs = optax.scale_by_lbfgs(self.memory).init(z)
-        nothing = jnp.zeros_like(z)
-        return begin(z, _Memory(nothing, nothing, -zero, zero + 1.0, natural_steps(f, z), pairs))
+        zero, nothing = jnp.zeros((), z.dtype), jnp.zeros_like(z)
+        pairs: Any = optax.scale_by_lbfgs(self.memory).init(z)
+        return begin(z, _Memory(nothing, nothing, zero, zero + 1.0, natural_steps(f, z), pairs))
 
     def step(self, f, s):
         value, gradient = jax.value_and_grad(f.value)(s.trial)
@@ -56,13 +55,15 @@ class LBFGS:
 
     def _search(self, f, z, gradient, memory):
         """Begin a new search at z."""
-        transform = optax.scale_by_lbfgs(self.memory)
+        transform: Any = optax.scale_by_lbfgs(self.memory)
         downhill = memory.natural * inward(gradient, z, f.problem)
         ahead, pairs = transform.update(downhill, memory.pairs, z / memory.natural)
         slope = -jnp.sum(ahead * downhill)
         # A pair of negative curvature can turn the direction uphill: forget the pairs then.
         norm = jnp.sqrt(jnp.sum(downhill**2))
-        _, fresh = transform.update(downhill, transform.init(z), z / memory.natural)
+        fresh = transform.init(z)._replace(
+            count=jnp.ones_like(pairs.count), params=z / memory.natural, updates=downhill
+        )
         steepest = (downhill / jnp.where(norm > 0, norm, 1.0), -norm, fresh)
         ahead, slope, pairs = choose(slope < 0, (ahead, slope, pairs), steepest)
         return memory._replace(

@@ -1,5 +1,6 @@
 """Small least-squares problems, written as vector operations so that they batch over lanes."""
 
+import jax
 import jax.numpy as jnp
 
 
@@ -42,3 +43,27 @@ def solve(columns, rhs):
         full = r[i, i] > 0
         x[i] = jnp.where(full, (jnp.sum(q[i] * rhs) - ahead) / jnp.where(full, r[i, i], 1.0), 0.0)
     return jnp.stack(x)
+
+
+def solve_in_box(columns, rhs, lower, upper):
+    """Nearly the x (P,) in [lower, upper] that minimises |columns x - rhs|; columns (n, P).
+
+    The parameter that lies furthest outside is put on its bound and the others are solved
+    again, until all lie inside: exact unless one that was put on a bound should leave it, and
+    close enough to start from. x is measured by the norms of the columns.
+    """
+    reach = norms(columns)
+
+    def put_worst_on_bound(_, state):
+        x, held = state
+        rest = rhs - columns @ jnp.where(held, x, 0.0)
+        free = solve(list(jnp.where(held, 0.0, columns).T), rest)
+        x = jnp.where(held, x, free)
+        outside = reach * jnp.maximum(lower - x, x - upper)
+        worst = jnp.arange(len(x)) == jnp.argmax(outside)
+        held = held | (worst & (outside > 0))
+        return jnp.where(held, jnp.clip(x, lower, upper), x), held
+
+    x, held = jnp.zeros_like(lower), jnp.zeros(lower.shape, bool)
+    x, _ = jax.lax.fori_loop(0, len(lower) + 1, put_worst_on_bound, (x, held))
+    return jnp.clip(x, lower, upper)

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ..laws import Law
 from ..losses import Loss
@@ -42,14 +43,21 @@ def _solve_linear(law, loss, problem, z):
     root = jnp.sqrt(problem.weights)
     if loss.log:
         root = root * size / problem.target
-    columns = [root * (predict(**{name: jnp.ones_like(theta[name])}) - base) for name in law.linear]
+    columns = jnp.stack(
+        [root * (predict(**{name: jnp.ones_like(theta[name])}) - base) for name in law.linear],
+        axis=-1,
+    )
     rhs = root * ((problem.target - base) / size)
-    solution = size * least_squares.solve(columns, rhs)
-    reach = least_squares.norms(jnp.stack(columns, axis=-1))
-    typical = size * jnp.sqrt(jnp.sum(rhs * rhs)) / jnp.where(reach > 0, reach, 1.0)
-    for value, least, name in zip(solution, 1e-3 * typical, law.linear, strict=True):
-        i = law.parameters.index(name)
-        if law.supports[i][1].log:
-            value = jnp.log(jnp.maximum(value, least))
-        z = z.at[i].set(jnp.where(jnp.isfinite(value), value, z[i]))
-    return z
+    places = np.array([law.parameters.index(name) for name in law.linear])
+    log = np.array([law.supports[i][1].log for i in places])
+    lower, upper = (
+        jnp.where(log, jnp.exp(end), end) / size
+        for end in (problem.lower[places], problem.upper[places])
+    )
+    # A logarithm cannot start at 0: a thousandth of what would make the whole target.
+    reach = least_squares.norms(columns)
+    least = 1e-3 * jnp.sqrt(jnp.sum(rhs * rhs)) / jnp.where(reach > 0, reach, 1.0)
+    lower = jnp.where(log, jnp.minimum(jnp.maximum(lower, least), upper), lower)
+    solution = size * least_squares.solve_in_box(columns, rhs, lower, upper)
+    solution = jnp.where(log, jnp.log(solution), solution)
+    return z.at[places].set(jnp.where(jnp.isfinite(solution), solution, z[places]))

@@ -1,0 +1,20 @@
+"""`python -m benchmarks`: every benchmark, each in a process of its own."""
+
+import subprocess
+import sys
+
+NAMES = ("chinchilla", "sft")
+
+
+def main() -> int:
+    """Run all with the options given; the worst of their exit codes."""
+    # A second benchmark in the same process would find JAX started, and be less than cold.
+    codes = [
+        subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *sys.argv[1:]]).returncode
+        for name in NAMES
+    ]
+    return max(codes)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

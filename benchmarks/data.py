@@ -1,0 +1,51 @@
+"""The tables that the benchmarks fit; found through JAXFIT_DATA, never part of the repository."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import jaxfit
+
+VARIABLE = "JAXFIT_DATA"
+
+
+class DataMissing(RuntimeError):
+    """The tables are not where the environment says, or it says nothing."""
+
+
+def find(name: str) -> Path:
+    """The path of one file of the data folder; raises `DataMissing` naming the variable."""
+    folder = os.environ.get(VARIABLE)
+    if not folder:
+        raise DataMissing(
+            f"{VARIABLE} is not set. Point it at the folder that holds epoch_chinchilla.csv, "
+            "epoch_chinchilla_facts.json and sldbench/sft_scaling_law.csv."
+        )
+    path = Path(folder) / name
+    if not path.is_file():
+        raise DataMissing(f"{VARIABLE} is {folder}, which holds no {name}.")
+    return path
+
+
+def chinchilla_runs() -> dict[str, np.ndarray]:
+    """Columns N, D and loss of the 240 runs that Besiroglu et al. 2024 fit, each (240,)."""
+    table = jaxfit.read(find("epoch_chinchilla.csv"))
+    used = table.numbers("used_in_fit")[0] == 1
+    return {name: table.numbers(name)[0][used] for name in ("N", "D", "loss")}
+
+
+def chinchilla_facts() -> dict[str, Any]:
+    """What Besiroglu et al. 2024 published: start grid, constants, objective."""
+    return json.loads(find("epoch_chinchilla_facts.json").read_text())
+
+
+def sft_runs(groups: int | None = None) -> dict[str, np.ndarray]:
+    """Columns group, sft_data_size and sft_loss of the first `groups` groups (all by default)."""
+    table = jaxfit.read(find("sldbench/sft_scaling_law.csv"))
+    keys = np.array(table.keys(("group",)))
+    used = np.isin(keys, list(dict.fromkeys(keys))[:groups])
+    columns = {name: table.numbers(name)[0][used] for name in ("sft_data_size", "sft_loss")}
+    return {"group": keys[used], **columns}

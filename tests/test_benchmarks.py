@@ -1,0 +1,240 @@
+"""The benchmarks at a small size: what they report is there, and is right."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy import optimize
+
+import jaxfit
+
+ROOT = Path(__file__).parents[1]
+# At the end, so that an installed jaxfit stays the one under test.
+sys.path.append(str(ROOT))
+chinchilla, sft, data, report, routes, timing, chinchilla_scipy, sft_scipy = (
+    import_module(f"benchmarks.{name}")
+    for name in (
+        "chinchilla",
+        "sft",
+        "data",
+        "report",
+        "routes",
+        "timing",
+        "chinchilla_scipy",
+        "sft_scipy",
+    )
+)
+needs_data = pytest.mark.skipif(
+    not os.environ.get(data.VARIABLE),
+    reason=f"{data.VARIABLE} does not name the folder of real tables",
+)
+
+
+def run_short(module, *stages, **sizes):
+    """A run of the benchmark with a pipeline that compiles in half the time of the default."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(jaxfit.PIPELINES, "adam-lbfgs", (jaxfit.Keep(4), *stages))
+        return module.run(repeats=1, starts=32, **sizes)
+
+
+@pytest.fixture(scope="module")
+def small_chinchilla():
+    return run_short(chinchilla, jaxfit.LBFGS(), through=8, grid_starts=6)
+
+
+@pytest.fixture(scope="module")
+def small_sft():
+    return run_short(sft, jaxfit.Adam(max_steps=10), through=3, groups=2)
+
+
+def by_name(result, beginning):
+    (row,) = [row for row in result["routes"] if row["route"].startswith(beginning)]
+    return row
+
+
+def check_rows(result):
+    for row in result["routes"]:
+        assert row["warm_s"] is None or row["warm_s"] > 0
+        assert row["cpu_s"] > 0
+        assert row["share"] is None or 0 <= row["share"] <= 1
+        compiles = row["cold_s"] is not None and row["warm_s"] is not None
+        assert row["compile_s"] == (row["cold_s"] - row["warm_s"] if compiles else None)
+        assert compiles or row["compile_s"] is None
+    assert len({row["route"] for row in result["routes"]}) == len(result["routes"])
+    assert result["routes"][0]["times_jaxfit"] == 1.0
+
+
+@needs_data
+def test_chinchilla_reports_the_objective_at_its_constants(small_chinchilla):
+    check_rows(small_chinchilla)
+    runs, found = data.chinchilla_runs(), small_chinchilla["tables"]["constants"]["jaxfit"]
+    assert small_chinchilla["problem"]["runs"] == len(runs["loss"]) == 240
+    predicted = found["E"] + found["A"] / runs["N"] ** found["alpha"]
+    predicted += found["B"] / runs["D"] ** found["beta"]
+    r = np.abs(np.log(predicted) - np.log(runs["loss"]))
+    huber = np.where(r <= 1e-3, 0.5 * r**2, 1e-3 * (r - 0.5e-3)).sum()
+    row = by_name(small_chinchilla, "jaxfit, default")
+    assert_allclose(row["objective"], huber, rtol=1e-10)
+    assert huber <= chinchilla.MAX_OBJECTIVE
+    assert (row["starts"], row["finished"]) == (32, 4)
+
+
+@needs_data
+def test_chinchilla_gives_every_route_its_starts(small_chinchilla):
+    counts = {row["route"]: row["finished"] for row in small_chinchilla["routes"]}
+    assert counts == {
+        "jaxfit, default (prunes)": 4,
+        "jaxfit, 8 profiled, none pruned": 8,
+        "SciPy, 6 of the grid, numeric gradient": 6,
+        "SciPy, 6 of the grid, exact gradient": 6,
+        "SciPy, 6 of the grid, exact gradient, tight": 6,
+        "SciPy, 8 profiled, exact gradient": 8,
+        "SciPy, 8 profiled, exact gradient, tight": 8,
+    }
+    assert len(chinchilla_scipy.published_grid(data.chinchilla_facts())) == 4500
+
+
+@needs_data
+def test_a_subset_of_the_grid_says_so_and_judges_no_time(small_chinchilla):
+    ratio, objective = small_chinchilla["promises"]
+    assert (ratio["measured"], ratio["holds"]) == (None, None)
+    assert objective["holds"] is True
+    assert small_chinchilla["notes"][0].startswith("SUBSET: SciPy ran 6 of the 4500")
+
+
+@needs_data
+def test_the_published_objective_is_the_one_measured():
+    facts, objective = data.chinchilla_facts(), chinchilla_scipy.HuberSum(data.chinchilla_runs())
+    known = facts["recomputed_here"]
+    at = {"local_polish": known["polished_log_params"]}
+    at["hoffmann_unrounded"] = [
+        facts["hoffmann"]["unrounded_log"][name] for name in chinchilla_scipy.NAMES
+    ]
+    for name, p in at.items():
+        # The file gives its points as a, b, e, alpha, beta.
+        assert_allclose(objective.value(np.array(p)), known["huber_sum_240"][name], rtol=1e-9)
+    p = np.array([6.0, 7.0, 0.5, 0.4, 0.3])
+    numeric = optimize.approx_fprime(p, objective.value, 1e-7)
+    assert_allclose(objective.value_and_gradient(p)[1], numeric, rtol=1e-4)
+
+
+@needs_data
+def test_sft_reports_the_mse_at_its_constants(small_sft):
+    check_rows(small_sft)
+    table, row = data.sft_runs(2), by_name(small_sft, "jaxfit, default")
+    keys = dict.fromkeys(table["group"])
+    for key, objective, found in zip(keys, row["objectives"], row["constants"], strict=True):
+        n, loss = (table[name][table["group"] == key] for name in ("sft_data_size", "sft_loss"))
+        predicted = found["a"] + found["b"] / n ** found["alpha"] + found["c"] * np.log(n)
+        assert_allclose(objective, np.mean((predicted - loss) ** 2), rtol=1e-9)
+    assert_allclose(row["objective"], np.mean(row["objectives"]), rtol=1e-12)
+    assert row["objective_worst"] == max(row["objectives"])
+    assert sum(row["statuses"].values()) == small_sft["problem"]["groups"] == 2
+    assert small_sft["promises"][0]["holds"] is None
+
+
+@needs_data
+def test_no_route_of_sft_beats_the_scan_within_its_bounds(small_sft):
+    for bounds, exact in (
+        ("law", "SciPy by hand, alpha scanned"),
+        ("evolved", "SciPy by hand, alpha scanned, boxed"),
+    ):
+        rows = [row for row in small_sft["routes"] if row["bounds"] == bounds]
+        (least,) = [row["objectives"] for row in rows if row["route"] == exact]
+        for row in rows:
+            assert np.all(np.array(row["objectives"]) >= np.array(least) * (1 - 1e-9))
+            assert row["groups_at_best"] <= row["groups_at_best_in_bounds"]
+
+
+@needs_data
+def test_the_table_of_sft_has_all_groups():
+    table = data.sft_runs()
+    _, sizes = np.unique(table["group"], return_counts=True)
+    assert sizes.tolist() == [12] * 42
+
+
+def test_the_evolved_procedure_starts_as_described():
+    samples = 200.0 * 2.0 ** np.arange(12)
+    group = sft_scipy.Group(samples, 2.0 + 30.0 * samples**-0.5)
+    starts, bounds = np.array(group.starts()), np.array(group.bounds())
+    assert starts.shape == (8, 4)
+    assert np.all((starts >= bounds[:, 0]) & (starts <= bounds[:, 1]))
+    assert_allclose(bounds[1, 1], np.ptp(group.losses) * np.ptp(samples))
+    assert group.by_hand(boxed=False).mse <= 1e-12 <= group.evolved().mse
+    assert group.mse(np.array([np.nan, 0.0, 0.5, 0.0])) == 1e10
+
+
+def test_a_share_counts_starts_at_the_common_best():
+    ends = np.array([[1.0, 1.00005, 2.0, np.inf], [3.0, 3.0, 3.0, 3.0]])
+    clock = timing.Timing(cold=None, runs=(2.0, 1.0, 4.0), cpu=2.0)
+    route = routes.Route.of_ends("any", clock, ends)
+    assert route.share(np.array([1.0, 3.0])) == (0.5 + 1.0) / 2
+    assert route.share(np.array([0.9, 3.0])) == 0.5
+    row = route.columns(np.array([1.0, 3.0]), timing.Timing(9.0, (0.5,), 0.5))
+    assert (row["warm_s"], row["times_jaxfit"], row["compile_s"]) == (2.0, 4.0, None)
+
+
+@needs_data
+def test_a_report_prints_and_writes_what_was_measured(small_chinchilla, small_sft, tmp_path):
+    pytest.importorskip("matplotlib")
+    for module, result in ((chinchilla, small_chinchilla), (sft, small_sft)):
+        whole = {**result, "environment": {**report.environment(), "load_before": None}}
+        text = report.text(whole, module.COLUMNS)
+        for word in (
+            jaxfit.__version__,
+            "device",
+            "Promise",
+            *(r["route"] for r in whole["routes"]),
+        ):
+            assert word in text
+        table, picture = report.write(whole, ("objective", "objective"), tmp_path)
+        assert json.loads(table.read_text()) == whole
+        assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@needs_data
+def test_the_command_tells_a_broken_promise_by_its_exit_code(small_sft, tmp_path, capsys):
+    def command(holds):
+        promise = {"text": "fast", "measured": 1.0, "holds": holds}
+        return report.command(
+            lambda: {**small_sft, "promises": [promise]},
+            ["--output", str(tmp_path)],
+            name="sft",
+            quick={},
+            columns=sft.COLUMNS,
+            panel=("objective", "objective"),
+        )
+
+    assert [command(holds) for holds in (True, None, False)] == [0, 0, 2]
+    printed = capsys.readouterr().out
+    assert all(word in printed for word in (": HOLDS", "NOT JUDGED", "DOES NOT HOLD"))
+
+
+@pytest.mark.parametrize("module", [chinchilla, sft])
+def test_missing_data_is_an_error_that_names_the_variable(module, monkeypatch, tmp_path, capsys):
+    monkeypatch.delenv(data.VARIABLE, raising=False)
+    assert module.main([]) == 1
+    assert f"{data.VARIABLE} is not set" in capsys.readouterr().err
+    monkeypatch.setenv(data.VARIABLE, str(tmp_path))
+    assert module.main(["--quick"]) == 1
+    assert f"{data.VARIABLE} is {tmp_path}, which holds no" in capsys.readouterr().err
+
+
+def test_all_benchmarks_run_from_one_command(monkeypatch):
+    every = import_module("benchmarks.__main__")
+    commands = []
+
+    def run(command):
+        commands.append(command[1:])
+        return subprocess.CompletedProcess(command, returncode=len(commands) - 1)
+
+    monkeypatch.setattr(every.subprocess, "run", run)
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "--quick"])
+    assert every.main() == 1
+    assert commands == [["-m", f"benchmarks.{name}", "--quick"] for name in ("chinchilla", "sft")]
