@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -56,24 +57,47 @@ def _named_bounds(law, bounds) -> dict[str, tuple[float, float]]:
     if bounds is None:
         return {}
     if not isinstance(bounds, Mapping):
-        bounds = list(bounds)
-        if len(bounds) != len(law.parameters):
-            raise ValueError(
-                f"{len(bounds)} bounds for {len(law.parameters)} parameters; law `{law.name}` "
-                f"has {', '.join(law.parameters)}."
-            )
-        bounds = dict(zip(law.parameters, bounds, strict=True))
+        bounds = _in_order(law, bounds)
     _known(law, bounds, "bounds=")
     pairs = {}
     for name, pair in bounds.items():
-        try:
-            low, high = (float(end) for end in pair)
-        except (TypeError, ValueError):
+        ends = _numbers(pair)
+        if ends is None or ends.shape != (2,):
             raise ValueError(
                 f"Bounds of parameter `{name}` are {pair!r}; give two numbers (low, high)."
-            ) from None
-        pairs[name] = (low, high)
+            )
+        pairs[name] = (float(ends[0]), float(ends[1]))
     return pairs
+
+
+def _in_order(law, bounds) -> dict[str, Any]:
+    """Bounds without names, by the law's parameters."""
+    if isinstance(bounds, str | bytes | set | frozenset) or not hasattr(bounds, "__len__"):
+        raise ValueError(f"bounds={bounds!r}; give {{parameter: (low, high)}}.")
+    names = law.parameters
+    if len(bounds) != len(names):
+        raise ValueError(
+            f"{len(bounds)} bounds for {len(names)} parameters; law `{law.name}` has "
+            f"{', '.join(names)}."
+        )
+    if len(names) == 2:
+        raise ValueError(
+            "bounds= could mean two pairs (low, high), or all low and all high ends; name them: "
+            f"{{'{names[0]}': (low, high), '{names[1]}': (low, high)}}."
+        )
+    return dict(zip(names, bounds, strict=True))
+
+
+def _numbers(values) -> np.ndarray | None:
+    """Real numbers as a float64 array; None for what is not made of them, such as text."""
+    if isinstance(values, set | frozenset | Mapping):
+        return None
+    try:
+        cells = np.asarray(values, object)
+        real = all(isinstance(cell, Real) and not isinstance(cell, bool) for cell in cells.flat)
+        return cells.astype(float) if real else None
+    except (OverflowError, TypeError, ValueError):
+        return None
 
 
 def _known(law, names, where):
@@ -92,32 +116,54 @@ def given_starts(law: Law, starts: Starts, box: Box) -> np.ndarray:
     Raises ValueError for missing or unknown parameters, a wrong shape, NaN, or a start
     outside the bounds.
     """
+    theta = _start_points(law, starts)
+    for j, (name, support) in enumerate(law.supports):
+        column, low, high = theta[:, j], box.lower[j], box.upper[j]
+        outside = (column < low) | (column > high) | (support.log & (column <= 0))
+        for wrong, reason in (
+            (~np.isfinite(column), "must be finite"),
+            (outside, f"must lie in [{low:g}, {high:g}]" + " and above 0" * support.log),
+        ):
+            if wrong.any():
+                i = int(np.flatnonzero(wrong)[0])
+                raise ValueError(f"Start {i} has {name} = {column[i]:g}; it {reason}.")
+    return np.stack([unconstrain(s, theta[:, j]) for j, (_, s) in enumerate(law.supports)], axis=-1)
+
+
+def _start_points(law, starts) -> np.ndarray:
+    """The user's starts as numbers (S, P)."""
     names = law.parameters
     if isinstance(starts, Mapping):
         _known(law, starts, "starts=")
         missing = [name for name in names if name not in starts]
         if missing:
             raise ValueError(f"starts= gives no value for {', '.join(missing)}.")
-        columns = [np.atleast_1d(np.asarray(starts[name], float)) for name in names]
+        columns = [_start_column(name, starts[name]) for name in names]
+        if len({len(column) for column in columns} - {1}) > 1:
+            counts = ", ".join(f"{len(c)} for {n}" for n, c in zip(names, columns, strict=True))
+            raise ValueError(f"starts= gives {counts}; give one value, or as many for each.")
         theta = np.stack(np.broadcast_arrays(*columns), axis=-1)
     else:
-        theta = np.atleast_2d(np.asarray(starts, float))
+        theta = _numbers(starts)
+        if theta is None or theta.ndim == 0:
+            raise ValueError(
+                f"starts={starts!r}; give how many starts to draw (an integer), or starts of your "
+                f"own: {{parameter: values}} for {', '.join(names)}."
+            )
+        theta = np.atleast_2d(theta)
     if theta.ndim != 2 or theta.shape[1] != len(names) or len(theta) == 0:
         raise ValueError(
             f"starts= has shape {theta.shape}; expected (S, {len(names)}), one column for "
             f"each of {', '.join(names)}."
         )
-    for j, (name, support) in enumerate(law.supports):
-        wrong = ~((theta[:, j] >= box.lower[j]) & (theta[:, j] <= box.upper[j]))
-        if support.log:
-            wrong |= theta[:, j] <= 0
-        if wrong.any():
-            i = int(np.flatnonzero(wrong)[0])
-            raise ValueError(
-                f"Start {i} has {name} = {theta[i, j]}, outside its bounds "
-                f"[{box.lower[j]}, {box.upper[j]}]."
-            )
-    return np.stack([unconstrain(s, theta[:, j]) for j, (_, s) in enumerate(law.supports)], axis=-1)
+    return theta
+
+
+def _start_column(name, values) -> np.ndarray:
+    column = _numbers(values)
+    if column is None or column.ndim > 1 or column.size == 0:
+        raise ValueError(f"starts= gives {values!r} for {name}; give one number, or S numbers.")
+    return np.atleast_1d(column)
 
 
 def search_range(
@@ -125,14 +171,19 @@ def search_range(
 ) -> tuple[float, float]:
     """Start range of parameter `j` for one group's data, in search coordinates.
 
-    Raises ValueError when the law's own function for it returns no range.
+    Raises ValueError when the law's own function for it returns no range; an error that the
+    function raises by itself is passed on, with law and parameter added as a note.
     """
     name, support = law.supports[j]
-    low, high = start_range(support, inputs, target)
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+    try:
+        low, high = start_range(support, inputs, target)
+    except Exception as error:
+        error.add_note(f"Raised by the start range of parameter `{name}` in law `{law.name}`.")
+        raise
+    if not (low < high and math.isfinite(high - low)) or (support.log and low <= 0):
         raise ValueError(
             f"Start range ({low}, {high}) of parameter `{name}` in law `{law.name}` must be "
-            "two finite numbers, low < high."
+            f"two numbers, low < high, a finite distance apart{', above 0' * support.log}."
         )
     ends = unconstrain(support, [low, high, box.lower[j], box.upper[j]])
     low, high, least, most = (float(end) for end in ends)

@@ -1,13 +1,13 @@
 """`Dataset`: G ragged groups of numbers, every row of the table accounted for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from .status import Note
-from .tables import Table, nearest
+from .tables import Table, nearest, plain_name
 
 
 @dataclass(frozen=True)
@@ -59,16 +59,11 @@ def from_table(
 
     Raises ValueError or TypeError naming column, group and row for whatever cannot be used.
     """
-    rename = dict(rename or {})
-    for name in rename:
-        if name not in inputs:
-            raise ValueError(
-                f"inputs= renames `{name}`, but the law's inputs are {', '.join(inputs)}."
-            )
     if nan not in ("raise", "mask"):
         raise ValueError(f"nan={nan!r}; choose 'raise' or 'mask'.")
-    columns = {name: rename.get(name, name) for name in inputs}
-    by = (by,) if isinstance(by, str) else tuple(by or ())
+    columns, target = _input_columns(inputs, rename), plain_name(target)
+    by = _key_columns(by)
+    _distinct_roles(columns, target, by)
     keys = table.keys(by) if by else ["all"] * table.num_rows
     numbers: dict[str, np.ndarray] = {}
     notes: list[Note] = []
@@ -106,24 +101,53 @@ def from_table(
     return _with_notes(dataset)
 
 
+def _input_columns(inputs, rename) -> dict[str, str]:
+    rename = {} if rename is None else rename
+    if not isinstance(rename, Mapping):
+        raise TypeError(f"inputs={rename!r} is no mapping; pass {{law input: column}}.")
+    for name in rename:
+        if name not in inputs:
+            raise ValueError(
+                f"inputs= renames `{name}`, but the law's inputs are {', '.join(inputs)}."
+            )
+    return {name: plain_name(rename.get(name, name)) for name in inputs}
+
+
+def _key_columns(by) -> tuple[str, ...]:
+    if by is None:
+        return ()
+    names = (by,) if isinstance(by, str) or not isinstance(by, Iterable) else by
+    return tuple(plain_name(name) for name in names)
+
+
+def _distinct_roles(columns, target, by):
+    for name, column in columns.items():
+        if column == target:
+            raise ValueError(
+                f"Column `{target}` is both the target and the law's input `{name}`; the law "
+                "would predict what it is given. Name another column with target= or inputs=."
+            )
+    if target in by:
+        raise ValueError(f"Column `{target}` is both the target and a group key; choose another.")
+    if len(set(by)) < len(by):
+        raise ValueError(f"by= names a column twice: {', '.join(by)}.")
+
+
 def _weights(table, weights, keys) -> np.ndarray:
     if weights is None:
         return np.ones(table.num_rows)
     if isinstance(weights, str):
-        name, values = f"Weight column `{weights}`", table.numbers(weights)[0]
+        name, given = plain_name(weights), table
     else:
-        name, values = "weights", np.asarray(weights, float)
-        if values.shape != (table.num_rows,):
-            raise ValueError(
-                f"weights have shape {values.shape}, but the table has {table.num_rows} rows; "
-                "pass one weight a row."
-            )
+        name = "weights="
+        given = table.beside(name, weights)
+    values, _ = given.numbers(name)
     wrong = ~(np.isfinite(values) & (values >= 0))
     if wrong.any():
         i = int(np.flatnonzero(wrong)[0])
         raise ValueError(
-            f"{name}: {values[i]} in {table.row(i)} (group {keys[i]}); weights must be finite "
-            "and not negative."
+            f"Column `{name}`: {values[i]:g} in {table.row(i)}, group {keys[i]}; weights must be "
+            "finite and not negative. Give a row the weight 0 to leave it out."
         )
     return values
 
@@ -170,8 +194,8 @@ def require_positive(data: Dataset, reason: str) -> None:
     if low.any():
         first = int(np.flatnonzero(low)[0])
         raise ValueError(
-            f"Column `{data.target_name}` has {int(low.sum())} values at or below 0 (first: row "
-            f"{data.index[first]}, group {data.groups[data.group[first]]}, value "
+            f"Column `{data.target_name}` has {int(low.sum())} of {len(low)} values at or below 0 "
+            f"(first: row {data.index[first]}, group {data.groups[data.group[first]]}, value "
             f"{data.target[first]:g}); {reason} needs targets above 0."
         )
 
@@ -187,24 +211,3 @@ def match_groups(table: Table, by: Sequence[str], groups: Sequence[Any]) -> np.n
                 f"{nearest(str(key), map(str, groups))}"
             )
     return np.array([places[key] for key in keys])
-
-
-def bucket(count: int) -> int:
-    """The least of 1, 2, 3, 4, 6, 8, 12, 16, 24, ... that holds `count`: few array shapes."""
-    power = 1 << max(count - 1, 0).bit_length()
-    return 3 * power // 4 if power >= 4 and count <= 3 * power // 4 else power
-
-
-def padded(column: np.ndarray, rows: Sequence[np.ndarray], n: int, fill=None) -> np.ndarray:
-    """`column` (m,) at the given row positions, padded to (len(rows), n).
-
-    Padding repeats the last row, which is finite under any law that is finite on the data; or
-    is `fill` where that is given. Groups without rows are padded with 1.
-    """
-    out = np.full((len(rows), n), 1.0 if fill is None else fill)
-    for g, index in enumerate(rows):
-        if len(index):
-            out[g, : len(index)] = column[index]
-            if fill is None:
-                out[g, len(index) :] = column[index[-1]]
-    return out

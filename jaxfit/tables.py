@@ -11,13 +11,12 @@ import difflib
 import gzip
 import io
 import math
-import numbers
 import os
 import re
 import unicodedata
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ import numpy as np
 
 MISSING_CELLS = {"", "na", "n/a", "nan", "null", "none"}
 _EXACT = 2**53
+_NO_SEQUENCE = str | bytes | set | frozenset | Mapping
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Table:
     lines: Sequence[int] | None = None
     thousands: str | None = None
     decimal: str = "."
+    labels: Any = None  # index of the rows, where the columns came with one (pandas)
 
     @property
     def num_rows(self) -> int:
@@ -60,6 +61,20 @@ class Table:
             f"Its columns are: {', '.join(self.columns)}."
         )
 
+    def beside(self, name: str, values: Any) -> "Table":
+        """A table of the one column `values`, called `name`, with the rows of this table.
+
+        Raises ValueError when the values are not one a row, or are labelled as other rows.
+        """
+        column = _as_array(name, values)
+        if len(column) != self.num_rows:
+            raise ValueError(
+                f"Column `{name}` has {len(column)} values, but the table has {self.num_rows} "
+                "rows; pass one value a row."
+            )
+        _same_rows(self.labels, values, name)
+        return replace(self, columns={name: column})
+
     def numbers(self, name: str) -> tuple[np.ndarray, list[str]]:
         """Column `name` as float64 (m,), NaN where a cell is missing; and notes on it.
 
@@ -67,10 +82,6 @@ class Table:
         and ValueError for one with a cell that does not parse.
         """
         column = self.column(name)
-        if isinstance(column, np.ma.MaskedArray):
-            plain = Table({name: column.data}, self.source, self.lines)
-            values, notes = plain.numbers(name)
-            return np.where(np.ma.getmaskarray(column), np.nan, values), notes
         kind = column.dtype.kind
         if kind == "b":
             raise TypeError(f"Column `{name}` is boolean; convert it to 0 and 1 first.")
@@ -78,7 +89,7 @@ class Table:
             raise TypeError(f"Column `{name}` is complex; pass its real part or its modulus.")
         if kind in "mM":
             raise TypeError(_date_message(name))
-        if kind == "f":
+        if kind == "f" and column.dtype.itemsize <= 8:
             return column.astype(np.float64), []
         if kind in "iu":
             return _exact_or_noted(name, column.astype(np.float64), column)
@@ -95,61 +106,72 @@ class Table:
         return parts[0] if len(parts) == 1 else list(zip(*parts, strict=True))
 
     def _key_column(self, name):
-        column = self.column(name)
-        if column.dtype.kind in "mM":
-            raise TypeError(_key_date_message(name))
-        cells = column.tolist()
+        cells = self.column(name).tolist()
+        kinds: dict[str, str] = {}
         for i, cell in enumerate(cells):
-            if _is_missing(cell) or cell is np.ma.masked:
+            if _is_missing(cell):
                 raise ValueError(
                     f"Group column `{name}` has no key in {self.row(i)}. Fill it in or drop "
                     "the row."
                 )
-            if isinstance(cell, datetime.date | datetime.datetime):
-                raise TypeError(_key_date_message(name))
-            if not isinstance(cell, str | numbers.Number):
+            if _is_date(cell):
+                raise TypeError(
+                    f"Group column `{name}` is a date; make it text or a number first, so that "
+                    "no two instants can be merged."
+                )
+            cells[i] = cell = cell.item() if isinstance(cell, np.generic) else cell
+            if not isinstance(cell, str | int | float):
                 raise TypeError(
                     f"Group column `{name}` holds a {type(cell).__name__} in {self.row(i)}; "
-                    "group keys are text or numbers."
+                    "group keys are text, integers or floats."
                 )
+            text, truth = isinstance(cell, str), isinstance(cell, bool)
+            kind = "text" if text else "booleans" if truth else "numbers"
+            kinds.setdefault(kind, f"{kind} ({self.row(i)})")
+        if len(kinds) > 1:
+            raise TypeError(
+                f"Group column `{name}` mixes {' and '.join(kinds.values())}, of which some look "
+                "alike, such as 1, '1' and True; make all its keys text or all numbers."
+            )
         return cells
 
     def _number(self, name, i, cell) -> float:
         if _is_missing(cell):
             return math.nan
-        if isinstance(cell, str):
-            return self._parsed(name, i, cell)
-        if isinstance(cell, datetime.date | datetime.datetime):
+        text = isinstance(cell, str)
+        if _is_date(cell):
             raise TypeError(_date_message(name))
-        if isinstance(cell, bool | complex) or not hasattr(cell, "__float__"):
+        if not (text or _is_real(cell)):
             lengths = _lengths(self.columns[name])
             raise (ValueError if lengths else TypeError)(
                 f"Column `{name}` holds a {type(cell).__name__} in {self.row(i)}{lengths}; "
                 "every cell must be one number."
             )
         try:
-            return float(cell)
+            value = self._parsed(cell.strip()) if text else float(cell)
         except OverflowError:
-            raise TypeError(
-                f"Column `{name}`, {self.row(i)}: {str(cell)[:40]}... is beyond the range of "
-                "float64; rescale the column."
+            value = math.inf
+        except ValueError:
+            raise ValueError(
+                f"Column `{name}`, {self.row(i)}: {cell!r} is not a number. {_remedy(cell)}"
             ) from None
+        infinite = "inf" in cell.lower() if text else value == cell
+        if math.isinf(value) and not infinite:
+            raise TypeError(
+                f"Column `{name}`, {self.row(i)}: {cell!s:.40} is beyond the range of float64; "
+                "rescale the column."
+            )
+        return value
 
-    def _parsed(self, name, i, cell) -> float:
-        text = cell.strip()
+    def _parsed(self, text) -> float:
         if text.lower() in MISSING_CELLS:
             return math.nan
         plain = text.replace(self.thousands, "") if self.thousands else text
         if self.decimal != ".":
             plain = plain.replace(".", "\0").replace(self.decimal, ".")
-        try:
-            if "_" in plain:
-                raise ValueError
-            return float(plain)
-        except ValueError:
-            raise ValueError(
-                f"Column `{name}`, {self.row(i)}: {cell!r} is not a number. {_remedy(text)}"
-            ) from None
+        if "_" in plain:
+            raise ValueError
+        return float(plain)
 
 
 def read(source: Any, *, thousands: str | None = None, decimal: str = ".") -> Table:
@@ -170,10 +192,10 @@ def read(source: Any, *, thousands: str | None = None, decimal: str = ".") -> Ta
     elif hasattr(source, "column_names") and hasattr(source, "column"):  # pyarrow
         columns = ((name, source.column(i)) for i, name in enumerate(source.column_names))
         table = _from_columns(columns, "The data")
-    elif hasattr(source, "columns") and hasattr(source, "iloc"):  # pandas
+    elif hasattr(source, "iloc") and hasattr(source, "columns"):  # pandas
         columns = ((name, source.iloc[:, i]) for i, name in enumerate(source.columns))
         table = _from_columns(columns, "The data")
-    elif hasattr(source, "columns") and hasattr(source, "get_column"):  # polars
+    elif hasattr(source, "get_column") and hasattr(source, "columns"):  # polars
         columns = ((name, source.get_column(name)) for name in source.columns)
         table = _from_columns(columns, "The data")
     else:
@@ -187,7 +209,12 @@ def read(source: Any, *, thousands: str | None = None, decimal: str = ".") -> Ta
         raise ValueError(f"thousands and decimal are both {decimal!r}; they must differ.")
     if isinstance(source, Table) and thousands is None and decimal == ".":
         return table
-    return Table(table.columns, table.source, table.lines, thousands, decimal)
+    return replace(table, thousands=thousands, decimal=decimal)
+
+
+def plain_name(name: Any) -> str:
+    """How a table calls the column `name`: text, trimmed, in Unicode form NFC."""
+    return unicodedata.normalize("NFC", str(name)).strip()
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
@@ -200,8 +227,9 @@ def nearest(name: str, names: Iterable[str]) -> str:
 def _from_columns(items, source, lines=None) -> Table:
     columns: dict[str, np.ndarray] = {}
     originals: dict[str, str] = {}
+    labels = None
     for original, values in items:
-        name = unicodedata.normalize("NFC", str(original)).strip()
+        name = plain_name(original)
         if name in columns:
             raise ValueError(
                 f"{source} has two columns called `{name}`"
@@ -210,30 +238,34 @@ def _from_columns(items, source, lines=None) -> Table:
             )
         columns[name] = _as_array(name, values)
         originals[name] = str(original)
+        labels = _same_rows(labels, values, name)
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"`{name}` has {length}" for name, length in lengths.items())
         raise ValueError(f"Columns differ in length: {listed}.")
-    return Table(columns, source, lines)
+    return Table(columns, source, lines, labels=labels)
 
 
 def _as_array(name, values) -> np.ndarray:
-    if isinstance(values, np.ndarray):
+    nulls = getattr(values, "null_count", 0)
+    if nulls() if callable(nulls) else nulls:
+        # Its array would have the integers beside a null as floats, rounded unseen.
+        array = np.fromiter(getattr(values, "to_pylist", values.__iter__)(), object)
+    elif isinstance(values, np.ma.MaskedArray) and values.dtype.kind not in "mM":
+        array = np.where(np.ma.getmaskarray(values), np.array(None), values.data)
+    elif isinstance(values, np.ndarray):
         array = values
     elif hasattr(values, "dtype") and hasattr(values.dtype, "na_value"):  # pandas extension
         kind = getattr(values.dtype, "kind", "O")
         array = values.to_numpy() if kind in "mM" else values.to_numpy(dtype=object)
-    elif hasattr(values, "to_numpy"):
-        array = values.to_numpy()
-    elif isinstance(values, str | bytes) or not isinstance(values, Iterable):
+    elif hasattr(values, "__array__"):
+        array = np.asarray(values)
+    elif isinstance(values, _NO_SEQUENCE) or not isinstance(values, Iterable):
         raise ValueError(
-            f"Column `{name}` is a single {type(values).__name__}; pass one value a row."
+            f"Column `{name}` is a {type(values).__name__}; pass a sequence of one value a row."
         )
     else:
-        cells = list(values)
-        array = np.empty(len(cells), object)
-        for i, cell in enumerate(cells):
-            array[i] = cell
+        array = np.fromiter(values, object)
     if array.ndim != 1:
         raise ValueError(
             f"Column `{name}` has shape {array.shape}; pass one value a row, shape "
@@ -242,8 +274,36 @@ def _as_array(name, values) -> np.ndarray:
     return array
 
 
+def _same_rows(labels, values, name):
+    """The row labels of a table that gets `values` as its column `name`."""
+    others = values.index if hasattr(values, "iloc") else None
+    if labels is None or others is None:
+        return others if labels is None else labels
+    if len(labels) == len(others) and not labels.equals(others):
+        raise ValueError(
+            f"Column `{name}` has another index than the columns before it, so their rows may "
+            "not belong together. Put them into one frame, or pass arrays without an index."
+        )
+    return labels
+
+
+def _dtype_kind(cell):
+    """The kind of a NumPy or JAX number, as NumPy has it; "O" for other cells."""
+    return getattr(getattr(cell, "dtype", None), "kind", "O")
+
+
+def _is_date(cell):
+    return isinstance(cell, datetime.date | datetime.timedelta) or _dtype_kind(cell) in "mM"
+
+
+def _is_real(cell):
+    unreal = isinstance(cell, bool | complex) or _dtype_kind(cell) in "bcSV"
+    return hasattr(cell, "__float__") and not unreal and not _nested(cell)
+
+
 def _nested(cell):
-    return hasattr(cell, "__len__") and not isinstance(cell, str | bytes)
+    sized = hasattr(cell, "__len__") and getattr(cell, "ndim", 1) > 0
+    return sized and not isinstance(cell, str | bytes)
 
 
 def _lengths(column):
@@ -254,17 +314,18 @@ def _lengths(column):
 def _is_missing(cell):
     return (
         cell is None
+        or cell is np.ma.masked
         or type(cell).__name__ in ("NAType", "NaTType")
         or (isinstance(cell, float) and math.isnan(cell))
     )
 
 
 def _exact_or_noted(name, values, column):
-    big = np.abs(values) > _EXACT
+    big = np.abs(values) >= _EXACT
     if not big.any():
         return values, []
     rounded = sum(
-        isinstance(cell, int) and int(values[i]) != cell
+        isinstance(cell, int | np.integer) and int(values[i]) != cell
         for i, cell in zip(np.flatnonzero(big), column[big].tolist(), strict=True)
     )
     if not rounded:
@@ -279,14 +340,8 @@ def _date_message(name):
     return f"Column `{name}` is a date; subtract an origin and choose a unit."
 
 
-def _key_date_message(name):
-    return (
-        f"Group column `{name}` is a date; make it text or a number first, so that no two "
-        "instants can be merged."
-    )
-
-
-def _remedy(text):
+def _remedy(cell):
+    text = str(cell).strip()
     if "," in text:
         return (
             "If the comma separates thousands, pass jaxfit.read(data, thousands=',') "

@@ -1,5 +1,6 @@
 """Verdict: from the engine's solution of a group to a status word and notes in plain words."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from .status import Note
 MAX_OFFSET = 1e-5
 MAX_CONDITION = 1e7
 MIN_CURVATURE = -1e-9
-MIN_EFFECT = 1e-8
+MIN_EFFECT = 1e-8  # of a parameter on the predictions, in the unit of the residuals
 # A parameter takes part in an open direction when its share of the unit vector exceeds this.
 MIN_SHARE = 0.1
 
@@ -45,9 +46,21 @@ def unfitted(law: Law, data: Dataset, g: int) -> Verdict | None:
 
 
 def judge(
-    law: Law, box: Box, solution: Solution, floor: float, *, group, rows: int, num_starts: int
+    law: Law,
+    box: Box,
+    solution: Solution,
+    *,
+    floor: float,
+    widths: np.ndarray,
+    group,
+    rows: int,
+    num_starts: int,
 ) -> Verdict:
-    """The verdict on one fitted group; `solution` holds NumPy arrays of that group."""
+    """The verdict on one fitted group; `solution` holds NumPy arrays of that group.
+
+    floor: objective of mere rounding errors. widths: (P,) of the start ranges, in search
+    coordinates.
+    """
     words: list[str] = []
     notes: list[Note] = []
 
@@ -58,33 +71,29 @@ def judge(
     names = law.parameters
     none = np.zeros(len(names), int)
     if solution.differentiable == 0:
-        if solution.usable:
-            say(
-                "non_finite",
-                "The law is finite, but its gradient is not, at every start: a jnp.where hides "
-                "a sqrt, log or division that is infinite in the branch not taken. Guard its "
-                "argument with a second jnp.where inside.",
-            )
-        else:
-            say("non_finite", "The objective is NaN or infinite at every start.")
+        say(
+            "non_finite",
+            "The law is finite, but its gradient is not, at every start: a sqrt, log or division "
+            "has an infinite slope in some row, perhaps in the branch that a jnp.where does not "
+            "take. Guard its argument with a second jnp.where inside.",
+        )
         return Verdict("non_finite", tuple(notes), none, np.nan)
     lost = num_starts - int(solution.differentiable)
     if lost:
         text = f"{lost} of {num_starts} starts dropped: objective or gradient not finite there."
         notes.append(Note("starts_dropped", text, group))
     certificate = solution.certificate
-    if not solution.sloped.any():
+    if _unseen(solution).all():
         say(
             "no_gradient",
-            f"The objective does not change with {_listed(names)} at any start: a floor, "
-            "round or comparison in the law hides them from the search.",
+            f"The objective does not change with {_listed(names, none == 0)} at any start: a "
+            "floor, round or comparison in the law hides them from the search.",
         )
         return Verdict("no_gradient", tuple(notes), none, np.inf)
     at_bound = _at_bound(law, box, solution)
     condition = _condition(certificate.singular_values)
-    open_names = _open_parameters(names, solution, at_bound)
-    if condition >= MAX_CONDITION or open_names:
-        say("unidentifiable", _open_text(open_names, condition, solution, names))
+    for text in _open_texts(law, solution, widths, at_bound, condition):
+        say("unidentifiable", text)
     exact = solution.value <= floor
     settled = certificate.offset <= MAX_OFFSET and certificate.curvature >= MIN_CURVATURE
     if not (exact or settled):
@@ -111,39 +120,74 @@ def _at_bound(law, box, solution):
     return side
 
 
+def _unseen(solution):
+    """(P,) bool: neither a start nor the end has a derivative along the parameter."""
+    return ~solution.sloped & (solution.certificate.effect == 0)
+
+
+def _reach(law, solution, widths):
+    """(P,) how far a parameter moves predictions, in `unit`, by a step of its own size."""
+    out = np.zeros(len(widths))
+    for j, (name, support) in enumerate(law.supports):
+        effect = solution.certificate.effect[j]
+        if support.log:
+            out[j] = effect
+        elif name in law.linear:
+            # Any effect identifies it: it may go as far as it must to balance a small one.
+            out[j] = np.inf if effect > 0 else 0.0
+        else:
+            out[j] = effect * max(widths[j], abs(solution.z[j]))
+    return out
+
+
 def _condition(singular_values):
     least = singular_values.min()
     return float(singular_values.max() / least) if least > 0 else np.inf
 
 
-def _open_parameters(names, solution, at_bound):
-    """Names of the parameters that take part in a direction the data leave open."""
-    certificate = solution.certificate
-    values = certificate.singular_values
-    involved = np.zeros(len(names), bool)
-    for value, direction in zip(values, certificate.directions, strict=True):
-        if value * MAX_CONDITION <= values.max():
-            involved |= np.abs(direction) > MIN_SHARE
-    involved |= (certificate.effect < MIN_EFFECT) & (at_bound == 0)
-    return [name for name, yes in zip(names, involved, strict=True) if yes]
-
-
-def _open_text(open_names, condition, solution, names):
-    unused = [
-        name
-        for name, slope, effect in zip(
-            names, solution.sloped, solution.certificate.effect, strict=True
+def _open_texts(law, solution, widths, at_bound, condition) -> Iterator[str]:
+    """What to say of the parameters that the data leave open."""
+    names, certificate = law.parameters, solution.certificate
+    unseen = _unseen(solution)
+    dead = unseen | ((_reach(law, solution, widths) < MIN_EFFECT) & (at_bound == 0))
+    if unseen.any():
+        yield (
+            f"The search sees no effect of {_listed(names, unseen)}: the law does not use it, or "
+            "only through a floor, round or comparison. Other values may fit as well."
         )
-        if not slope and effect == 0
-    ]
-    if unused:
-        return f"The law does not react to {_listed(unused)}: any value fits as well."
-    if len(open_names) == 1:
-        return f"The data do not determine {open_names[0]}: other values fit as well."
-    return (
-        f"{_listed(open_names)} trade off against each other: other values fit as well "
-        f"(condition {condition:.1e})."
-    )
+    if (dead & ~unseen).any():
+        yield _undetermined(names, dead & ~unseen)
+    values = certificate.singular_values
+    open_directions = certificate.directions[values * MAX_CONDITION <= values.max()]
+    involved = (np.abs(open_directions) > MIN_SHARE) & ~dead
+    traded = involved.any(axis=0)
+    if traded.sum() == 1:
+        yield _undetermined(names, traded)
+    elif traded.any():
+        only = np.flatnonzero(involved.any(axis=1))
+        along = _direction(law, certificate, open_directions[only[0]], traded)
+        yield (
+            f"{_listed(names, traded)} trade off against each other"
+            f"{f' along {along}' if len(only) == 1 else ''}: other values fit as well "
+            f"(condition {condition:.1e})."
+        )
+
+
+def _undetermined(names, which):
+    return f"The data do not determine {_listed(names, which)}: other values fit as well."
+
+
+def _direction(law, certificate, direction, traded) -> str:
+    """A singular vector as a sum of parameters, such as "log a - log c"."""
+    effect = np.where(certificate.effect > 0, certificate.effect, 1.0)
+    first = np.argmax(traded)
+    steps = direction / direction[first] * (effect[first] / effect)
+    text = ""
+    for (name, support), step in zip(law.supports, steps, strict=True):
+        if traded[law.parameters.index(name)]:
+            size = "" if abs(abs(step) - 1) < 1e-6 else f"{abs(step):.3g} "
+            text += f" {'-' if step < 0 else '+'} {size}{'log ' if support.log else ''}{name}"
+    return text.removeprefix(" + ")
 
 
 def _unsettled_text(certificate):
@@ -157,6 +201,6 @@ def _unsettled_text(certificate):
     )
 
 
-def _listed(names):
-    names = list(names)
+def _listed(names, which):
+    names = [name for name, yes in zip(names, which, strict=True) if yes]
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]

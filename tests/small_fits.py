@@ -52,7 +52,7 @@ def changed(table, name, cells, values):
 
 def fit(table, law=line, **options) -> jaxfit.Fit:
     """The fit of `table`, by family where it has that column; y on x, 32 starts."""
-    by = "family" if "family" in table else None
+    by = "family" if isinstance(table, dict) and "family" in table else None
     return jaxfit.fit(
         law, table, **{"target": "y", "by": by, "starts": 32, "pipeline": SMALL, **options}
     )

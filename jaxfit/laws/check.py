@@ -3,16 +3,23 @@
 A law is traced, never run, so a check costs milliseconds and compiles nothing.
 """
 
+import inspect
 import linecache
 import re
 import traceback
 from collections.abc import Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from .law import Law
+
+# What each law computed when it was first checked. JAX keeps compiled programs by law, so one
+# that computes something else by now would still be answered with them.
+_PROGRAMS: WeakKeyDictionary[Law, Any] = WeakKeyDictionary()
 
 
 def check(law: Law, n: int) -> None:
@@ -23,13 +30,24 @@ def check(law: Law, n: int) -> None:
     result of the wrong shape and for a law that is not a pure function. An error that the law
     raises by itself is passed on, with the law's name added as a note.
     """
-    first, second = _trace(law, n), _trace(law, n)
-    if str(first.jaxpr) != str(second.jaxpr) or not _equal(first.consts, second.consts):
+    if not _same(_trace(law, n), _trace(law, n)):
         raise ValueError(
             f"Law `{law.name}` differs between two evaluations at the same point: it draws "
             "random numbers or depends on changing state. A law must be a pure function of its "
             "inputs and parameters."
         )
+    with jax.enable_x64(True):
+        program = _trace(law, 1)
+    if not _same(_PROGRAMS.setdefault(law, program), program):
+        raise ValueError(
+            f"Law `{law.name}` computes something else than when it was first used: a variable "
+            "outside of it has changed. Make that variable an input or a parameter, or declare "
+            "the law anew."
+        )
+
+
+def _same(left, right) -> bool:
+    return str(left.jaxpr) == str(right.jaxpr) and _equal(left.consts, right.consts)
 
 
 def _equal(left: Sequence, right: Sequence) -> bool:
@@ -67,11 +85,17 @@ def _trace(law, n):
             f"Law `{law.name}`{line}: it branches on a value with Python `if`, `while`, `and`, "
             "`min` or `max`; use jnp.where, jnp.minimum or jnp.maximum, which work on columns."
         ) from error
-    except jax.errors.ConcretizationTypeError as error:
+    except (jax.errors.ConcretizationTypeError, jax.errors.TracerIntegerConversionError) as error:
         line, _ = _culprit(law, error)
         raise TypeError(
             f"Law `{law.name}`{line}: it turns a value into a Python number with float(), int() "
             "or a math function; use jnp instead, which works on columns."
+        ) from error
+    except jax.errors.NonConcreteBooleanIndexError as error:
+        line, _ = _culprit(law, error)
+        raise TypeError(
+            f"Law `{law.name}`{line}: it selects rows by a condition; use jnp.where, which keeps "
+            "one value a row."
         ) from error
     except _CheckFailed as failed:
         raise failed.error from None
@@ -108,20 +132,28 @@ def _check_result(law, result, n):
                 "numbers."
             )
         )
+    working = np.dtype(jnp.result_type(float))
+    if np.dtype(result.dtype).kind == "f" and np.dtype(result.dtype).itemsize < working.itemsize:
+        raise _CheckFailed(
+            TypeError(
+                f"Law `{law.name}` returned {result.dtype} values for {working} inputs; remove the "
+                "cast, for the search needs every digit."
+            )
+        )
     if result.shape != (n,):
         raise _CheckFailed(
             ValueError(
-                f"Law `{law.name}` returned shape {result.shape}, expected ({n},): one "
-                "prediction a row."
+                f"Law `{law.name}` returned shape {result.shape}, expected ({n},) for inputs of "
+                f"shape ({n},): one prediction a row."
             )
         )
 
 
 def _culprit(law, error):
     """Where in the law's own file `error` arose: (", line 7", text of the line)."""
-    code = law.func.__code__
+    code = getattr(inspect.unwrap(law.func), "__code__", None)
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if frame.filename == code.co_filename and frame.lineno is not None:
+        if code and frame.filename == code.co_filename and frame.lineno is not None:
             line = linecache.getline(frame.filename, frame.lineno).strip()
             return f", line {frame.lineno}" + (f" (`{line}`)" if line else ""), line
     return "", ""
