@@ -29,7 +29,8 @@ def at_rows(
     known = np.logical_and.reduce([np.isfinite(values) for values in params.values()])
     ragged = Ragged(group, len(known))
     present = np.flatnonzero((ragged.sizes > 0) & known)
-    lengths = np.array([round_up(int(ragged.sizes[g])) for g in present])
+    sizes, which = np.unique(ragged.sizes[present], return_inverse=True)
+    lengths = np.array([round_up(int(size)) for size in sizes], int)[which]
     for n in np.unique(lengths):
         chosen = present[lengths == n]
         block = ragged.block(chosen, int(n), round_up(len(chosen)))
