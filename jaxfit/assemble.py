@@ -63,7 +63,7 @@ def assemble(task: Task, answers: Answers, settings: Mapping[str, Any]) -> Fit:
         notes += verdicts[g].notes
         if solution is None:
             continue
-        counts["use"][g] = solution.differentiable
+        counts["use"][g] = solution.screening.differentiable
         if status[g] in UNFITTED:
             continue
         counts["end"][g], counts["agree"][g] = solution.finished, solution.agreeing
@@ -149,7 +149,9 @@ def _refuse_hopeless(task: Task, verdicts: Sequence[Verdict]) -> None:
 
 def _why_not_finite(task: Task, answers: Answers) -> dict[int, str]:
     """What is wrong in every group (by its index) whose objective is finite at no start."""
-    groups = [g for g, s in enumerate(answers.solutions) if s is not None and s.usable == 0]
+    groups = [
+        g for g, s in enumerate(answers.solutions) if s is not None and s.screening.usable == 0
+    ]
     groups = [g for g in groups if unfitted(task.law, task.data, g) is None]
     if not groups:
         return {}

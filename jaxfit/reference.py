@@ -18,9 +18,9 @@ from .keywords import checked_keywords
 from .laws import Law
 from .losses import Loss
 from .prepare import Task, prepare
-from .problem import objective
+from .problem import Problem, objective
 from .result import Fit
-from .solve.pipeline import Solution, describe
+from .solve.pipeline import describe, screen
 
 
 @checked_keywords
@@ -60,12 +60,10 @@ def fit(
         answers = Answers.empty(len(task.data.groups))
         for chosen, problems in task.batches():
             starts_z = task.starts(problems)
-            found = [
-                _minimize(task, jax.tree.map(lambda a, i=i: a[i], problems), starts_z[i])
-                for i in range(len(chosen))
-            ]
-            stacked = jax.tree.map(lambda *rows: np.stack(rows), *found)
-            answers.record(chosen, problems, stacked)
+            ends, values = _minimize_all(task, problems, starts_z, len(chosen))
+            _, screening = screen(task.law, task.loss, problems, starts_z)
+            solution = describe(task.law, task.loss, problems, screening, ends, values)
+            answers.record(chosen, problems, jax.tree.map(np.asarray, solution))
     return assemble(task, answers, {"pipeline": ["scipy.optimize.minimize(L-BFGS-B)"]})
 
 
@@ -74,32 +72,34 @@ def _value_and_gradient(law, loss, problem, z):
     return jax.value_and_grad(objective(law, loss, problem).value)(z)
 
 
-def _minimize(task: Task, problem, starts) -> Solution:
-    """The best of all starts (S, P) on one group."""
+def _minimize_all(task: Task, problems: Problem, starts, count: int):
+    """Where each start ends (G, S, P), and its objective there (G, S), in the first `count` groups.
 
+    Starts that are not finite, and padding groups, keep an objective of inf.
+    """
+    ends, values = np.array(starts), np.full(starts.shape[:2], np.inf)
+    for g in range(count):
+        problem = jax.tree.map(lambda column, g=g: column[g], problems)
+        for i, start in enumerate(starts[g]):
+            ends[g, i], values[g, i] = _minimize(task, problem, start)
+    return ends, values
+
+
+def _minimize(task: Task, problem: Problem, start: np.ndarray) -> tuple[np.ndarray, float]:
     def fun(z):
         value, gradient = _value_and_gradient(task.law, task.loss, problem, z)
         return float(value), np.asarray(gradient, float)
 
-    box = optimize.Bounds(problem.lower, problem.upper)
-    ends, values = [], []
-    for start in starts:
-        value, gradient = fun(start)
-        if not (np.isfinite(value) and np.isfinite(gradient).all()):
-            continue
-        with np.errstate(all="ignore"):
-            run = optimize.minimize(
-                fun,
-                start,
-                jac=True,
-                method="L-BFGS-B",
-                bounds=box,
-                options={"maxiter": 2000, "maxfun": 20000, "ftol": 1e-15, "gtol": 1e-12},
-            )
-        if np.isfinite(run.fun):
-            ends.append(run.x)
-            values.append(run.fun)
-    if not ends:
-        ends, values = [starts[0]], [np.inf]
-    described = describe(task.law, task.loss, problem, starts, np.stack(ends), np.array(values))
-    return jax.tree.map(np.asarray, described)
+    value, gradient = fun(start)
+    if not (np.isfinite(value) and np.isfinite(gradient).all()):
+        return start, np.inf
+    with np.errstate(all="ignore"):
+        run = optimize.minimize(
+            fun,
+            start,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=optimize.Bounds(problem.lower, problem.upper),
+            options={"maxiter": 2000, "maxfun": 20000, "ftol": 1e-15, "gtol": 1e-12},
+        )
+    return (run.x, float(run.fun)) if np.isfinite(run.fun) else (start, np.inf)

@@ -70,7 +70,7 @@ def judge(
 
     names = law.parameters
     none = np.zeros(len(names), int)
-    if solution.differentiable == 0:
+    if solution.screening.differentiable == 0:
         say(
             "non_finite",
             "The law is finite, but its gradient is not, at every start: a sqrt, log or division "
@@ -78,7 +78,7 @@ def judge(
             "take. Guard its argument with a second jnp.where inside.",
         )
         return Verdict("non_finite", tuple(notes), none, np.nan)
-    lost = num_starts - int(solution.differentiable)
+    lost = num_starts - int(solution.screening.differentiable)
     if lost:
         text = f"{lost} of {num_starts} starts dropped: objective or gradient not finite there."
         notes.append(Note("starts_dropped", text, group))
@@ -122,7 +122,7 @@ def _at_bound(law, box, solution):
 
 def _unseen(solution):
     """(P,) bool: neither a start nor the end has a derivative along the parameter."""
-    return ~solution.sloped & (solution.certificate.effect == 0)
+    return ~solution.screening.sloped & (solution.certificate.effect == 0)
 
 
 def _reach(law, solution, widths):

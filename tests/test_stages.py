@@ -53,9 +53,16 @@ def _float64():
         yield
 
 
+def drive(stage, f):
+    """The whole of a stage, for starts (S, P)."""
+    return jax.jit(jax.vmap(partial(run, stage, f, limit=stage.max_steps)))
+
+
 def end_of(stage, law, z, **box):
     f = objective(law, jaxfit.MSE(), problem(**box))
-    return jax.jit(jax.vmap(partial(run, stage, f)))(jnp.atleast_2d(jnp.asarray(z)))
+    return jax.jit(jax.vmap(partial(run, stage, f, limit=stage.max_steps)))(
+        jnp.atleast_2d(jnp.asarray(z))
+    )
 
 
 @pytest.mark.parametrize("stage", FINISHERS, ids=repr)
@@ -125,7 +132,7 @@ def test_every_stage_ends_in_float32(stage):
         f = objective(rosenbrock, jaxfit.MSE(), jax.tree.map(np.float32, problem()))
         starts = jnp.asarray(np.random.default_rng(3).uniform(-2, 2, (8, 2)), jnp.float32)
         before = jax.vmap(f.value)(starts)
-        end = jax.jit(jax.vmap(partial(run, stage, f)))(starts)
+        end = drive(stage, f)(starts)
     assert end.z.dtype == np.float32
     assert (end.value <= before).all()
     assert (end.num_steps <= stage.max_steps).all()

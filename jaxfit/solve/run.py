@@ -28,11 +28,11 @@ def begin(z, memory) -> State:
     return State(z, jnp.full((), jnp.inf, z.dtype), z, jnp.zeros((), int), memory)
 
 
-def run(stage, f, z) -> State:
-    """Drive one start from z (P,) until `stage` is done, or its `max_steps` are used up."""
+def run(stage, f, z, limit) -> State:
+    """Drive one start from z (P,) until `stage` is done, or `limit` steps are used up."""
 
     def go(s):
-        return (s.num_steps == 0) | (~stage.done(s) & (s.num_steps < stage.max_steps))
+        return ((s.num_steps == 0) | ~stage.done(s)) & (s.num_steps < limit)
 
     return jax.lax.while_loop(go, partial(stage.step, f), stage.init(f, z))
 
