@@ -72,7 +72,8 @@ def assemble(task: Task, answers: Answers, settings: Mapping[str, Any]) -> Fit:
         notes += _range_note(task, answers, g, facts["loss"][g])
         for j, name in enumerate(law.parameters):
             params[name][g] = _parameter(task, solution, j, verdicts[g].at_bound[j])
-    fitted = _predict_alone(task, params)
+    columns = [data.inputs[name] for name in law.inputs]
+    fitted = predict.at_rows(law, params, columns, data.group)
     _refuse_mixed_rows(task, answers, ~np.isin(status, UNFITTED), fitted)
     return Fit(
         law=law,
@@ -190,14 +191,6 @@ def _rows_never_finite(task: Task, rows: np.ndarray, theta: Mapping[str, np.ndar
     with np.errstate(invalid="ignore", divide="ignore"):
         pred = np.log(pred) if task.loss.log else pred
     return rows[~np.isfinite(pred).any(axis=0)]
-
-
-def _predict_alone(task: Task, params: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Predictions (m,) of the rows of the data, each row in a column of its own."""
-    data = task.data
-    theta = {name: values[data.group] for name, values in params.items()}
-    columns = [data.inputs[name] for name in task.law.inputs]
-    return predict.at_rows(task.law, theta, columns, np.arange(len(data.group)))
 
 
 def _refuse_mixed_rows(

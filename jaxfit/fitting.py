@@ -1,6 +1,6 @@
 """`fit`: from a table to the fitted law of every group."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -102,6 +102,8 @@ def _stages(pipeline) -> Pipeline:
                 f"{', '.join(PIPELINES)}."
             )
         return PIPELINES[pipeline]
+    if not isinstance(pipeline, Iterable):
+        raise TypeError(f"pipeline={pipeline!r} is no pipeline; give a tuple of stages, or a name.")
     stages = tuple(pipeline)
     for stage in stages:
         if not isinstance(stage, Stage):

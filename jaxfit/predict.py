@@ -7,12 +7,12 @@ import jax
 import numpy as np
 
 from .laws import Law
-from .layout import Ragged, round_up
+from .layout import round_up
 
 
 @partial(jax.jit, static_argnames="law")
 def _evaluate(law, inputs, params):
-    return jax.vmap(lambda x, theta: law(*x, **theta))(inputs, params)
+    return jax.vmap(lambda x, theta: law(*x, **theta)[0])(inputs, params)
 
 
 def at_rows(
@@ -23,21 +23,13 @@ def at_rows(
 ) -> np.ndarray:
     """Predictions (m,) float64 at rows of `inputs`, each (m,), of the given groups (m,).
 
-    params: one (G,) array a parameter. Rows of groups with NaN parameters give NaN.
+    params: one (G,) array a parameter. Rows of groups with NaN parameters give NaN. Every row
+    is a column of its own, so that no row can see another.
     """
-    out = np.full(len(group), np.nan)
+    size = round_up(len(group))
+    columns = tuple(np.resize(column, size)[:, None] for column in inputs)
+    theta = {name: np.resize(values[group], size) for name, values in params.items()}
+    with jax.enable_x64(True):
+        pred = np.asarray(_evaluate(law, columns, theta))[: len(group)]
     known = np.logical_and.reduce([np.isfinite(values) for values in params.values()])
-    ragged = Ragged(group, len(known))
-    present = np.flatnonzero((ragged.sizes > 0) & known)
-    sizes, which = np.unique(ragged.sizes[present], return_inverse=True)
-    lengths = np.array([round_up(int(size)) for size in sizes], int)[which]
-    for n in np.unique(lengths):
-        chosen = present[lengths == n]
-        block = ragged.block(chosen, int(n), round_up(len(chosen)))
-        where = np.resize(chosen, len(block.real))
-        theta = {name: values[where] for name, values in params.items()}
-        columns = tuple(block.take(column) for column in inputs)
-        with jax.enable_x64(True):
-            pred = np.asarray(_evaluate(law, columns, theta))
-        out[block.positions[block.real]] = pred[block.real]
-    return out
+    return np.where(known[group], pred, np.nan)

@@ -22,6 +22,7 @@ from .tables import nearest, read
 
 # Lanes times points in one call to the engine: a few hundred megabytes of working memory.
 CALL_SIZE = 2**21
+MOST_STARTS = 2**20
 
 
 @dataclass(frozen=True)
@@ -100,14 +101,16 @@ def prepare(
     check(law, max(int(dataset.sizes.max(initial=0)), 2))
     unit_cube = own = None
     if isinstance(starts, int | np.integer) and not isinstance(starts, bool):
-        if starts < 1:
-            raise ValueError(f"starts={starts}; at least one start is needed.")
-        unit_cube = sobol(int(starts), len(law.parameters), seed)
+        if not 1 <= starts <= MOST_STARTS:
+            raise ValueError(f"starts={starts}; give at least 1 and at most {MOST_STARTS} starts.")
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+            raise ValueError(f"seed={seed!r}; give an integer, 0 or above.")
+        unit_cube = sobol(int(starts), len(law.parameters), int(seed))
     else:
         own = given_starts(law, starts, box)
     pairs = zip(law.parameters, box.lower.tolist(), box.upper.tolist(), strict=True)
     settings = {
-        "seed": seed if own is None else None,
+        "seed": int(seed) if own is None else None,
         "nan": nan,
         "bounds": {name: [_or_none(low), _or_none(high)] for name, low, high in pairs},
     }

@@ -123,16 +123,18 @@ class Fit:
         by = self.data.by or ("group",)
         keys = self.groups if len(by) > 1 else [(key,) for key in self.groups]
         out: dict[str, list] = {name: [key[i] for key in keys] for i, name in enumerate(by)}
-        out |= {name: values.tolist() for name, values in self.params.items()}
-        out |= {
-            "loss": self.loss.tolist(),
-            "r2": self.r2.tolist(),
-            "status": self.status.tolist(),
-            "rows": self.data.sizes.tolist(),
-            "rows_masked": self.data.rows_masked.tolist(),
-            "starts_agreeing": self.starts_agreeing.tolist(),
-            "starts_finished": self.starts_finished.tolist(),
+        facts = {
+            "loss": self.loss,
+            "r2": self.r2,
+            "status": self.status,
+            "rows": self.data.sizes,
+            "rows_masked": self.data.rows_masked,
+            "starts_agreeing": self.starts_agreeing,
+            "starts_finished": self.starts_finished,
         }
+        for name, values in (*self.params.items(), *facts.items()):
+            # A key column or a parameter may be called as something that follows it.
+            out[f"fit_{name}" if name in out else name] = values.tolist()
         return out
 
     def to_frame(self):

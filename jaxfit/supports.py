@@ -19,9 +19,14 @@ Range = tuple[float, float]
 StartRange = Range | Callable[[Mapping[str, np.ndarray], np.ndarray], Range]
 
 
-def _checked_range(label, low, high):
-    if not (low < high and math.isfinite(low) and math.isfinite(high)):
-        raise ValueError(f"{label} ({low}, {high}) must be two finite numbers, low < high.")
+def _checked_range(label, pair):
+    try:
+        low, high = pair
+        right = low < high and math.isfinite(high - low)
+    except (TypeError, ValueError):
+        right = False
+    if not right:
+        raise ValueError(f"{label} {pair!r} must be two finite numbers, low < high.")
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ class Real:
 
     def __post_init__(self):
         if not callable(self.start):
-            _checked_range("Start range", *self.start)
+            _checked_range("Start range", self.start)
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class Positive:
 
     def __post_init__(self):
         if not callable(self.start):
-            _checked_range("Start range", *self.start)
+            _checked_range("Start range", self.start)
             if self.start[0] <= 0:
                 raise ValueError(
                     f"Start range {self.start} of a Positive parameter is log-uniform; "
@@ -73,11 +78,11 @@ class Interval:
     log = False
 
     def __post_init__(self):
-        _checked_range("Interval", self.low, self.high)
+        _checked_range("Interval", (self.low, self.high))
         if self.start is None:
             object.__setattr__(self, "start", (self.low, self.high))
         elif not callable(self.start):
-            _checked_range("Start range", *self.start)
+            _checked_range("Start range", self.start)
             if self.start[0] < self.low or self.start[1] > self.high:
                 raise ValueError(
                     f"Start range {self.start} must lie inside the interval "

@@ -1,5 +1,7 @@
 """Options that users get wrong: an error that names the option, parameter, group or row."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -202,8 +204,9 @@ def test_a_bound_of_a_logarithm_is_reached_exactly_too():
 @pytest.mark.parametrize(
     ("starts", "message"),
     [
-        (0, "starts=0; at least one start is needed."),
-        (-1, "starts=-1; at least one start is needed."),
+        (0, "starts=0; give at least 1 and at most 1048576 starts."),
+        (-1, "starts=-1; give at least 1 and at most 1048576 starts."),
+        (10**9, "starts=1000000000; give at least 1 and at most 1048576 starts."),
         (True, "starts=True; give how many starts to draw (an integer), or starts of your own: "),
         (1.5, "starts=1.5; give how many starts to draw (an integer)"),
         (np.float64(8), "starts=np.float64(8.0); give how many starts"),
@@ -262,6 +265,17 @@ def test_starts_may_be_named_or_in_order_and_one_value_serves_all():
     assert_allclose(named.loss, clean().loss[:1], rtol=1e-9)
 
 
+@pytest.mark.parametrize("seed", [-1, 1.5, "a", None, True, [1, 2], np.random.default_rng(0)])
+def test_a_seed_that_is_no_number_is_refused(seed):
+    message = f"seed={seed!r}; give an integer, 0 or above."
+    raises(ValueError, message, one_family(), seed=seed)
+
+
+def test_a_seed_may_be_as_large_as_it_likes_and_of_any_integer_kind():
+    assert fit(one_family(), seed=2**70).settings["seed"] == 2**70
+    assert type(fit(one_family(), seed=np.int64(3)).settings["seed"]) is int
+
+
 # Names of columns and their roles.
 
 
@@ -290,6 +304,8 @@ def test_starts_may_be_named_or_in_order_and_one_value_serves_all():
         ({"loss": None}, TypeError, "loss=None is no loss"),
         ({"pipeline": "adam"}, ValueError, "No pipeline is called `adam`. There are: adam-lbfgs."),
         ({"pipeline": ()}, ValueError, "pipeline= is empty; give at least one stage"),
+        ({"pipeline": None}, TypeError, "pipeline=None is no pipeline; give a tuple of stages"),
+        ({"pipeline": jaxfit.LBFGS()}, TypeError, "is no pipeline; give a tuple of stages, or a"),
         ({"pipeline": (jaxfit.LBFGS,)}, TypeError, "in pipeline= is no stage; use Adam()"),
         ({"law": "powerlaw"}, ValueError, "No law is called `powerlaw`; did you mean `power_law`?"),
         ({"law": None}, TypeError, "None is no law. Pass the name of one, or make one with"),
@@ -331,6 +347,26 @@ def test_what_must_be_given_is_asked_for():
 def test_a_delta_that_is_none_is_refused(loss, delta):
     with pytest.raises(ValueError, match=f"{loss.__name__} needs delta > 0, got {delta}"):
         loss(delta)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: jaxfit.Keep(0), "Keep(count=0): give an integer above 0."),
+        (lambda: jaxfit.Keep(-1), "Keep(count=-1): give an integer above 0."),
+        (lambda: jaxfit.Keep(1.5), "Keep(count=1.5): give an integer above 0."),
+        (lambda: jaxfit.Keep(True), "Keep(count=True): give an integer above 0."),
+        (lambda: jaxfit.Adam(max_steps=0), "Adam(max_steps=0): give an integer above 0."),
+        (lambda: jaxfit.Adam(learning_rate=-1), "Adam(learning_rate=-1): give a finite number, 0"),
+        (lambda: jaxfit.LBFGS(max_steps="5"), "LBFGS(max_steps='5'): give an integer above 0."),
+        (lambda: jaxfit.LBFGS(memory=0), "LBFGS(memory=0): give an integer above 0."),
+        (lambda: jaxfit.LBFGS(ftol=np.nan), "LBFGS(ftol=nan): give a finite number, 0 or above."),
+        (lambda: jaxfit.LevenbergMarquardt(max_steps=None), "(max_steps=None): give an integer"),
+    ],
+)
+def test_a_stage_with_settings_that_make_no_sense_is_refused(make, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        make()
 
 
 # A budget that is too small.

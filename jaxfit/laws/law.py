@@ -29,7 +29,7 @@ class Law:
     @property
     def name(self) -> str:
         """Name of the wrapped function."""
-        return self.func.__name__
+        return _name(self.func)
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -41,6 +41,11 @@ class Law:
 
     def __str__(self) -> str:
         return f"{self.name}: {self.formula}" if self.formula else self.name
+
+
+def _name(func) -> str:
+    """Name of a function, or the type of what is callable and has none."""
+    return getattr(func, "__name__", type(func).__name__)
 
 
 def law(
@@ -59,33 +64,34 @@ def law(
         kinds = {a.kind for a in signature}
         if kinds & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}:
             raise TypeError(
-                f"Law `{func.__name__}` takes *args or **kwargs. Name every data column as a "
+                f"Law `{_name(func)}` takes *args or **kwargs. Name every data column as a "
                 "positional argument and every parameter as a keyword-only one."
             )
         inputs = tuple(a.name for a in signature if a.kind is not a.KEYWORD_ONLY)
         names = tuple(a.name for a in signature if a.kind is a.KEYWORD_ONLY)
         if not inputs or not names:
             raise TypeError(
-                f"Law `{func.__name__}` needs at least one positional argument (a data column) "
+                f"Law `{_name(func)}` needs at least one positional argument (a data column) "
                 "and one keyword-only argument (a parameter): def law(N, *, A, alpha)."
             )
         if set(names) != set(supports):
             raise TypeError(
-                f"Law `{func.__name__}` has keyword-only parameters {names} but supports for "
+                f"Law `{_name(func)}` has keyword-only parameters {names} but supports for "
                 f"{tuple(supports)}. Declare one support for each parameter."
             )
         for name, support in supports.items():
             if not isinstance(support, Real | Positive | Interval):
                 raise TypeError(
-                    f"Support of parameter `{name}` in law `{func.__name__}` is {support!r}; "
+                    f"Support of parameter `{name}` in law `{_name(func)}` is {support!r}; "
                     "use Real(start=...), Positive(start=...) or Interval(low, high)."
                 )
-        unknown = sorted(set(linear) - set(names))
+        solved = (linear,) if isinstance(linear, str) else tuple(linear)
+        unknown = sorted(set(solved) - set(names))
         if unknown:
             raise TypeError(
-                f"Law `{func.__name__}` declares linear={unknown}, which are not parameters."
+                f"Law `{_name(func)}` declares linear={unknown}, which are not parameters."
             )
         ordered = tuple((name, supports[name]) for name in names)
-        return Law(func, inputs, ordered, source, formula, tuple(linear))
+        return Law(func, inputs, ordered, source, formula, solved)
 
     return declare

@@ -9,6 +9,7 @@ import optax
 
 from ..problem import Array
 from .run import begin, choose, inward, natural_steps
+from .settings import check_settings
 
 
 class _Memory(NamedTuple):
@@ -27,6 +28,9 @@ class Adam:
 
     learning_rate: float = 0.1
     max_steps: int = 100
+
+    def __post_init__(self):
+        check_settings(self)
 
     def init(self, f, z):
         moments = optax.scale_by_adam().init(z)

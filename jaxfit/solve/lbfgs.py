@@ -9,6 +9,7 @@ import optax
 
 from ..problem import Array
 from .run import begin, choose, inward, natural_steps
+from .settings import check_settings
 
 
 class _Memory(NamedTuple):
@@ -32,6 +33,9 @@ class LBFGS:
     memory: int = 8
     ftol: float = 1e-13
     max_steps: int = 150
+
+    def __post_init__(self):
+        check_settings(self)
 
     def init(self, f, z):
         zero, nothing = jnp.zeros((), z.dtype), jnp.zeros_like(z)

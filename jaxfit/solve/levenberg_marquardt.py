@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from ..problem import Array
 from . import least_squares
 from .run import begin, choose, inward
+from .settings import check_settings
 
 
 class _Memory(NamedTuple):
@@ -31,6 +32,9 @@ class LevenbergMarquardt:
 
     ftol: float = 1e-14
     max_steps: int = 100
+
+    def __post_init__(self):
+        check_settings(self)
 
     def init(self, f, z):
         r = jnp.zeros_like(f.problem.target)
