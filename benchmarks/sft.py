@@ -24,8 +24,8 @@ NOTES = (
     "least that any route with the same bounds found.",
     "at best: share of the finished starts within 0.01 % of the best MSE in the same bounds, "
     "averaged over groups; compare it between routes that finish all their starts.",
-    "x jaxfit: warm wall time over that of jaxfit, default. jaxfit.reference compiles anew at "
-    "every call, so it has no warm time. CPU s: processor time of all threads in a warm call, of "
+    "x jaxfit: warm wall time over that of jaxfit, default. jaxfit.reference takes a minute and "
+    "runs once, so it has no warm time. CPU s: processor time of all threads in a warm call, of "
     "the cold one where there is no other.",
 )
 COLUMNS = (

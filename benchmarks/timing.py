@@ -39,7 +39,7 @@ class Timing:
 def compiled(call: Callable[[], T], repeats: int) -> tuple[T, Timing]:
     """The answer and the times of a route that compiles: once cold, then `repeats` times warm.
 
-    No repeats for a route that compiles anew at every call, and so is never warm.
+    No repeats for a route that is too slow to run twice, and so is never warm.
     """
     jax.clear_caches()  # cold stays cold when the process has compiled this before
     answer, cold, cold_cpu = _once(call)
