@@ -5,22 +5,20 @@ A source is a mapping of columns, a pandas, polars or pyarrow frame, or a path t
 where one is needed is an error that names column, row and cell.
 """
 
-import csv
 import datetime
 import difflib
-import gzip
-import io
 import math
 import os
 import re
 import unicodedata
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from .files import read_columns
 
 MISSING_CELLS = {"", "na", "n/a", "nan", "null", "none"}
 _EXACT = 2**53
@@ -186,7 +184,8 @@ def read(source: Any, *, thousands: str | None = None, decimal: str = ".") -> Ta
     if isinstance(source, Table):
         table = source
     elif isinstance(source, str | os.PathLike):
-        table = _read_file(Path(source))
+        columns, lines = read_columns(Path(source))
+        table = _from_columns(columns, str(source), lines)
     elif isinstance(source, Mapping):
         table = _from_columns(source.items(), "The data")
     elif hasattr(source, "column_names") and hasattr(source, "column"):  # pyarrow
@@ -354,67 +353,3 @@ def _remedy(cell):
     if " " in text or "_" in text:
         return "Remove the separator, or pass jaxfit.read(data, thousands=...) with it."
     return "Correct the cell, or leave it empty and pass nan='mask' to drop the row."
-
-
-def _read_file(path: Path) -> Table:
-    if not path.is_file():
-        raise ValueError(f"There is no file {path}.")
-    if path.suffix.lower() in (".parquet", ".pq"):
-        return _read_parquet(path)
-    try:
-        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (EOFError, OSError, zlib.error) as error:
-        raise ValueError(f"{path} cannot be read: {error}.") from error
-    if not raw.strip():
-        raise ValueError(f"{path} is empty.")
-    text = _decoded(path, raw)
-    if "\0" in text:
-        raise ValueError(f"{path} contains NUL bytes at offset {raw.index(0)}; it is no CSV.")
-    delimiter = "\t" if ".tsv" in path.suffixes else ","
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
-        return _from_rows(path, reader)
-    except csv.Error as error:
-        raise ValueError(f"{path}, line {reader.line_num}: {error}.") from error
-
-
-def _from_rows(path, reader) -> Table:
-    header = next(reader)
-    rows, lines = [], []
-    for cells in reader:
-        if not cells:
-            continue
-        if len(cells) != len(header):
-            raise ValueError(
-                f"{path}, line {reader.line_num}: {len(cells)} cells under a header of "
-                f"{len(header)} columns."
-            )
-        rows.append(cells)
-        lines.append(reader.line_num)
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(header)
-    return _from_columns(zip(header, columns, strict=True), str(path), lines)
-
-
-def _decoded(path, raw):
-    for mark, encoding in ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16")):
-        if raw.startswith(mark):
-            raise ValueError(f"{path} is {encoding} (byte offset 0); save it as UTF-8.")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path} is not UTF-8: byte {raw[error.start]:#04x} at offset {error.start}; it "
-            "looks like Latin-1 or Windows-1252. Save it as UTF-8."
-        ) from error
-
-
-def _read_parquet(path: Path) -> Table:
-    try:
-        from pyarrow import parquet  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        raise ImportError(
-            'Reading Parquet needs pyarrow: pip install "jaxfit-laws[frames]".'
-        ) from error
-    frame = parquet.read_table(path)
-    columns = ((name, frame.column(i)) for i, name in enumerate(frame.column_names))
-    return _from_columns(columns, str(path))
