@@ -39,6 +39,7 @@ class Objective(NamedTuple):
     rho: Callable  # residuals (n,) -> (n,)
     problem: Problem
     linear: Array  # (P,) bool: coordinates in which predictions are exactly affine
+    factor: Array  # (P,) bool: logarithms of parameters in which they are
 
 
 def parameters(law: Law, z) -> dict:
@@ -60,5 +61,6 @@ def objective(law: Law, loss: Loss, problem: Problem) -> Objective:
     def value(z):
         return jnp.sum(problem.weights * rho(residual(z)))
 
-    linear = np.array([name in law.linear and not s.log for name, s in law.supports])
-    return Objective(value, residual, rho, problem, linear)
+    affine = np.array([name in law.linear for name in law.parameters])
+    log = np.array([support.log for _, support in law.supports])
+    return Objective(value, residual, rho, problem, affine & ~log, affine & log)

@@ -8,13 +8,13 @@ import numpy as np
 from .bounds import Box
 from .data import Dataset
 from .laws import Law
+from .solve.certificate import NEGLIGIBLE
 from .solve.pipeline import Solution
 from .status import Note
 
 MAX_OFFSET = 1e-5
 MAX_CONDITION = 1e7
 MIN_CURVATURE = -1e-9
-MIN_EFFECT = 1e-8  # of a parameter on the predictions, in the unit of the residuals
 # A parameter takes part in an open direction when its share of the unit vector exceeds this.
 MIN_SHARE = 0.1
 
@@ -90,7 +90,7 @@ def judge(
             "floor, round or comparison in the law hides them from the search.",
         )
         return Verdict("no_gradient", tuple(notes), none, np.inf)
-    at_bound = _at_bound(law, box, solution)
+    at_bound = _at_bound(solution)
     condition = _condition(certificate.singular_values)
     for text in _open_texts(law, solution, widths, at_bound, condition):
         say("unidentifiable", text)
@@ -110,14 +110,9 @@ def judge(
     return Verdict(status, tuple(notes), at_bound, condition)
 
 
-def _at_bound(law, box, solution):
+def _at_bound(solution):
     side = solution.certificate.upper.astype(int) - solution.certificate.lower.astype(int)
-    for j, (name, support) in enumerate(law.supports):
-        # A logarithm never reaches 0; a factor that has stopped to matter on its way has.
-        vanished = support.log and box.lower[j] == 0 and name in law.linear
-        if vanished and 0 < solution.certificate.effect[j] < MIN_EFFECT:
-            side[j] = -1
-    return side
+    return np.where(_unseen(solution), 0, side)
 
 
 def _unseen(solution):
@@ -149,7 +144,7 @@ def _open_texts(law, solution, widths, at_bound, condition) -> Iterator[str]:
     """What to say of the parameters that the data leave open."""
     names, certificate = law.parameters, solution.certificate
     unseen = _unseen(solution)
-    dead = unseen | ((_reach(law, solution, widths) < MIN_EFFECT) & (at_bound == 0))
+    dead = unseen | ((_reach(law, solution, widths) < NEGLIGIBLE) & (at_bound == 0))
     if unseen.any():
         yield (
             f"The search sees no effect of {_listed(names, unseen)}: the law does not use it, or "

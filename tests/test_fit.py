@@ -146,6 +146,19 @@ def test_own_starts_are_used_as_they_are(table, fit):
     assert own.settings["seed"] is None
 
 
+def test_a_floor_that_the_data_deny_is_at_its_bound_of_zero(table):
+    rng = np.random.default_rng(0)
+    x = 10 ** rng.uniform(6, 10, 50)
+    y = 50 * x**-0.3 - 2e-3 + 1e-3 * rng.standard_normal(50)
+    fit = jaxfit.fit(POWER.law, {"group": ["g"] * 50, "x": x, "y": y}, **OPTIONS)
+    assert fit.status.tolist() == ["at_bound"]
+    assert fit.params["c"].tolist() == [0.0]
+    assert fit.at_bound["c"].tolist() == [-1]
+    assert [note.text for note in fit.notes] == ["c is at its lower bound 0."]
+    free = np.linalg.lstsq(np.stack([x ** -fit.params["gamma"][0]], -1), y, rcond=None)[0]
+    assert_allclose(fit.params["a"], free, rtol=1e-6)
+
+
 def test_progress_is_told_from_none_to_all(table):
     told = []
     jaxfit.fit(POWER.law, table, **OPTIONS, progress=lambda done, total: told.append((done, total)))

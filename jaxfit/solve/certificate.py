@@ -8,6 +8,9 @@ import jax.numpy as jnp
 from ..problem import Array
 from .least_squares import norms
 
+# Effect on the predictions, in `unit`, below which a factor counts as 0.
+NEGLIGIBLE = 1e-8
+
 
 class Certificate(NamedTuple):
     """Derivative facts at one point; nothing here depends on units.
@@ -20,7 +23,8 @@ class Certificate(NamedTuple):
         bound counts as known, with value 1.
     directions: (P, P) right singular vectors in rows, in column-scaled coordinates.
     effect: (P,) how far predictions move, in `unit`, when the coordinate moves by 1.
-    lower, upper: (P,) bool, the coordinate is on that end of its box.
+    lower, upper: (P,) bool, the coordinate is on that end of its box. A factor searched by its
+        logarithm never reaches 0; it is there once it has stopped to matter.
     """
 
     offset: Array
@@ -34,12 +38,13 @@ class Certificate(NamedTuple):
 
 def certify(f, z) -> Certificate:
     """The certificate of the objective `f` at z (P,)."""
-    lower, upper = z <= f.problem.lower, z >= f.problem.upper
     gradient = jax.grad(f.value)(z)
     jac = jnp.sqrt(f.problem.weights)[:, None] * jax.jacfwd(f.residual)(z)
     effect = norms(jac)
+    vanished = f.factor & jnp.isneginf(f.problem.lower) & (effect < NEGLIGIBLE)
+    lower, upper = vanished | (z <= f.problem.lower), z >= f.problem.upper
     # A bound holds a parameter only while the objective would fall beyond it.
-    held = (lower & (gradient > 0)) | (upper & (gradient < 0))
+    held = vanished | (lower & (gradient > 0)) | (upper & (gradient < 0))
     free = ~held
     scale = jnp.where(effect > 0, effect, 1.0)
     hessian = jax.hessian(lambda v: f.value(z + v / scale))(jnp.zeros_like(z))
