@@ -7,6 +7,7 @@ targets of 1e200 neither overflow nor change the answer.
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import jax.numpy as jnp
 
@@ -36,7 +37,7 @@ class _Log:
 class _Squared:
     degree = 2
 
-    def rho(self, r, unit=1.0):
+    def rho(self, r, unit: Any = 1.0):
         """Squared residual."""
         return r * r
 
@@ -51,7 +52,7 @@ class _Robust:
 
 
 class _Huber(_Robust):
-    def rho(self, r, unit=1.0):
+    def rho(self, r, unit: Any = 1.0):
         """r^2 / 2 up to delta, then delta (|r| - delta / 2); Huber 1964."""
         delta = self.delta / unit
         inside = jnp.clip(r, -delta, delta)
@@ -88,7 +89,7 @@ class SoftL1(_Linear, _Robust):
 
     delta: float
 
-    def rho(self, r, unit=1.0):
+    def rho(self, r, unit: Any = 1.0):
         """r^2 / 2 near 0, delta |r| far out."""
         x = r * (unit / self.delta)
         return r * r / (jnp.sqrt(1.0 + x * x) + 1.0)

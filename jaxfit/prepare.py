@@ -191,4 +191,4 @@ def _units(loss: Loss, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     spread = values.max(axis=1) / 2 - values.min(axis=1) / 2
     rounding = 64 * np.finfo(float).eps * size
     unit = 2.0 ** np.clip(np.round(np.log2(np.maximum(spread, 1e3 * rounding))), -1000, 1000)
-    return unit, (rounding / unit) ** loss.degree
+    return unit, np.asarray(loss.rho(rounding / unit, unit))

@@ -12,7 +12,7 @@ FAMILIES = {
 
 
 def families(seed: int = 0) -> dict[str, list]:
-    """A table of runs of six model families: columns family, N, D, loss.
+    """A table of runs of five model families: columns family, N, D, loss.
 
     Loss follows the Chinchilla law with log-normal noise of 0.4 %, the size of a change of
     seed or data order. Families have 33 to 60 runs; `tiny` has three, too few to fit, and one

@@ -8,13 +8,14 @@ import numpy as np
 from .bounds import Box
 from .data import Dataset
 from .laws import Law
-from .solve.certificate import NEGLIGIBLE
+from .solve.certificate import MAX_OFFSET
 from .solve.pipeline import Solution
 from .status import Note
 
-MAX_OFFSET = 1e-5
 MAX_CONDITION = 1e7
 MIN_CURVATURE = -1e-9
+# Effect on the predictions, as a share of the residuals, below which a parameter has none.
+NEGLIGIBLE = 1e-8
 # A parameter takes part in an open direction when its share of the unit vector exceeds this.
 MIN_SHARE = 0.1
 
@@ -92,7 +93,7 @@ def judge(
         return Verdict("no_gradient", tuple(notes), none, np.inf)
     at_bound = _at_bound(solution)
     condition = _condition(certificate.singular_values)
-    for text in _open_texts(law, solution, widths, at_bound, condition):
+    for text in _open_texts(law, solution, widths, at_bound, condition, floor):
         say("unidentifiable", text)
     exact = solution.value <= floor
     settled = certificate.offset <= MAX_OFFSET and certificate.curvature >= MIN_CURVATURE
@@ -140,11 +141,13 @@ def _condition(singular_values):
     return float(singular_values.max() / least) if least > 0 else np.inf
 
 
-def _open_texts(law, solution, widths, at_bound, condition) -> Iterator[str]:
+def _open_texts(law, solution, widths, at_bound, condition, floor) -> Iterator[str]:
     """What to say of the parameters that the data leave open."""
     names, certificate = law.parameters, solution.certificate
     unseen = _unseen(solution)
-    dead = unseen | ((_reach(law, solution, widths) < NEGLIGIBLE) & (at_bound == 0))
+    residuals = np.sqrt(max(float(solution.value), float(floor)))
+    effectless = _reach(law, solution, widths) < NEGLIGIBLE * residuals
+    dead = unseen | (effectless & (at_bound == 0))
     if unseen.any():
         yield (
             f"The search sees no effect of {_listed(names, unseen)}: the law does not use it, or "

@@ -159,6 +159,15 @@ def test_a_floor_that_the_data_deny_is_at_its_bound_of_zero(table):
     assert_allclose(fit.params["a"], free, rtol=1e-6)
 
 
+def test_a_small_constant_under_huge_targets_is_kept():
+    x = np.geomspace(1.0, 1e9, 40)
+    table = {"group": ["g"] * 40, "x": x, "y": 2.0 + 3e9 / x}
+    fit = jaxfit.fit(POWER.law, table, **OPTIONS)
+    assert fit.status.tolist() == ["ok"]
+    assert_allclose(fit.params["c"], 2.0, rtol=1e-6)
+    assert_allclose(fit.loss, np.mean(fit.residuals() ** 2), rtol=1e-3, atol=1e-12)
+
+
 def test_progress_is_told_from_none_to_all(table):
     told = []
     jaxfit.fit(POWER.law, table, **OPTIONS, progress=lambda done, total: told.append((done, total)))

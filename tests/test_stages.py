@@ -81,6 +81,26 @@ def test_an_optimum_beyond_the_box_ends_on_its_wall(stage):
 
 
 @pytest.mark.parametrize("stage", FINISHERS, ids=repr)
+def test_a_box_around_linear_parameters_is_no_obstacle(stage):
+    rng = np.random.default_rng(6)
+
+    @law(a=Real((-1, 1)), b=Real((-1, 1)))
+    def plane(x, *, a, b):
+        return a + b * x
+
+    for _ in range(5):
+        x, y = rng.standard_normal((2, 12))
+        box = problem(lower=(-0.1, -0.1), upper=(0.1, 0.1))._replace(
+            inputs=(x,), target=y, weights=np.full(12, 1 / 12)
+        )
+        f = objective(plane, jaxfit.MSE(), box)
+        end = drive(stage, f)(jnp.array([[0.05, -0.05]]))
+        columns = np.stack([np.ones(12), x], -1)
+        best = 2 * optimize.lsq_linear(columns, y, (-0.1, 0.1), tol=1e-14).cost / 12
+        assert_allclose(end.value, best, rtol=1e-9)
+
+
+@pytest.mark.parametrize("stage", FINISHERS, ids=repr)
 def test_a_finisher_leaves_the_wall_that_it_starts_on(stage):
     end = end_of(stage, rosenbrock, [-1.0, 2.0], lower=(-1.0, -2.0), upper=(3.0, 2.0))
     assert_allclose(end.z, [[1.0, 1.0]], atol=1e-5)

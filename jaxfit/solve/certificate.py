@@ -8,8 +8,7 @@ import jax.numpy as jnp
 from ..problem import Array
 from .least_squares import norms
 
-# Effect on the predictions, in `unit`, below which a factor counts as 0.
-NEGLIGIBLE = 1e-8
+MAX_OFFSET = 1e-5
 
 
 class Certificate(NamedTuple):
@@ -41,13 +40,18 @@ def certify(f, z) -> Certificate:
     gradient = jax.grad(f.value)(z)
     jac = jnp.sqrt(f.problem.weights)[:, None] * jax.jacfwd(f.residual)(z)
     effect = norms(jac)
-    vanished = f.factor & jnp.isneginf(f.problem.lower) & (effect < NEGLIGIBLE)
+    scale = jnp.where(effect > 0, effect, 1.0)
+    hessian = jax.hessian(lambda v: f.value(z + v / scale))(jnp.zeros_like(z))
+    # f = f0 + k theta near theta = 0: in log theta, slope and curvature are both what is left to
+    # gain; at a minimum inside, the slope is far below the curvature.
+    sinking = (gradient >= 0) & (2 * gradient >= jnp.diag(hessian) * scale**2)
+    gained = gradient <= 2 * MAX_OFFSET**2 * f.value(z)
+    below = (z < f.problem.start_low) & jnp.isneginf(f.problem.lower)
+    vanished = f.factor & below & sinking & gained
     lower, upper = vanished | (z <= f.problem.lower), z >= f.problem.upper
     # A bound holds a parameter only while the objective would fall beyond it.
     held = vanished | (lower & (gradient > 0)) | (upper & (gradient < 0))
     free = ~held
-    scale = jnp.where(effect > 0, effect, 1.0)
-    hessian = jax.hessian(lambda v: f.value(z + v / scale))(jnp.zeros_like(z))
     fixed = jnp.diag(held.astype(z.dtype))
     finite = jnp.all(jnp.isfinite(hessian)) & jnp.all(jnp.isfinite(jac))
     _, singular_values, directions = jnp.linalg.svd(

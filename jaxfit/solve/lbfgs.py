@@ -62,6 +62,7 @@ class LBFGS:
         transform: Any = optax.scale_by_lbfgs(self.memory)
         downhill = memory.natural * inward(gradient, z, f.problem)
         ahead, pairs = transform.update(downhill, memory.pairs, z / memory.natural)
+        ahead = jnp.where(downhill == 0, 0.0, ahead)  # stay on the bounds that hold
         slope = -jnp.sum(ahead * downhill)
         # A pair of negative curvature can turn the direction uphill: forget the pairs then.
         norm = jnp.sqrt(jnp.sum(downhill**2))
