@@ -101,7 +101,7 @@ class Fit:
                 raise ValueError(f"Column `{column}` is not finite in {row}.")
             columns.append(values)
         by = self.data.by
-        if by and all(name in table.columns for name in by):
+        if any(name in table.columns for name in by):
             group = match_groups(table, by, self.groups)
             return predict.at_rows(self.law, self.params, columns, group)
         count = len(self.groups)

@@ -170,3 +170,5 @@ def test_several_key_columns_make_tuples(table, tmp_path):
     assert_allclose(
         back.predict({"x": [1e8], "group": ["g1"], "size": [2]}), fit.predict({"x": [1e8]})[1]
     )
+    with pytest.raises(ValueError, match="no column `size`"):
+        back.predict({"x": [1e8], "group": ["g1"]})
