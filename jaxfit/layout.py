@@ -30,10 +30,6 @@ class Ragged:
         self._order = np.argsort(group, kind="stable")
         self._first = np.cumsum(self.sizes) - self.sizes
 
-    def rows(self, g: int) -> np.ndarray:
-        """Row positions of group `g`, in the order of the table."""
-        return self._order[self._first[g] : self._first[g] + self.sizes[g]]
-
     def block(self, groups: np.ndarray, n: int, size: int | None = None) -> Block:
         """The rows of `groups`, -1 for a group without any, padded to (size, n)."""
         chosen = np.full(len(groups) if size is None else size, -1)

@@ -28,9 +28,10 @@ def overview(fit: Fit, path: str | os.PathLike | None = None) -> Any:
         raise ImportError('Plots need matplotlib: pip install "jaxfit-laws[plot]".') from error
     figure = Figure(figsize=(10, 4.2), layout="constrained", dpi=120)
     left, right = figure.subplots(1, 2)
-    shown = [g for g, rows in enumerate(fit.data.rows()) if _fitted(fit, rows)]
+    members = fit.data.rows()
+    shown = [g for g, rows in enumerate(members) if _fitted(fit, rows)]
     for i, g in enumerate(shown):
-        rows = fit.data.rows()[g]
+        rows = members[g]
         style: dict[str, Any] = {
             "color": COLOURS[i % len(COLOURS)],
             "marker": MARKERS[(i // len(COLOURS) + i) % len(MARKERS)],
