@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from .result import Fit as Fit
     from .result import load as load
     from .solve.adam import Adam as Adam
+    from .solve.bfgs import BFGS as BFGS
     from .solve.keep import Keep as Keep
     from .solve.lbfgs import LBFGS as LBFGS
     from .solve.levenberg_marquardt import LevenbergMarquardt as LevenbergMarquardt
-    from .solve.pipeline import PIPELINES as PIPELINES
+    from .solve.presets import PIPELINES as PIPELINES
+    from .solve.variable_projection import VariableProjection as VariableProjection
     from .status import STATUS as STATUS
     from .status import GroupsFailed as GroupsFailed
     from .supports import Interval as Interval
@@ -36,6 +38,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Adam": "solve.adam",
+    "BFGS": "solve.bfgs",
     "Fit": "result",
     "GroupsFailed": "status",
     "Huber": "losses",
@@ -48,11 +51,12 @@ _HOMES = {
     "LogHuber": "losses",
     "LogMSE": "losses",
     "MSE": "losses",
-    "PIPELINES": "solve.pipeline",
+    "PIPELINES": "solve.presets",
     "Positive": "supports",
     "Real": "supports",
     "STATUS": "status",
     "SoftL1": "losses",
+    "VariableProjection": "solve.variable_projection",
     "fit": "fitting",
     "law": "laws",
     "load": "result",

@@ -215,7 +215,7 @@ def _laws(options) -> int:
     for name, support in law.supports:
         start = support.start
         drawn = "starts from the data" if callable(start) else f"starts in {start}"
-        if name in law.linear:
+        if name in law.affine:
             drawn = "starts by least squares"
         print(f"  {name}: in [{support.low:g}, {support.high:g}], {drawn}")
     return OK

@@ -13,7 +13,9 @@ from .laws import Law
 from .losses import Loss
 from .prepare import Task, prepare
 from .result import Fit
-from .solve.pipeline import PIPELINES, Pipeline, Stage, solve
+from .solve.ahead import compile_ahead
+from .solve.pipeline import solve
+from .solve.presets import AUTO, PIPELINES, Choice, Pipeline, Stage, choose
 from .status import GroupsFailed
 from .tables import nearest
 
@@ -49,7 +51,8 @@ def fit(
     weights: a column, or one number >= 0 a row; the objective is the weighted mean.
     bounds: {parameter: (low, high)}, inside the law's supports.
     nan: "raise" on a missing or infinite cell, or "mask" to leave its row out and count it.
-    pipeline: a name in `jaxfit.PIPELINES`, or a tuple of stages.
+    pipeline: a name in `jaxfit.PIPELINES`; "auto", which chooses one of them and says why; or a
+        tuple of stages.
     strict: raise `GroupsFailed` unless every group is "ok".
     progress: called as progress(groups_done, groups) while it works.
 
@@ -57,7 +60,7 @@ def fit(
     another. Raises ValueError or TypeError, naming column, parameter or group, for a table,
     option or law that cannot be used, and ValueError when no group has a finite objective.
     """
-    stages = _stages(pipeline)
+    pipeline = _checked_pipeline(pipeline)
     with jax.enable_x64(True):
         task = prepare(
             law,
@@ -72,8 +75,11 @@ def fit(
             bounds=bounds,
             nan=nan,
         )
-        answers = _run(task, stages, progress)
-    result = assemble(task, answers, {"pipeline": [repr(stage) for stage in stages]})
+        named = isinstance(pipeline, str)
+        chosen = choose(pipeline, task.law, task.loss) if named else Choice(pipeline)
+        answers = _run(task, chosen.stages, progress)
+    settings = {"pipeline": [repr(stage) for stage in chosen.stages], "reason": chosen.reason}
+    result = assemble(task, answers, settings)
     if strict and not result.ok.all():
         raise GroupsFailed(_failures(result))
     return result
@@ -81,27 +87,31 @@ def fit(
 
 def _run(task: Task, stages: Pipeline, progress) -> Answers:
     count = len(task.data.groups)
-    answers = Answers.empty(count)
-    done = 0
+    answers = Answers.empty(task, len(stages))
+    done = count - int(task.fittable.sum())
     if progress:
         progress(done, count)
+    lengths = np.unique(task.lengths[task.fittable]).tolist()
+    compile_ahead(task.law, task.loss, stages, tuple(lengths), task.num_starts, task.cube)
     for chosen, problems in task.batches():
-        solution = solve(task.law, task.loss, stages, problems, task.starts(problems))
-        answers.record(chosen, problems, jax.tree.map(np.asarray, solution))
+        solution = solve(task.law, task.loss, stages, problems, task.points, task.cube)
+        answers.record(chosen, problems, solution)
         done += len(chosen)
         if progress:
             progress(done, count)
     return answers
 
 
-def _stages(pipeline) -> Pipeline:
+def _checked_pipeline(pipeline) -> str | Pipeline:
+    """The name of a pipeline, or its stages."""
     if isinstance(pipeline, str):
-        if pipeline not in PIPELINES:
+        names = (*PIPELINES, AUTO)
+        if pipeline not in names:
             raise ValueError(
-                f"No pipeline is called `{pipeline}`{nearest(pipeline, PIPELINES)} There are: "
-                f"{', '.join(PIPELINES)}."
+                f"No pipeline is called `{pipeline}`{nearest(pipeline, names)} There are: "
+                f"{', '.join(names)}."
             )
-        return PIPELINES[pipeline]
+        return pipeline
     if not isinstance(pipeline, Iterable):
         raise TypeError(f"pipeline={pipeline!r} is no pipeline; give a tuple of stages, or a name.")
     stages = tuple(pipeline)

@@ -13,13 +13,11 @@ class Block:
     real: np.ndarray  # (g, n) bool, False on padding
 
     def take(self, column: np.ndarray) -> np.ndarray:
-        """`column` (m,) laid out as (g, n); 1 in groups without rows.
+        """`column` (m,) laid out as (g, n).
 
         Padding with a group's own last row is finite under any law that is finite on the data.
         """
-        if not len(column):
-            return np.ones(self.positions.shape)
-        return np.where(self.real[:, :1], column[self.positions], 1.0)
+        return column[self.positions]
 
 
 class Ragged:
@@ -30,16 +28,12 @@ class Ragged:
         self._order = np.argsort(group, kind="stable")
         self._first = np.cumsum(self.sizes) - self.sizes
 
-    def block(self, groups: np.ndarray, n: int, size: int | None = None) -> Block:
-        """The rows of `groups`, -1 for a group without any, padded to (size, n)."""
-        chosen = np.full(len(groups) if size is None else size, -1)
-        chosen[: len(groups)] = groups
-        counts = np.where(chosen >= 0, self.sizes[chosen], 0) if len(self.sizes) else 0 * chosen
-        first = np.where(counts > 0, self._first[chosen], 0)
+    def block(self, groups: np.ndarray, n: int) -> Block:
+        """The rows of `groups` (g,), none of them empty, padded to n."""
+        counts = self.sizes[groups][:, None]
         step = np.arange(n)
-        places = first[:, None] + np.minimum(step, np.maximum(counts - 1, 0)[:, None])
-        positions = self._order[places] if len(self._order) else places
-        return Block(positions, step < counts[:, None])
+        places = self._first[groups][:, None] + np.minimum(step, counts - 1)
+        return Block(self._order[places], step < counts)
 
 
 def round_up(count: int) -> int:

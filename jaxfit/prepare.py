@@ -11,18 +11,20 @@ from . import losses
 from .bounds import Bounds, Box, Starts, given_starts, resolve_bounds, search_range
 from .data import Dataset, from_table, require_positive
 from .laws import LAWS, Law
+from .laws.affine import with_linear
 from .laws.check import check
-from .layout import Block, Ragged, round_up
+from .layout import Block, Ragged
 from .losses import Loss
 from .problem import Problem
-from .solve.pipeline import draw
-from .solve.starts import sobol
+from .solve.programs import draw
+from .solve.sobol import sobol
 from .supports import unconstrain
 from .tables import nearest, read
 
-# Lanes times points in one call to the engine: a few hundred megabytes of working memory.
-CALL_SIZE = 2**21
+# Starts of all groups that are screened and raced together; more groups make more batches.
+CALL_SIZE = 2**20
 MOST_STARTS = 2**20
+SHORT = (16, 64, 256)  # lengths of groups with their padding; beyond, powers of two
 
 
 @dataclass(frozen=True)
@@ -33,45 +35,46 @@ class Task:
     loss: Loss
     data: Dataset
     box: Box
-    unit_cube: np.ndarray | None  # (S, P) Sobol points
-    own_starts: np.ndarray | None  # (S, P) search coordinates, instead of them
+    points: np.ndarray  # (S, P): Sobol points of the unit cube, or the user's own starts
+    cube: bool  # which of the two; own starts are in search coordinates
     settings: Mapping[str, Any]
 
     @property
     def num_starts(self) -> int:
         """Number of starts S of every group."""
-        starts = self.unit_cube if self.own_starts is None else self.own_starts
-        assert starts is not None
-        return len(starts)
+        return len(self.points)
+
+    @property
+    def fittable(self) -> np.ndarray:
+        """(G,) bool: the group has as many points as the law has parameters."""
+        return self.data.sizes >= len(self.law.parameters)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(G,) points of each group with its padding: few lengths, for each is compiled apart.
+
+        A group's length is its own affair; it computes the same in any company.
+        """
+        sizes = self.data.sizes
+        longer = 1 << np.ceil(np.log2(np.maximum(sizes, 1))).astype(int)
+        return np.select([sizes <= n for n in SHORT], SHORT, longer)
 
     def starts(self, problems: Problem) -> np.ndarray:
         """Starts (G, S, P) in search coordinates for a batch of G problems."""
-        if self.own_starts is not None:
-            return np.broadcast_to(self.own_starts, (len(problems.target), *self.own_starts.shape))
-        return np.asarray(draw(self.law, self.loss, problems, self.unit_cube))
+        if not self.cube:
+            return np.broadcast_to(self.points, (len(problems.target), *self.points.shape))
+        return np.asarray(draw(self.law, self.loss, problems, self.points))
 
     def batches(self) -> Iterator[tuple[np.ndarray, Problem]]:
-        """All groups, as batches of equal shape: indices (g,) and problems.
-
-        The problems may be more than g; those at the end are padding. Groups that cannot be
-        fitted take part without weight, and shapes follow the rows of the table before any
-        was masked, so that a fault in one group changes nothing for the others.
-        """
-        data = self.data
-        ragged = Ragged(data.group, len(data.groups))
-        carried = data.sizes + data.rows_masked + data.rows_unweighted
-        lengths = np.array([max(8, 1 << (int(size) - 1).bit_length()) for size in carried])
-        if len(lengths) * lengths.max() * self.num_starts <= CALL_SIZE:
-            lengths[:] = lengths.max()  # too little work to compile one program a length
-        fittable = data.sizes >= len(self.law.parameters)
-        for n in np.unique(lengths):
-            members = np.flatnonzero(lengths == n)
-            most = max(1, CALL_SIZE // (self.num_starts * int(n)))
+        """All groups that can be fitted, in batches of one length: indices (g,) and problems."""
+        ragged = Ragged(self.data.group, len(self.data.groups))
+        lengths, most = self.lengths, max(1, CALL_SIZE // self.num_starts)
+        for n in np.unique(lengths[self.fittable]):
+            members = np.flatnonzero(self.fittable & (lengths == n))
             for first in range(0, len(members), most):
                 chosen = members[first : first + most]
-                size = min(round_up(len(chosen)), most) if len(members) <= most else most
-                block = ragged.block(np.where(fittable[chosen], chosen, -1), int(n), size)
-                yield chosen, _build(self.law, self.loss, data, self.box, block)
+                block = ragged.block(chosen, int(n))
+                yield chosen, _build(self.law, self.loss, self.data, self.box, block)
 
 
 def prepare(
@@ -99,22 +102,23 @@ def prepare(
         require_positive(dataset, f"{type(loss).__name__}, a loss of logarithms,")
     box = resolve_bounds(law, bounds)
     check(law, max(int(dataset.sizes.max(initial=0)), 2))
-    unit_cube = own = None
+    law = with_linear(law, dataset.inputs)
+    cube = False
     if isinstance(starts, int | np.integer) and not isinstance(starts, bool):
         if not 1 <= starts <= MOST_STARTS:
             raise ValueError(f"starts={starts}; give at least 1 and at most {MOST_STARTS} starts.")
         if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
             raise ValueError(f"seed={seed!r}; give an integer, 0 or above.")
-        unit_cube = sobol(int(starts), len(law.parameters), int(seed))
+        points, cube = sobol(int(starts), len(law.parameters), int(seed)), True
     else:
-        own = given_starts(law, starts, box)
+        points = given_starts(law, starts, box)
     pairs = zip(law.parameters, box.lower.tolist(), box.upper.tolist(), strict=True)
     settings = {
-        "seed": int(seed) if own is None else None,
+        "seed": int(seed) if cube else None,
         "nan": nan,
         "bounds": {name: [_or_none(low), _or_none(high)] for name, low, high in pairs},
     }
-    return Task(law, loss, dataset, box, unit_cube, own, settings)
+    return Task(law, loss, dataset, box, points, cube, settings)
 
 
 def _or_none(end: float) -> float | None:
@@ -136,11 +140,7 @@ def _law(law) -> Law:
 
 
 def _build(law: Law, loss: Loss, data: Dataset, box: Box, block: Block) -> Problem:
-    """The problems of the groups of a block.
-
-    Groups without rows weigh nothing: their objective is 0 everywhere and their search ends
-    at once.
-    """
+    """The problems of the groups of a block."""
     target = block.take(data.target)
     weights = np.where(block.real, block.take(data.weights), 0.0)
     # Scaled by the largest first, so that their sum cannot overflow.
@@ -173,7 +173,7 @@ def _search_ranges(law, data, box, block) -> np.ndarray:
         if not callable(support.start):
             ranges[:, j] = search_range(law, box, j, {}, np.empty(0))
             continue
-        for i in np.flatnonzero(block.real[:, 0]):
+        for i in range(len(block.real)):
             index = block.positions[i][block.real[i]]
             columns = {name: data.inputs[name][index] for name in law.inputs}
             ranges[i, j] = search_range(law, box, j, columns, data.target[index])

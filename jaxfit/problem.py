@@ -11,8 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .laws import Law
-from .losses import Loss
-from .supports import constrain
+from .losses import MSE, Loss
 
 Array = Any  # a JAX array inside the engine, a NumPy array outside
 
@@ -32,28 +31,51 @@ class Problem(NamedTuple):
 
 
 class Objective(NamedTuple):
-    """What a stage may ask about one group; z is one point (P,)."""
+    """What a stage may ask about one group; z is one point (P,), theta its parameters (P,)."""
 
     value: Callable  # z -> () weighted mean of rho, in unit ** degree
     residual: Callable  # z -> (n,) residuals in `unit`
     rho: Callable  # residuals (n,) -> (n,)
+    predict: Callable  # theta -> (n,) predictions
+    compare: Callable  # predictions (n,) -> (n,) residuals in `unit`; 0 on padding
     problem: Problem
-    linear: Array  # (P,) bool: coordinates in which predictions are exactly affine
-    factor: Array  # (P,) bool: logarithms of parameters in which they are
+    log: np.ndarray  # (P,) bool: coordinates that are logarithms of parameters
+    affine: np.ndarray  # (P,) bool: parameters in which predictions are exactly affine
+    relative: bool  # residuals are of logarithms
+    quadratic: bool  # in residuals that are affine in predictions
 
 
-def parameters(law: Law, z) -> dict:
-    """Parameters by name at search coordinates z (..., P)."""
-    return {name: constrain(s, z[..., i]) for i, (name, s) in enumerate(law.supports)}
+def natural(log: np.ndarray, z):
+    """Parameters theta at search coordinates z, both (..., P)."""
+    if not log.any():
+        return z
+    return jnp.where(log, jnp.exp(jnp.where(log, z, 0.0)), z)
+
+
+def search(log: np.ndarray, theta):
+    """Search coordinates z of parameters theta, both (..., P); log 0 is the least there is."""
+    if not log.any():
+        return theta
+    least = jnp.finfo(theta.dtype).tiny
+    return jnp.where(log, jnp.log(jnp.where(log, jnp.maximum(theta, least), 1.0)), theta)
 
 
 def objective(law: Law, loss: Loss, problem: Problem) -> Objective:
     """The objective of one group."""
+    log = np.array([support.log for _, support in law.supports])
+    affine = np.array([name in law.affine for name in law.parameters])
 
-    def residual(z):
-        pred = law(*problem.inputs, **parameters(law, z))
+    def predict(theta):
+        named = {name: theta[i] for i, name in enumerate(law.parameters)}
+        # A constant inside the law may be of another precision than the search.
+        return law(*problem.inputs, **named).astype(theta.dtype)
+
+    def compare(pred):
         r = loss.residual(pred, problem.target) / problem.unit
         return jnp.where(problem.weights > 0, r, 0.0)
+
+    def residual(z):
+        return compare(predict(natural(log, z)))
 
     def rho(r):
         return loss.rho(r, problem.unit)
@@ -61,6 +83,6 @@ def objective(law: Law, loss: Loss, problem: Problem) -> Objective:
     def value(z):
         return jnp.sum(problem.weights * rho(residual(z)))
 
-    affine = np.array([name in law.linear for name in law.parameters])
-    log = np.array([support.log for _, support in law.supports])
-    return Objective(value, residual, rho, problem, affine & ~log, affine & log)
+    return Objective(
+        value, residual, rho, predict, compare, problem, log, affine, loss.log, loss == MSE()
+    )

@@ -20,7 +20,7 @@ from .losses import Loss
 from .prepare import Task, prepare
 from .problem import Problem, objective
 from .result import Fit
-from .solve.pipeline import describe, screen
+from .solve.pipeline import concluded, screened
 
 
 @checked_keywords
@@ -41,7 +41,8 @@ def fit(
     """Fit as `jaxfit.fit` does, with SciPy's L-BFGS-B from every start in turn.
 
     Arguments, result and errors are those of `jaxfit.fit`; gradients are exact, and tolerances
-    are tight enough (ftol 1e-15, gtol 1e-12, 2000 iterations) that only rounding is left.
+    are tight enough (ftol 1e-15, gtol 1e-12, 2000 iterations) that only rounding is left. The
+    objective is divided by its value at the best start, for SciPy's gtol is absolute.
     """
     with jax.enable_x64(True):
         task = prepare(
@@ -57,13 +58,12 @@ def fit(
             bounds=bounds,
             nan=nan,
         )
-        answers = Answers.empty(len(task.data.groups))
+        answers = Answers.empty(task, 1)
         for chosen, problems in task.batches():
-            starts_z = task.starts(problems)
-            ends, values = _minimize_all(task, problems, starts_z, len(chosen))
-            _, screening = screen(task.law, task.loss, problems, starts_z)
-            solution = describe(task.law, task.loss, problems, screening, ends, values)
-            answers.record(chosen, problems, jax.tree.map(np.asarray, solution))
+            z, value, screening = screened(task.law, task.loss, problems, task.points, task.cube)
+            ends, values, counts = _minimize_all(task, problems, z, value)
+            solution = concluded(task.law, task.loss, problems, screening, ends, values, counts)
+            answers.record(chosen, problems, solution)
     return assemble(task, answers, {"pipeline": ["scipy.optimize.minimize(L-BFGS-B)"]})
 
 
@@ -72,27 +72,30 @@ def _value_and_gradient(law, loss, problem, z):
     return jax.value_and_grad(objective(law, loss, problem).value)(z)
 
 
-def _minimize_all(task: Task, problems: Problem, starts, count: int):
-    """Where each start ends (G, S, P), and its objective there (G, S), in the first `count` groups.
+def _minimize_all(task: Task, problems: Problem, starts, screening):
+    """Where each start ends (G, S, P), its objective there (G, S), and evaluations (G, 2).
 
-    Starts that are not finite, and padding groups, keep an objective of inf.
+    starts: (G, S, P), with objectives `screening` (G, S); those that are not finite keep inf.
     """
     ends, values = np.array(starts), np.full(starts.shape[:2], np.inf)
-    for g in range(count):
+    counts = np.zeros((len(starts), 2), int)
+    counts[:, 0] = starts.shape[1]
+    for g, i in zip(*np.nonzero(np.isfinite(screening)), strict=True):
         problem = jax.tree.map(lambda column, g=g: column[g], problems)
-        for i, start in enumerate(starts[g]):
-            ends[g, i], values[g, i] = _minimize(task, problem, start)
-    return ends, values
+        scale = screening[g][np.isfinite(screening[g])].min()
+        ends[g, i], values[g, i], taken = _minimize(task, problem, starts[g, i], scale)
+        counts[g, 1] += taken
+    return ends, values, counts
 
 
-def _minimize(task: Task, problem: Problem, start: np.ndarray) -> tuple[np.ndarray, float]:
+def _minimize(task: Task, problem: Problem, start: np.ndarray, scale: float):
+    """Where SciPy ends from `start` (P,), its objective there, and how often it evaluated."""
+    scale = scale if scale > 0 else 1.0
+
     def fun(z):
         value, gradient = _value_and_gradient(task.law, task.loss, problem, z)
-        return float(value), np.asarray(gradient, float)
+        return float(value) / scale, np.asarray(gradient, float) / scale
 
-    value, gradient = fun(start)
-    if not (np.isfinite(value) and np.isfinite(gradient).all()):
-        return start, np.inf
     with np.errstate(all="ignore"):
         run = optimize.minimize(
             fun,
@@ -102,4 +105,5 @@ def _minimize(task: Task, problem: Problem, start: np.ndarray) -> tuple[np.ndarr
             bounds=optimize.Bounds(problem.lower, problem.upper),
             options={"maxiter": 2000, "maxfun": 20000, "ftol": 1e-15, "gtol": 1e-12},
         )
-    return (run.x, float(run.fun)) if np.isfinite(run.fun) else (start, np.inf)
+    found = float(run.fun) * scale
+    return (run.x, found, run.nfev) if np.isfinite(found) else (start, np.inf, run.nfev)

@@ -37,6 +37,7 @@ class Fit:
     at_bound: Mapping[str, np.ndarray]  # each (G,): -1 at the lower bound, 1 at the upper, else 0
     condition: np.ndarray  # (G,) condition number of the column-scaled Jacobian
     offset: np.ndarray  # (G,) relative offset; converged below 1e-5
+    evaluations: np.ndarray  # (G, 1 + stages) evaluations of the law: screening, then each stage
     fitted: np.ndarray  # (m,) predictions on the rows of `data`
     notes: tuple[Note, ...]
     settings: Mapping[str, Any]  # starts, seed, pipeline, versions: how to get it again
@@ -63,17 +64,25 @@ class Fit:
 
         NaN for a group without a fit or without variance in its target.
         """
-        out = np.full(len(self.groups), np.nan)
-        for g, index in enumerate(self.data.rows()):
-            if not len(index):
-                continue
-            y, weight = self.data.target[index], self.data.weights[index]
-            scale = np.abs(y).max() or 1.0
-            y, error = y / scale, (self.fitted[index] - self.data.target[index]) / scale
-            spread = np.sum(weight * (y - np.average(y, weights=weight)) ** 2)
-            if np.ptp(y) > 0:
-                out[g] = 1.0 - np.sum(weight * error**2) / spread
-        return out
+        group, count = self.data.group, len(self.groups)
+
+        def summed(column):
+            return np.bincount(group, column, count)
+
+        peaks = np.zeros((2, count))
+        np.maximum.at(peaks[0], group, self.data.weights)
+        np.maximum.at(peaks[1], group, np.abs(self.data.target))
+        weights_at, size = np.where(peaks > 0, peaks, 1.0)[:, group]
+        weight, y = self.data.weights / weights_at, self.data.target / size
+        error = (self.fitted - self.data.target) / size
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = summed(weight * y) / summed(weight)
+            spread = summed(weight * (y - mean[group]) ** 2)
+            out = 1.0 - summed(weight * error**2) / spread
+        low, high = np.full(count, np.inf), np.full(count, -np.inf)
+        np.minimum.at(low, group, y)
+        np.maximum.at(high, group, y)
+        return np.where(high > low, out, np.nan)
 
     def residuals(self) -> np.ndarray:
         """Prediction minus target, one a row of the table that was fitted (rows,).

@@ -27,6 +27,7 @@ _PER_GROUP = (
     "starts_agreeing",
     "condition",
     "offset",
+    "evaluations",
 )
 _PER_ROW = ("target", "weights", "group", "index", "rows_masked", "rows_unweighted")
 

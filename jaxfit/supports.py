@@ -12,7 +12,6 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import jax.numpy as jnp
 import numpy as np
 
 Range = tuple[float, float]
@@ -91,11 +90,6 @@ class Interval:
 
 
 Support = Real | Positive | Interval
-
-
-def constrain(support: Support, z):
-    """Parameter value at search coordinate `z` (any shape)."""
-    return jnp.exp(z) if support.log else z
 
 
 def unconstrain(support: Support, theta):

@@ -1,7 +1,11 @@
-"""Verdict: from the engine's solution of a group to a status word and notes in plain words."""
+"""Verdict: from the engine's solutions to a status word a group, and notes in plain words.
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+Everything is computed for all groups at once; words are made only for groups that need them.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -18,136 +22,163 @@ MIN_CURVATURE = -1e-9
 NEGLIGIBLE = 1e-8
 # A parameter takes part in an open direction when its share of the unit vector exceeds this.
 MIN_SHARE = 0.1
+# From the least to the worst: a group's status is the last that applies.
+ORDER = ("at_bound", "no_dof", "unidentifiable", "not_converged")
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What became of one group."""
+@dataclass
+class Verdicts:
+    """What became of G groups."""
 
-    status: str
-    notes: tuple[Note, ...]
-    at_bound: np.ndarray  # (P,) -1 lower, 0 inside, 1 upper
-    condition: float  # of the column-scaled Jacobian
+    status: np.ndarray  # (G,) words
+    at_bound: np.ndarray  # (G, P) -1 lower, 0 inside, 1 upper
+    condition: np.ndarray  # (G,) of the column-scaled Jacobian
+    notes: list[list[Note]] = field(default_factory=list)  # G lists
 
+    @classmethod
+    def blank(cls, count: int, width: int) -> "Verdicts":
+        """Verdicts of `count` groups that say "ok"."""
+        return cls(
+            np.full(count, "ok", dtype=object),
+            np.zeros((count, width), int),
+            np.full(count, np.nan),
+            [[] for _ in range(count)],
+        )
 
-def unfitted(law: Law, data: Dataset, g: int) -> Verdict | None:
-    """The verdict on group `g` of the dataset if its rows cannot carry a fit, else None."""
-    rows, needed = int(data.sizes[g]), len(law.parameters)
-    if rows >= needed:
-        return None
-    if rows > 0:
-        status = "too_few_points"
-        text = f"{rows} points for {needed} parameters; not fitted. Add runs or fit fewer."
-    elif data.rows_unweighted[g]:
-        status, text = "no_data", "All weights are zero; not fitted."
-    else:
-        status, text = "empty", "No rows left; not fitted."
-    note = Note(status, text, data.groups[g])
-    return Verdict(status, (note,), np.zeros(needed, int), np.nan)
+    def say(self, g: int, code: str, text: str, group: Any) -> None:
+        """Add a note on the group with index `g` and key `group`."""
+        self.notes[g].append(Note(code, text, group))
 
 
 def judge(
     law: Law,
     box: Box,
+    data: Dataset,
+    searched: np.ndarray,
     solution: Solution,
     *,
-    floor: float,
+    floor: np.ndarray,
     widths: np.ndarray,
-    group,
-    rows: int,
     num_starts: int,
-) -> Verdict:
-    """The verdict on one fitted group; `solution` holds NumPy arrays of that group.
+) -> Verdicts:
+    """The verdicts on all G groups of the data, of which `searched` (G,) have solutions.
 
-    floor: objective of mere rounding errors. widths: (P,) of the start ranges, in search
+    Fields of the solution lead with G; what they hold of other groups is not looked at. floor:
+    (G,) objectives of mere rounding errors. widths: (G, P) of the start ranges, in search
     coordinates.
     """
-    words: list[str] = []
-    notes: list[Note] = []
+    names, groups = law.parameters, data.groups
+    out = Verdicts.blank(len(groups), len(names))
+    for g in _where(~searched):
+        code, text = _why_unfitted(law, data, g)
+        out.status[g] = code
+        out.say(g, code, text, groups[g])
+    certificate, screening = solution.certificate, solution.screening
+    blind = searched & (screening.differentiable == 0)
+    unseen = ~screening.sloped & (certificate.effect == 0)
+    flat = searched & ~blind & unseen.all(axis=1)
+    fitted = searched & ~blind & ~flat
+    side = certificate.upper.astype(int) - certificate.lower.astype(int)
+    out.at_bound[fitted] = np.where(unseen, 0, side)[fitted]
+    least = certificate.singular_values[:, -1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        condition = certificate.singular_values[:, 0] / least
+    out.condition[fitted] = np.where(least > 0, condition, np.inf)[fitted]
+    out.condition[flat] = np.inf
+    settled = (certificate.offset <= MAX_OFFSET) & (certificate.curvature >= MIN_CURVATURE)
+    dead = _dead(law, solution, widths, out.at_bound, unseen, floor)
+    holds = {
+        "at_bound": (out.at_bound != 0).any(axis=1),
+        "no_dof": data.sizes == len(names),
+        "unidentifiable": dead.any(axis=1) | ~(out.condition < MAX_CONDITION),
+        "not_converged": ~((solution.value <= floor) | settled),
+    }
+    _words_for_blind(out, blind, flat, names, groups)
+    for g in _where(searched & ~blind & (screening.differentiable < num_starts)):
+        lost = num_starts - int(screening.differentiable[g])
+        text = f"{lost} of {num_starts} starts dropped: objective or gradient not finite there."
+        out.notes[g].insert(0, Note("starts_dropped", text, groups[g]))
+    if fitted.any():
+        _words(law, box, data, solution, out, fitted, holds, dead, unseen)
+    return out
 
-    def say(code, text):
-        words.append(code)
-        notes.append(Note(code, text, group))
 
-    names = law.parameters
-    none = np.zeros(len(names), int)
-    if solution.screening.differentiable == 0:
-        say(
+def _where(holds) -> list[int]:
+    """Indices of the groups for which `holds` (G,)."""
+    return np.flatnonzero(holds).tolist()
+
+
+def _why_unfitted(law: Law, data: Dataset, g: int) -> tuple[str, str]:
+    rows, needed = int(data.sizes[g]), len(law.parameters)
+    if rows > 0:
+        text = f"{rows} points for {needed} parameters; not fitted. Add runs or fit fewer."
+        return "too_few_points", text
+    if data.rows_unweighted[g]:
+        return "no_data", "All weights are zero; not fitted."
+    return "empty", "No rows left; not fitted."
+
+
+def _words_for_blind(out, blind, flat, names, groups) -> None:
+    """Status and notes of groups without a gradient at any start, or with none but 0."""
+    for g in _where(blind):
+        out.status[g] = "non_finite"
+        out.say(
+            g,
             "non_finite",
             "The law is finite, but its gradient is not, at every start: a sqrt, log or division "
             "has an infinite slope in some row, perhaps in the branch that a jnp.where does not "
             "take. Guard its argument with a second jnp.where inside.",
+            groups[g],
         )
-        return Verdict("non_finite", tuple(notes), none, np.nan)
-    lost = num_starts - int(solution.screening.differentiable)
-    if lost:
-        text = f"{lost} of {num_starts} starts dropped: objective or gradient not finite there."
-        notes.append(Note("starts_dropped", text, group))
-    certificate = solution.certificate
-    if _unseen(solution).all():
-        say(
+    for g in _where(flat):
+        out.status[g] = "no_gradient"
+        out.say(
+            g,
             "no_gradient",
-            f"The objective does not change with {_listed(names, none == 0)} at any start: a "
-            "floor, round or comparison in the law hides them from the search.",
+            f"The objective does not change with {_listed(names, np.ones(len(names), bool))} at "
+            "any start: a floor, round or comparison in the law hides them from the search.",
+            groups[g],
         )
-        return Verdict("no_gradient", tuple(notes), none, np.inf)
-    at_bound = _at_bound(solution)
-    condition = _condition(certificate.singular_values)
-    for text in _open_texts(law, solution, widths, at_bound, condition, floor):
-        say("unidentifiable", text)
-    exact = solution.value <= floor
-    settled = certificate.offset <= MAX_OFFSET and certificate.curvature >= MIN_CURVATURE
-    if not (exact or settled):
-        say("not_converged", _unsettled_text(certificate))
+
+
+def _words(law, box, data, solution, out, fitted, holds, dead, unseen) -> None:
+    """Status and notes of fitted groups, given which of `ORDER` holds (G,) of each."""
+    names, groups = law.parameters, data.groups
+    for code in ORDER:
+        out.status[fitted & holds[code]] = code
+    for g in _where(fitted & holds["unidentifiable"]):
+        for text in _open_texts(law, solution, g, dead[g], unseen[g], out.condition[g]):
+            out.say(g, "unidentifiable", text, groups[g])
+    for g in _where(fitted & holds["not_converged"]):
+        out.say(g, "not_converged", _unsettled_text(solution.certificate, g), groups[g])
     for j, name in enumerate(names):
-        if at_bound[j]:
-            end = (box.lower if at_bound[j] < 0 else box.upper)[j]
-            side = "lower" if at_bound[j] < 0 else "upper"
-            say("at_bound", f"{name} is at its {side} bound {end:g}.")
-    if rows == len(names):
-        say("no_dof", f"{rows} points for {rows} parameters: 0 degrees of freedom.")
-    order = ("not_converged", "unidentifiable", "no_dof", "at_bound")
-    status = next((word for word in order if word in words), "ok")
-    return Verdict(status, tuple(notes), at_bound, condition)
+        for sign, side, ends in ((-1, "lower", box.lower), (1, "upper", box.upper)):
+            text = f"{name} is at its {side} bound {ends[j]:g}."
+            for g in _where(fitted & (out.at_bound[:, j] == sign)):
+                out.say(g, "at_bound", text, groups[g])
+    text = f"{len(names)} points for {len(names)} parameters: 0 degrees of freedom."
+    for g in _where(fitted & holds["no_dof"]):
+        out.say(g, "no_dof", text, groups[g])
 
 
-def _at_bound(solution):
-    side = solution.certificate.upper.astype(int) - solution.certificate.lower.astype(int)
-    return np.where(_unseen(solution), 0, side)
-
-
-def _unseen(solution):
-    """(P,) bool: neither a start nor the end has a derivative along the parameter."""
-    return ~solution.screening.sloped & (solution.certificate.effect == 0)
-
-
-def _reach(law, solution, widths):
-    """(P,) how far a parameter moves predictions, in `unit`, by a step of its own size."""
-    out = np.zeros(len(widths))
+def _dead(law, solution, widths, at_bound, unseen, floor) -> np.ndarray:
+    """(G, P) bool: the parameter moves predictions by nothing, or by less than a rounding."""
+    effect, reach = solution.certificate.effect, np.empty_like(widths)
     for j, (name, support) in enumerate(law.supports):
-        effect = solution.certificate.effect[j]
         if support.log:
-            out[j] = effect
-        elif name in law.linear:
+            reach[:, j] = effect[:, j]
+        elif name in law.affine:
             # Any effect identifies it: it may go as far as it must to balance a small one.
-            out[j] = np.inf if effect > 0 else 0.0
+            reach[:, j] = np.where(effect[:, j] > 0, np.inf, 0.0)
         else:
-            out[j] = effect * max(widths[j], abs(solution.z[j]))
-    return out
+            reach[:, j] = effect[:, j] * np.maximum(widths[:, j], np.abs(solution.z[:, j]))
+    residuals = np.sqrt(np.maximum(solution.value, floor))[:, None]
+    return unseen | ((reach < NEGLIGIBLE * residuals) & (at_bound == 0))
 
 
-def _condition(singular_values):
-    least = singular_values.min()
-    return float(singular_values.max() / least) if least > 0 else np.inf
-
-
-def _open_texts(law, solution, widths, at_bound, condition, floor) -> Iterator[str]:
-    """What to say of the parameters that the data leave open."""
+def _open_texts(law, solution, g, dead, unseen, condition) -> Iterator[str]:
+    """What to say of the parameters that the data of group `g` leave open."""
     names, certificate = law.parameters, solution.certificate
-    unseen = _unseen(solution)
-    residuals = np.sqrt(max(float(solution.value), float(floor)))
-    effectless = _reach(law, solution, widths) < NEGLIGIBLE * residuals
-    dead = unseen | (effectless & (at_bound == 0))
     if unseen.any():
         yield (
             f"The search sees no effect of {_listed(names, unseen)}: the law does not use it, or "
@@ -155,15 +186,15 @@ def _open_texts(law, solution, widths, at_bound, condition, floor) -> Iterator[s
         )
     if (dead & ~unseen).any():
         yield _undetermined(names, dead & ~unseen)
-    values = certificate.singular_values
-    open_directions = certificate.directions[values * MAX_CONDITION <= values.max()]
+    values = certificate.singular_values[g]
+    open_directions = certificate.directions[g][values * MAX_CONDITION <= values.max()]
     involved = (np.abs(open_directions) > MIN_SHARE) & ~dead
     traded = involved.any(axis=0)
     if traded.sum() == 1:
         yield _undetermined(names, traded)
     elif traded.any():
         only = np.flatnonzero(involved.any(axis=1))
-        along = _direction(law, certificate, open_directions[only[0]], traded)
+        along = _direction(law, certificate.effect[g], open_directions[only[0]], traded)
         yield (
             f"{_listed(names, traded)} trade off against each other"
             f"{f' along {along}' if len(only) == 1 else ''}: other values fit as well "
@@ -175,9 +206,9 @@ def _undetermined(names, which):
     return f"The data do not determine {_listed(names, which)}: other values fit as well."
 
 
-def _direction(law, certificate, direction, traded) -> str:
+def _direction(law, effect, direction, traded) -> str:
     """A singular vector as a sum of parameters, such as "log a - log c"."""
-    effect = np.where(certificate.effect > 0, certificate.effect, 1.0)
+    effect = np.where(effect > 0, effect, 1.0)
     first = np.argmax(traded)
     steps = direction / direction[first] * (effect[first] / effect)
     text = ""
@@ -188,17 +219,17 @@ def _direction(law, certificate, direction, traded) -> str:
     return text.removeprefix(" + ")
 
 
-def _unsettled_text(certificate):
-    if certificate.curvature < MIN_CURVATURE:
+def _unsettled_text(certificate, g):
+    if certificate.curvature[g] < MIN_CURVATURE:
         where = "The search ended at a saddle"
     else:
         where = "The search ended before the optimum"
     return (
-        f"{where} (relative offset {certificate.offset:.1e}, needs {MAX_OFFSET:g}): give the "
+        f"{where} (relative offset {certificate.offset[g]:.1e}, needs {MAX_OFFSET:g}): give the "
         "pipeline more steps, or more starts."
     )
 
 
-def _listed(names, which):
+def _listed(names: Sequence[str], which) -> str:
     names = [name for name, yes in zip(names, which, strict=True) if yes]
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]

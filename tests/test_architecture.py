@@ -18,7 +18,7 @@ LAYERS = (
     ("solve",),
     ("bounds", "predict"),
     ("prepare", "verdict", "summary", "storage"),
-    ("result",),
+    ("audit", "result"),
     ("assemble",),
     ("fitting", "reference", "plot", "synthetic", "doctor"),
     ("cli",),

@@ -302,7 +302,11 @@ def test_a_seed_may_be_as_large_as_it_likes_and_of_any_integer_kind():
         ({"loss": "huber"}, ValueError, "Loss `huber` needs a delta, in the unit of the target."),
         ({"loss": jaxfit.MSE}, TypeError, "is no loss; pass one such as jaxfit.MSE()."),
         ({"loss": None}, TypeError, "loss=None is no loss"),
-        ({"pipeline": "adam"}, ValueError, "No pipeline is called `adam`. There are: adam-lbfgs."),
+        (
+            {"pipeline": "adam"},
+            ValueError,
+            "No pipeline is called `adam`. There are: adam-lbfgs, varpro, lm, auto.",
+        ),
         ({"pipeline": ()}, ValueError, "pipeline= is empty; give at least one stage"),
         ({"pipeline": None}, TypeError, "pipeline=None is no pipeline; give a tuple of stages"),
         ({"pipeline": jaxfit.LBFGS()}, TypeError, "is no pipeline; give a tuple of stages, or a"),

@@ -12,7 +12,7 @@ from problems import QUICK, TRUTHS, simulate
 import jaxfit
 from jaxfit import prepare
 from jaxfit.laws import law
-from jaxfit.solve.pipeline import advance, describe, screen
+from jaxfit.solve.programs import advance, derive, draw_and_screen
 
 POWER = TRUTHS[0]
 OPTIONS = {"target": "y", "by": "group", "starts": 64, "pipeline": QUICK}
@@ -35,7 +35,7 @@ def rows_of(table, keys):
 
 def compilations():
     """How many programs of the engine have been compiled in this process."""
-    return sum(program._cache_size() for program in (screen, advance, describe))
+    return sum(program.num_compiled() for program in (draw_and_screen, advance, derive))
 
 
 def same_answers(left, right, rtol=1e-9):
@@ -104,7 +104,7 @@ def test_the_unit_of_an_input_does_not_matter(table, fit):
 def test_equal_settings_and_shapes_compile_once(table, fit):
     before = compilations()
     for seed in (11, 12):
-        jaxfit.fit(POWER.law, simulate(POWER, (40, 51, 9), noise=1e-2, seed=seed), **OPTIONS)
+        jaxfit.fit(POWER.law, simulate(POWER, (40, 51, 29), noise=1e-2, seed=seed), **OPTIONS)
     assert compilations() == before
 
 
@@ -114,9 +114,11 @@ def test_ragged_groups_of_one_call_share_one_compilation(table):
         return c * x**-k
 
     before = compilations()
-    jaxfit.fit(fresh, simulate(POWER, (8, 20, 50), noise=1e-2, seed=5), **OPTIONS)
-    # One program a stage, whatever the lengths: two stages, the screening, the description.
+    jaxfit.fit(fresh, simulate(POWER, (20, 33, 50), noise=1e-2, seed=5), **OPTIONS)
+    # One program a stage for all groups of 17 to 64 rows: two stages, screening, derivatives.
     assert compilations() == before + 4
+    jaxfit.fit(fresh, simulate(POWER, (8, 20), noise=1e-2, seed=6), **OPTIONS)
+    assert compilations() == before + 8
 
 
 def test_starts_agree_counts_finished_starts_at_the_best_optimum(fit):

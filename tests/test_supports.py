@@ -4,14 +4,17 @@ import pytest
 from numpy.testing import assert_allclose
 
 from jaxfit import Interval, Positive, Real
-from jaxfit.supports import constrain, start_range, unconstrain
+from jaxfit.problem import natural, search
+from jaxfit.supports import start_range, unconstrain
 
 
 @pytest.mark.parametrize("support", [Real((-1, 1)), Positive((1e-3, 1e3)), Interval(0.0, 2.0)])
-def test_constrain_undoes_unconstrain(support):
-    theta = np.array([1e-4, 0.3, 1.9])
+def test_search_coordinates_lead_back_to_the_parameters(support):
+    theta, log = np.array([1e-4, 0.3, 1.9]), np.full(3, support.log)
+    z = unconstrain(support, theta)
     with jax.enable_x64(True):
-        assert_allclose(constrain(support, unconstrain(support, theta)), theta, rtol=1e-14)
+        assert_allclose(natural(log, z), theta, rtol=1e-14)
+        assert_allclose(search(log, theta), z, rtol=1e-14)
 
 
 def test_the_lower_end_of_a_positive_parameter_is_minus_infinity():

@@ -16,7 +16,7 @@ class Law:
     parameters, and returns predictions (n,) by plain `jnp` arithmetic.
 
     `linear` names parameters in which the law is affine given the others; the engine solves
-    them by least squares at every start instead of drawing them.
+    them by least squares at every start instead of drawing them. With None it finds them itself.
     """
 
     func: Callable[..., Any]
@@ -24,7 +24,7 @@ class Law:
     supports: tuple[tuple[str, Support], ...]
     source: str
     formula: str
-    linear: tuple[str, ...] = ()
+    linear: tuple[str, ...] | None = None
 
     @property
     def name(self) -> str:
@@ -35,6 +35,11 @@ class Law:
     def parameters(self) -> tuple[str, ...]:
         """Names of the P parameters, in signature order."""
         return tuple(name for name, _ in self.supports)
+
+    @property
+    def affine(self) -> tuple[str, ...]:
+        """Names of the parameters that are treated as linear; none while that is not known."""
+        return self.linear or ()
 
     def __call__(self, *inputs, **parameters):
         return self.func(*inputs, **parameters)
@@ -49,12 +54,19 @@ def _name(func) -> str:
 
 
 def law(
-    source: str = "", *, formula: str = "", linear: tuple[str, ...] = (), **supports: Support
+    source: str = "",
+    *,
+    formula: str = "",
+    linear: tuple[str, ...] | None = None,
+    **supports: Support,
 ) -> Callable[[Callable[..., Any]], Law]:
     """Turn `def f(x, ..., *, theta, ...)` into a `Law`; the signature is the specification.
 
     Positional arguments are data columns; keyword-only arguments are parameters. Give every
     parameter a support: `alpha=Interval(0, 2)`.
+
+    linear: parameters in which the law is affine, all together; found from the law's trace when
+    not given. Give () to have none treated so.
 
     Raises TypeError when signature and supports do not match, or a support is no support.
     """
@@ -85,8 +97,8 @@ def law(
                     f"Support of parameter `{name}` in law `{_name(func)}` is {support!r}; "
                     "use Real(start=...), Positive(start=...) or Interval(low, high)."
                 )
-        solved = (linear,) if isinstance(linear, str) else tuple(linear)
-        unknown = sorted(set(solved) - set(names))
+        solved = (linear,) if isinstance(linear, str) else linear and tuple(linear)
+        unknown = sorted(set(solved or ()) - set(names))
         if unknown:
             raise TypeError(
                 f"Law `{_name(func)}` declares linear={unknown}, which are not parameters."

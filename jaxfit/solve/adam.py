@@ -24,13 +24,18 @@ class Adam:
 
     learning_rate: first step, as a fraction of the natural step of each coordinate.
     max_steps: number of steps; one value and gradient each.
+    precision: "float64", or "float32", which explores at half the cost; the stage after it
+        evaluates afresh.
     """
 
     learning_rate: float = 0.1
     max_steps: int = 100
+    precision: str = "float64"
 
     def __post_init__(self):
         check_settings(self)
+        if self.precision not in ("float32", "float64"):
+            raise ValueError(f"Adam(precision={self.precision!r}): give 'float32' or 'float64'.")
 
     def init(self, f, z):
         moments = optax.scale_by_adam().init(z)
@@ -39,9 +44,10 @@ class Adam:
     def step(self, f, s):
         value, gradient = jax.value_and_grad(f.value)(s.trial)
         natural = s.memory.natural
-        downhill = natural * inward(gradient, s.trial, f.problem)
+        downhill = natural * inward(gradient, s.trial, f.problem.lower, f.problem.upper)
         update, moments = optax.scale_by_adam().update(downhill, s.memory.moments)
-        rate = self.learning_rate * 0.5 * (1 + jnp.cos(jnp.pi * s.num_steps / self.max_steps))
+        progress = (s.num_steps / s.max_steps).astype(value.dtype)
+        rate = self.learning_rate * 0.5 * (1 + jnp.cos(jnp.pi * progress))
         trial = jnp.clip(s.trial - rate * natural * update, f.problem.lower, f.problem.upper)
         alive = jnp.isfinite(value) & jnp.all(jnp.isfinite(gradient))
         z, best = choose(alive & (value < s.value), (s.trial, value), (s.z, s.value))

@@ -4,77 +4,119 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ..problem import Array
+from . import gauss_newton
 from .least_squares import norms
 
 MAX_OFFSET = 1e-5
 
 
-class Certificate(NamedTuple):
-    """Derivative facts at one point; nothing here depends on units.
+class Derivatives(NamedTuple):
+    """The objective around one point z (P,), in coordinates (z' - z) * effect."""
 
-    offset: relative offset |Q'r| / |r| (Bates & Watts 1981), extended to any loss as
+    value: Array  # ()
+    gradient: Array  # (P,)
+    hessian: Array  # (P, P)
+    jacobian: Array  # (n, P) of the weighted residuals; columns of norm 1, or 0
+    effect: Array  # (P,) norms of the columns before they were scaled
+
+
+class Certificate(NamedTuple):
+    """Derivative facts at one point of each of G groups; nothing here depends on units.
+
+    offset: (G,) relative offset |Q'r| / |r| (Bates & Watts 1981), extended to any loss as
         sqrt(g' H^-1 g / 2f): how far the objective is from its minimum. 0 when no parameter
         is free to move.
-    curvature: smallest eigenvalue of the scaled Hessian over the largest; above 0 at a minimum.
-    singular_values: (P,) of the column-scaled Jacobian, descending; a parameter on its
+    curvature: (G,) smallest eigenvalue of the scaled Hessian over the largest; above 0 at a
+        minimum.
+    singular_values: (G, P) of the column-scaled Jacobian, descending; a parameter on its
         bound counts as known, with value 1.
-    directions: (P, P) right singular vectors in rows, in column-scaled coordinates.
-    effect: (P,) how far predictions move, in `unit`, when the coordinate moves by 1.
-    lower, upper: (P,) bool, the coordinate is on that end of its box. A factor searched by its
-        logarithm never reaches 0; it is there once it has stopped to matter.
+    directions: (G, P, P) right singular vectors in rows, in column-scaled coordinates.
+    effect: (G, P) how far predictions move, in `unit`, when the coordinate moves by 1.
+    lower, upper: (G, P) bool, the coordinate is on that end of its box. A factor searched by
+        its logarithm never reaches 0; it is there once it has stopped to matter.
     """
 
-    offset: Array
-    curvature: Array
-    singular_values: Array
-    directions: Array
-    effect: Array
-    lower: Array
-    upper: Array
+    offset: np.ndarray
+    curvature: np.ndarray
+    singular_values: np.ndarray
+    directions: np.ndarray
+    effect: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
 
 
-def certify(f, z) -> Certificate:
-    """The certificate of the objective `f` at z (P,)."""
-    gradient = jax.grad(f.value)(z)
-    jac = jnp.sqrt(f.problem.weights)[:, None] * jax.jacfwd(f.residual)(z)
-    effect = norms(jac)
+def differentiate(f, z) -> Derivatives:
+    """The derivatives of the objective `f` at z (P,)."""
+    root = jnp.sqrt(f.problem.weights)
+    r, columns = gauss_newton.linearise(f.residual, z)
+    effect = norms(root * columns)
     scale = jnp.where(effect > 0, effect, 1.0)
-    hessian = jax.hessian(lambda v: f.value(z + v / scale))(jnp.zeros_like(z))
-    # f = f0 + k theta near theta = 0: in log theta, slope and curvature are both what is left to
-    # gain; at a minimum inside, the slope is far below the curvature.
-    sinking = (gradient >= 0) & (2 * gradient >= jnp.diag(hessian) * scale**2)
-    gained = gradient <= 2 * MAX_OFFSET**2 * f.value(z)
-    below = (z < f.problem.start_low) & jnp.isneginf(f.problem.lower)
-    vanished = f.factor & below & sinking & gained
-    lower, upper = vanished | (z <= f.problem.lower), z >= f.problem.upper
-    # A bound holds a parameter only while the objective would fall beyond it.
-    held = vanished | (lower & (gradient > 0)) | (upper & (gradient < 0))
-    free = ~held
-    fixed = jnp.diag(held.astype(z.dtype))
-    finite = jnp.all(jnp.isfinite(hessian)) & jnp.all(jnp.isfinite(jac))
-    _, singular_values, directions = jnp.linalg.svd(
-        jnp.where(finite, jnp.concatenate([jac / scale * free, fixed]), 0.0),
-        full_matrices=False,
+    columns = columns / scale[:, None]
+    slope, curvature = gauss_newton.slopes(f.rho, r)
+    bent = jax.jacfwd(jax.jacfwd(lambda v: f.residual(z + v / scale)))(jnp.zeros_like(z))
+    inner = jnp.sum(columns[:, None] * columns * (f.problem.weights * curvature), axis=-1)
+    return Derivatives(
+        value=jnp.sum(f.problem.weights * f.rho(r)),
+        gradient=jnp.sum(columns * (f.problem.weights * slope), axis=1),
+        hessian=inner + jnp.sum((f.problem.weights * slope)[:, None, None] * bent, axis=0),
+        jacobian=(root * columns).T,
+        effect=effect,
     )
-    pull = gradient / scale * free
-    curve = hessian * free[:, None] * free
-    eigenvalues, vectors = jnp.linalg.eigh(jnp.where(finite, curve, 0.0))
-    top = jnp.max(jnp.abs(eigenvalues))
-    least = jnp.finfo(z.dtype).eps * jnp.where(top > 0, top, 1.0)
-    decrement = jnp.sum((vectors.T @ pull) ** 2 / jnp.maximum(jnp.abs(eigenvalues), least))
-    value = f.value(z)
-    offset = jnp.sqrt(decrement / jnp.where(value > 0, 2 * value, 1.0))
+
+
+def certify(derivatives: Derivatives, z, problems, factor) -> Certificate:
+    """Certificates of G groups at z (G, P), in NumPy; all arguments lead with the group axis.
+
+    factor: (P,) bool, logarithms of parameters in which the law is affine.
+    """
+    value, gradient, hessian, jacobian, effect = derivatives
+    lower, upper = _on_bounds(derivatives, z, problems, factor)
+    # A bound holds a parameter only while the objective would fall beyond it.
+    vanished = lower & (z > problems.lower)
+    held = vanished | (lower & (gradient > 0)) | (upper & (gradient < 0))
+    finite = np.isfinite(hessian).all((1, 2)) & np.isfinite(jacobian).all((1, 2))
+    known = finite[:, None, None]
+    free = (~held).astype(float)
+    columns = np.where(known, jacobian * free[:, None], 0.0)
+    fixed = np.eye(z.shape[1]) * held[:, None]
+    # A QR decomposition first: it is cheap, and leaves small matrices to the SVD.
+    triangle = np.linalg.qr(np.concatenate([columns, fixed], axis=1), mode="r")
+    _, singular_values, directions = np.linalg.svd(triangle)
+    curve = np.where(known, hessian * free[:, :, None] * free[:, None], 0.0)
+    eigenvalues, vectors = np.linalg.eigh(curve)
+    top = np.abs(eigenvalues).max(axis=1)
+    top = np.where(top > 0, top, 1.0)
+    pull = np.einsum("gpk,gp->gk", vectors, np.where(finite[:, None], gradient * free, 0.0))
+    bent = np.maximum(np.abs(eigenvalues), np.finfo(float).eps * top[:, None])
+    decrement = np.sum(pull**2 / bent, axis=1)
+    offset = np.sqrt(decrement / np.where(value > 0, 2 * value, 1.0))
     # Rows of held parameters are zero in `curve`; leave their zero eigenvalues out.
-    moving = jnp.sum(vectors**2 * held[:, None], axis=0) < 0.5
-    smallest = jnp.min(jnp.where(moving, eigenvalues, jnp.inf))
+    moving = np.einsum("gpk,gp->gk", vectors**2, held.astype(float)) < 0.5
+    smallest = np.min(np.where(moving, eigenvalues, np.inf), axis=1)
     return Certificate(
-        jnp.where(finite, offset, jnp.inf),
-        smallest / jnp.where(top > 0, top, 1.0),
+        np.where(finite, offset, np.inf),
+        smallest / top,
         singular_values,
         directions,
         effect,
         lower,
         upper,
     )
+
+
+def _on_bounds(derivatives, z, problems, factor):
+    """Which coordinates are on the lower and upper end of their box, (G, P) bool each."""
+    # f = f0 + k theta near theta = 0: in log theta, slope and curvature are both what is left to
+    # gain; at a minimum inside, the slope is far below the curvature.
+    scale = np.where(derivatives.effect > 0, derivatives.effect, 1.0)
+    slope = derivatives.gradient
+    bend = np.diagonal(derivatives.hessian, axis1=1, axis2=2)
+    with np.errstate(over="ignore"):
+        sinking = (slope >= 0) & (2 * slope >= bend * scale)
+        gained = slope * scale <= 2 * MAX_OFFSET**2 * derivatives.value[:, None]
+    below = (z < problems.start_low) & np.isneginf(problems.lower)
+    vanished = factor & below & sinking & gained
+    return vanished | (z <= problems.lower), z >= problems.upper

@@ -1,54 +1,59 @@
-"""Small least-squares problems, written as vector operations so that they batch over lanes."""
+"""Small least-squares problems, written as vector operations so that they batch over lanes.
+
+A matrix is given by its columns, (k, n): the long axis is last, where memory is contiguous.
+"""
 
 import jax
 import jax.numpy as jnp
 
 
-def norms(matrix):
-    """Euclidean norms of the columns of an (n, P) matrix; squares neither over- nor underflow."""
-    peak = jnp.max(jnp.abs(matrix), axis=0)
+def norms(columns):
+    """Euclidean norms (k,) of columns (k, n); squares neither over- nor underflow."""
+    peak = jnp.max(jnp.abs(columns), axis=1)
     safe = jnp.where(peak > 0, peak, 1.0)
-    return peak * jnp.sqrt(jnp.sum((matrix / safe) ** 2, axis=0))
+    return peak * jnp.sqrt(jnp.sum((columns / safe[:, None]) ** 2, axis=1))
 
 
-def orthogonalise(columns):
-    """Gram-Schmidt with one reorthogonalisation; as stable as Householder for least squares.
+def solve(columns, rhs, ridge=None):
+    """The x (k,) that minimises |sum_j x_j columns_j - rhs|^2 + |ridge x|^2.
 
-    columns: P vectors (n,). Returns Q, P vectors (n,), and R as a dict {(i, j): ()}, i <= j.
-    A column that depends on its predecessors gets a zero vector in Q and R[j, j] = 0.
+    columns: (k, n), of similar norms. rhs: (n,). ridge: (k,), one a coefficient. A column that
+    depends on those before it gets 0. Modified Gram-Schmidt of the matrix with `rhs` as its last
+    column, which is as stable as Householder's method (Bjorck 1967), and never the normal
+    equations.
     """
-    q, r = [], {}
-    for j, v in enumerate(columns):
-        norm = jnp.sqrt(jnp.sum(v * v))
-        for i, e in enumerate(q):
-            r[i, j] = jnp.sum(e * v)
-            v = v - r[i, j] * e
-        for i, e in enumerate(q):
-            again = jnp.sum(e * v)
-            r[i, j] = r[i, j] + again
-            v = v - again * e
-        left = jnp.sqrt(jnp.sum(v * v))
-        full = left > 8 * jnp.finfo(v.dtype).eps * norm
-        r[j, j] = jnp.where(full, left, 0.0)
-        q.append(jnp.where(full, v / jnp.where(full, left, 1.0), 0.0))
-    return q, r
+    k = len(columns)
+    rest = jnp.concatenate([columns, rhs[None]])
+    # The rows of the ridge stay apart, so that the long axis keeps its length.
+    ridge = jnp.zeros(k, rest.dtype) if ridge is None else ridge
+    tail = jnp.eye(k + 1, k, dtype=rest.dtype) * ridge
+    size = jnp.sum(columns * columns, axis=1) + ridge**2
+    least = (8 * jnp.finfo(rest.dtype).eps) ** 2
 
+    # Loops, although k is small: a loop is compiled once, its copies k times.
+    def eliminate(j, state):
+        rest, tail, shares = state
+        dots = rest @ rest[j] + tail @ tail[j]
+        full = dots[j] > least * size[j]
+        share = jnp.where(full, dots / jnp.where(full, dots[j], 1.0), 0.0)
+        rest = rest - share[:, None] * rest[j]
+        tail = tail - share[:, None] * tail[j]
+        return rest, tail, shares.at[j].set(share)
 
-def solve(columns, rhs):
-    """The x (P,) that minimises |sum_j x_j columns_j - rhs|; 0 for dependent columns."""
-    q, r = orthogonalise(columns)
-    x: list = [None] * len(q)
-    for i in reversed(range(len(q))):
-        ahead = sum((r[i, j] * x[j] for j in range(i + 1, len(q))), jnp.zeros(()))
-        full = r[i, i] > 0
-        x[i] = jnp.where(full, (jnp.sum(q[i] * rhs) - ahead) / jnp.where(full, r[i, i], 1.0), 0.0)
-    return jnp.stack(x)
+    def substitute(i, x):
+        j = k - 1 - i
+        later = jnp.where(jnp.arange(k) > j, x, 0.0)
+        return x.at[j].set(shares[j, k] - jnp.sum(shares[j, :k] * later))
+
+    start = (rest, tail, jnp.zeros((k, k + 1), rest.dtype))
+    _, _, shares = jax.lax.fori_loop(0, k, eliminate, start)
+    return jax.lax.fori_loop(0, k, substitute, jnp.zeros(k, rest.dtype))
 
 
 def solve_in_box(columns, rhs, lower, upper):
-    """Nearly the x (P,) in [lower, upper] that minimises |columns x - rhs|; columns (n, P).
+    """Nearly the x (k,) in [lower, upper] that minimises |sum_j x_j columns_j - rhs|.
 
-    The parameter that lies furthest outside is put on its bound and the others are solved
+    The coefficient that lies furthest outside is put on its bound and the others are solved
     again, until all lie inside: exact unless one that was put on a bound should leave it, and
     close enough to start from. x is measured by the norms of the columns.
     """
@@ -56,8 +61,8 @@ def solve_in_box(columns, rhs, lower, upper):
 
     def put_worst_on_bound(_, state):
         x, held = state
-        rest = rhs - columns @ jnp.where(held, x, 0.0)
-        free = solve(list(jnp.where(held, 0.0, columns).T), rest)
+        rest = rhs - jnp.sum(jnp.where(held, x, 0.0)[:, None] * columns, axis=0)
+        free = solve(jnp.where(held, 0.0, 1.0)[:, None] * columns, rest)
         x = jnp.where(held, x, free)
         outside = reach * jnp.maximum(lower - x, x - upper)
         worst = jnp.arange(len(x)) == jnp.argmax(outside)

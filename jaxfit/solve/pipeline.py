@@ -1,177 +1,158 @@
 """Pipelines: stages in sequence over a population of starts, for a batch of groups."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache, partial
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ..laws import Law
 from ..losses import Loss
-from ..problem import Array, Problem, objective
-from . import starts as starting
-from .adam import Adam
+from ..problem import Problem
+from . import programs
+from .blocks import blocks, in_threads, taken, whole
 from .certificate import Certificate, certify
 from .keep import Keep
-from .lbfgs import LBFGS
-from .levenberg_marquardt import LevenbergMarquardt
-from .run import run
-
-Stage = Adam | Keep | LBFGS | LevenbergMarquardt
-Pipeline = tuple[Stage, ...]
-
-# Screen the starts by value, walk all that are left into their basins, finish the best. The
-# last stage takes badly conditioned optima from four digits to ten.
-ADAM_LBFGS: Pipeline = (
-    Keep(256),
-    Adam(),
-    Keep(32),
-    LBFGS(),
-    LevenbergMarquardt(max_steps=500),
-)
-PIPELINES: dict[str, Pipeline] = {"adam-lbfgs": ADAM_LBFGS}
+from .lanes import advanced
+from .presets import Pipeline
 
 AGREEMENT = 1e-4
+# Screening has no steps to wait for, so its blocks may be larger.
+SCREENED = 8
 
 
 class Screening(NamedTuple):
-    """What is known of the starts of a group before any search."""
+    """What is known of the starts of G groups before any search."""
 
-    usable: Array  # () starts with a finite objective
-    differentiable: Array  # () of these, starts with a finite gradient too
-    sloped: Array  # (P,) bool: some of these have a gradient along the coordinate
+    usable: np.ndarray  # (G,) starts with a finite objective
+    differentiable: np.ndarray  # (G,) of these, starts with a finite gradient too
+    sloped: np.ndarray  # (G, P) bool: some of these have a gradient along the coordinate
 
 
 class Solution(NamedTuple):
-    """The best of all starts, for one group (or G, with a leading axis)."""
+    """The best of all starts, for G groups."""
 
-    z: Array  # (P,) search coordinates
-    value: Array  # () objective, in unit ** degree; inf when no start was usable
+    z: np.ndarray  # (G, P) search coordinates
+    value: np.ndarray  # (G,) objective, in unit ** degree; inf when no start was usable
     screening: Screening
-    finished: Array  # () starts that went through the whole pipeline
-    agreeing: Array  # () of these, objective within `AGREEMENT` of the best, relative
+    finished: np.ndarray  # (G,) starts that went through the whole pipeline
+    agreeing: np.ndarray  # (G,) of these, objective within `AGREEMENT` of the best, relative
+    evaluations: np.ndarray  # (G, 1 + stages) points at which the law was evaluated
     certificate: Certificate
 
 
-@partial(jax.jit, static_argnames=("law", "loss"))
-def draw(law: Law, loss: Loss, problems: Problem, unit_cube):
-    """Starts (G, S, P) of G groups from points of the unit cube (S, P)."""
-    return jax.vmap(lambda p: starting.profiled(law, loss, p, unit_cube))(problems)
+def unsolved(groups: int, width: int, stages: int) -> Solution:
+    """A solution of so many groups that holds nothing yet."""
+
+    def array(*shape, dtype: type = float):
+        return np.zeros((groups, *shape), dtype)
+
+    return Solution(
+        z=array(width),
+        value=array(),
+        screening=Screening(array(dtype=int), array(dtype=int), array(width, dtype=bool)),
+        finished=array(dtype=int),
+        agreeing=array(dtype=int),
+        evaluations=array(1 + stages, dtype=int),
+        certificate=Certificate(
+            offset=array(),
+            curvature=array(),
+            singular_values=array(width),
+            directions=array(width, width),
+            effect=array(width),
+            lower=array(width, dtype=bool),
+            upper=array(width, dtype=bool),
+        ),
+    )
 
 
-@partial(jax.jit, static_argnames=("law", "loss"))
-def screen(law: Law, loss: Loss, problems: Problem, starts) -> tuple[Array, Screening]:
-    """Objectives (G, S) of starts (G, S, P), inf unless they and their gradients are finite."""
+def solve(law: Law, loss: Loss, pipeline: Pipeline, problems: Problem, points, cube) -> Solution:
+    """Run the pipeline on G groups of n points each, in NumPy arrays.
 
-    def screen_group(problem, z):
-        value, gradient = jax.vmap(jax.value_and_grad(objective(law, loss, problem).value))(z)
-        usable = jnp.isfinite(value)
-        differentiable = usable & jnp.all(jnp.isfinite(gradient), axis=1)
-        return jnp.where(differentiable, value, jnp.inf), Screening(
-            jnp.sum(usable),
-            jnp.sum(differentiable),
-            jnp.any(differentiable[:, None] & (gradient != 0), axis=0),
-        )
-
-    return jax.vmap(screen_group)(problems, starts)
-
-
-@partial(jax.jit, static_argnames=("law", "loss", "stage"))
-def advance(law: Law, loss: Loss, stage: Stage, problems: Problem, z, value, limit):
-    """One stage, of at most `limit` steps, from points (G, S, P) with objectives (G, S)."""
-
-    def advance_group(problem, z, value):
-        f = objective(law, loss, problem)
-        state = jax.vmap(lambda z: run(stage, f, z, limit))(z)
-        # A stage that never met a finite point hands back what it was given.
-        moved = state.value < value
-        return jnp.where(moved[:, None], state.z, z), jnp.where(moved, state.value, value)
-
-    return jax.vmap(advance_group)(problems, z, value)
-
-
-@partial(jax.jit, static_argnames="keep")
-def prune(keep: Keep, z, value):
-    """The starts that `keep` keeps: points (G, count, P) and objectives (G, count)."""
-
-    def prune_group(z, value):
-        best = keep.select(value)
-        return z[best], value[best]
-
-    return jax.vmap(prune_group)(z, value)
-
-
-@partial(jax.jit, static_argnames=("law", "loss"))
-def describe(law: Law, loss: Loss, problems: Problem, screening: Screening, z, value) -> Solution:
-    """The solutions of G groups from the ends (G, F, P) of any solver's F runs."""
-
-    def describe_group(problem, screening, z, value):
-        best = jnp.argmin(value)
-        return Solution(
-            z=z[best],
-            value=value[best],
-            screening=screening,
-            finished=jnp.sum(jnp.isfinite(value)),
-            agreeing=jnp.sum(value <= value[best] * (1 + AGREEMENT) + problem.floor),
-            certificate=certify(objective(law, loss, problem), z[best]),
-        )
-
-    return jax.vmap(describe_group)(problems, screening, z, value)
-
-
-def solve(law: Law, loss: Loss, pipeline: Pipeline, problems: Problem, starts) -> Solution:
-    """Run the pipeline from starts (G, S, P) on G groups; fields of the result lead with G.
-
-    Every stage is one compiled program over all groups and starts; equal settings and shapes
-    compile once.
+    points: (S, P), of the unit cube if `cube`, to draw starts from; else starts in search
+    coordinates.
     """
-    groups, count, _ = starts.shape
-    _compile_together(law, loss, pipeline, groups, count, problems.target.shape[1])
-    value, screening = screen(law, loss, problems, starts)
-    z = starts
+    z, value, screening = screened(law, loss, problems, points, cube)
+    evaluations = [np.full(len(z), len(points))]
     for stage in pipeline:
         if isinstance(stage, Keep):
             z, value = prune(stage, z, value)
+            evaluations.append(np.zeros(len(z), int))
         else:
-            z, value = advance(law, loss, stage, problems, z, value, stage.max_steps)
-    return describe(law, loss, problems, screening, z, value)
+            z, value, steps = advanced(law, loss, stage, problems, z, value)
+            evaluations.append(steps)
+    return concluded(law, loss, problems, screening, z, value, np.stack(evaluations, axis=1))
 
 
-@lru_cache(maxsize=1024)
-def _compile_together(law, loss, pipeline, groups, count, n) -> None:
-    """Compile all programs of a pipeline side by side, for compile time is the user's time.
+def screened(law: Law, loss: Loss, problems: Problem, points, cube):
+    """Starts (G, S, P), their objectives (G, S), inf where not finite, and the `Screening`."""
+    groups, n = problems.target.shape
+    count = len(points)
+    side, at_once = screen_shape(count, n)
+    parts = [points[index] for index in blocks(count, at_once)]
+    shape = (side, at_once, points.shape[1])
 
-    Each is called on arrays that have the right shapes and make no work; JAX keeps the program.
+    def one(task):
+        index, part = task
+        block = taken(problems, index)
+        if cube:
+            return programs.draw_and_screen(law, loss, block, part)
+        own = np.broadcast_to(part, shape)
+        return own, *programs.screen(law, loss, block, own)
+
+    found = in_threads(one, [(g, part) for part in parts for g in blocks(groups, side)])
+    rows = len(found) // len(parts)
+    columns = [whole(found[i : i + rows], groups) for i in range(0, len(found), rows)]
+    z, value, usable = (
+        np.concatenate([c[k] for c in columns], axis=1)[:, :count] for k in range(3)
+    )
+    sloped = np.logical_or.reduce([column[3] for column in columns])
+    finite = np.isfinite(value)
+    return z, value, Screening(usable.sum(axis=1), finite.sum(axis=1), sloped)
+
+
+def prune(keep: Keep, z, value):
+    """The starts that `keep` keeps: points (G, count, P) and objectives (G, count), best first."""
+    best = keep.select(value)
+    return np.take_along_axis(z, best[..., None], axis=1), np.take_along_axis(value, best, axis=1)
+
+
+def concluded(
+    law: Law, loss: Loss, problems: Problem, screening: Screening, z, value, evaluations
+) -> Solution:
+    """The solutions of G groups from the ends z (G, F, P) of any solver's F runs.
+
+    value: (G, F) objectives there. evaluations: (G, stages) counts, passed on.
     """
-    with ThreadPoolExecutor() as pool:
-        calls = _idle_calls(law, loss, pipeline, groups, count, n)
-        for done in [pool.submit(_in_float64, call) for call in calls]:
-            done.result()
+    best = np.argmin(value, axis=1)[:, None]
+    least = np.take_along_axis(value, best, axis=1)
+    z = np.take_along_axis(z, best[..., None], axis=1)[:, 0]
+    factor = np.array([s.log and name in law.affine for name, s in law.supports])
+
+    def one(index):
+        block = taken(problems, index)
+        derivatives = jax.tree.map(np.asarray, programs.derive(law, loss, block, z[index]))
+        return derivatives.value, certify(derivatives, z[index], block, factor)
+
+    size = groups_in_block(problems.target.shape[1])
+    again, certificate = whole(in_threads(one, blocks(len(z), size)), len(z))
+    return Solution(
+        z=z,
+        value=np.where(np.isfinite(least[:, 0]), again, np.inf),
+        screening=screening,
+        finished=np.isfinite(value).sum(axis=1),
+        agreeing=np.sum(value <= least * (1 + AGREEMENT) + problems.floor[:, None], axis=1),
+        evaluations=evaluations,
+        certificate=certificate,
+    )
 
 
-def _in_float64(call):
-    with jax.enable_x64(True):  # the scope of the caller does not reach into threads
-        call()
+def screen_shape(count: int, n: int) -> tuple[int, int]:
+    """How many groups, and how many of their `count` starts, are screened at once."""
+    points = SCREENED * programs.points_in_block()
+    at_once = min(count, max(1, points // n))
+    return max(1, points // (n * at_once)), at_once
 
 
-def _idle_calls(law, loss, pipeline, groups, count, n) -> Iterator[Callable[[], object]]:
-    size = len(law.parameters)
-    column, one, box = np.ones((groups, n)), np.ones(groups), np.ones((groups, size))
-    inputs = (column,) * len(law.inputs)
-    problems = Problem(inputs, column, 0 * column, one, one, -box, box, -box, box)
-
-    def population(count):
-        return jnp.zeros((groups, count, size)), jnp.zeros((groups, count))
-
-    yield partial(screen, law, loss, problems, np.zeros((groups, count, size)))
-    for stage in pipeline:
-        if isinstance(stage, Keep):
-            count = min(count, stage.count)
-        else:
-            yield partial(advance, law, loss, stage, problems, *population(count), 0)
-    whole, none = jnp.ones(groups, int), jnp.zeros((groups, size), bool)
-    screening = Screening(whole, whole, none)
-    yield partial(describe, law, loss, problems, screening, *population(count))
+def groups_in_block(n: int) -> int:
+    """How many groups of n points are differentiated at once, their second derivatives in cache."""
+    return max(1, programs.points_in_block() // (4 * n))

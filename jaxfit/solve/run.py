@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ..problem import Array
+from .gauss_newton import linearise
 from .least_squares import norms
 
 
@@ -20,21 +22,28 @@ class State(NamedTuple):
     value: Array  # () objective there; inf before the first step
     trial: Array  # (P,) the point to evaluate next
     num_steps: Array  # ()
+    max_steps: Array  # () that it may take in this stage
     memory: Any  # the stage's own
 
 
 def begin(z, memory) -> State:
     """The state of a stage that has yet to evaluate its first point z (P,)."""
-    return State(z, jnp.full((), jnp.inf, z.dtype), z, jnp.zeros((), int), memory)
+    zero = jnp.zeros((), int)
+    return State(z, jnp.full((), jnp.inf, z.dtype), z, zero, zero, memory)
 
 
-def run(stage, f, z, limit) -> State:
-    """Drive one start from z (P,) until `stage` is done, or `limit` steps are used up."""
+def run(stage, f, state: State, pause) -> State:
+    """Drive one start until `stage` is done, or has taken `pause` or all of its steps."""
 
     def go(s):
-        return ((s.num_steps == 0) | ~stage.done(s)) & (s.num_steps < limit)
+        return ~at_end(stage, s) & (s.num_steps < pause)
 
-    return jax.lax.while_loop(go, partial(stage.step, f), stage.init(f, z))
+    return jax.lax.while_loop(go, partial(stage.step, f), state)
+
+
+def at_end(stage, s: State) -> Array:
+    """Whether the stage has no more to do for this start."""
+    return (s.num_steps >= s.max_steps) | ((s.num_steps > 0) & stage.done(s))
 
 
 def choose(condition, yes, no):
@@ -42,9 +51,9 @@ def choose(condition, yes, no):
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)
 
 
-def inward(gradient, z, problem):
-    """The gradient (P,) with components zeroed that push against the box at z."""
-    blocked = ((z <= problem.lower) & (gradient > 0)) | ((z >= problem.upper) & (gradient < 0))
+def inward(gradient, x, lower, upper):
+    """The gradient (P,) with components zeroed that push against the box at x."""
+    blocked = ((x <= lower) & (gradient > 0)) | ((x >= upper) & (gradient < 0))
     return jnp.where(blocked, 0.0, gradient)
 
 
@@ -55,8 +64,8 @@ def natural_steps(f, z):
     Coordinates in which predictions are not affine never step further than half their start
     range.
     """
-    jac = jax.jacfwd(f.residual)(z)
-    size = norms(jnp.sqrt(f.problem.weights)[:, None] * jac)
+    _, columns = linearise(f.residual, z)
+    size = norms(jnp.sqrt(f.problem.weights) * columns)
     half = 0.5 * (f.problem.start_high - f.problem.start_low)
-    cap = jnp.where(f.linear, jnp.inf, half)
+    cap = jnp.where(np.asarray(f.affine & ~f.log), jnp.inf, half)
     return jnp.minimum(jnp.where(size > 0, 1.0 / size, half), cap)

@@ -1,63 +1,51 @@
 """Starts: where the search begins in every group."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..laws import Law
-from ..losses import Loss
-from ..problem import Problem, parameters
-from . import least_squares
+from ..problem import Objective, natural, search
+from . import gauss_newton, least_squares
+from .variable_projection import natural_box
 
 
-def sobol(count: int, dimensions: int, seed: int):
-    """Scrambled Sobol points in the unit cube, NumPy (count, dimensions). Owen 1998."""
-    from scipy.stats import qmc  # slow to import
-
-    power = max(count - 1, 0).bit_length()
-    return qmc.Sobol(dimensions, scramble=True, rng=seed).random_base2(power)[:count]
-
-
-def profiled(law: Law, loss: Loss, problem: Problem, unit_cube):
-    """Starts (S, P) in search coordinates, from points of the unit cube (S, P).
+def profiled(f: Objective, cube):
+    """A start (P,) in search coordinates, from a point of the unit cube (P,).
 
     Uniform in search coordinates over the start ranges; parameters in which the law is affine
-    are then solved by weighted least squares (Golub & Pereyra 1973).
+    are then solved by weighted least squares inside their bounds (Golub & Pereyra 1973).
     """
-    z = problem.start_low + unit_cube * (problem.start_high - problem.start_low)
-    if law.linear:
-        z = jax.vmap(lambda z: _solve_linear(law, loss, problem, z))(z)
-    return jnp.clip(z, problem.lower, problem.upper)
+    low, high = f.problem.start_low, f.problem.start_high
+    z = jnp.clip(low + cube * (high - low), f.problem.lower, f.problem.upper)
+    which = np.flatnonzero(f.affine)
+    if not len(which):
+        return z
+    theta = natural(f.log, z)
+    solution = _solve_linear(f, theta, which)
+    theta = theta.at[which].set(jnp.where(jnp.isfinite(solution), solution, theta[which]))
+    return jnp.clip(search(f.log, theta), f.problem.lower, f.problem.upper)
 
 
-def _solve_linear(law, loss, problem, z):
-    theta = parameters(law, z)
-    zero = {name: jnp.zeros_like(theta[name]) for name in law.linear}
-
-    def predict(**linear):
-        return law(*problem.inputs, **{**theta, **zero, **linear})
-
-    base = predict()
-    size = jnp.max(jnp.abs(problem.target))
+def _solve_linear(f, theta, which):
+    """The parameters `which` (L,) for which residuals, made linear at the target, are least."""
+    target = f.problem.target
+    size = jnp.max(jnp.abs(target))
     size = jnp.where(size > 0, size, 1.0)
-    root = jnp.sqrt(problem.weights)
-    if loss.log:
-        root = root * size / problem.target
-    columns = jnp.stack(
-        [root * (predict(**{name: jnp.ones_like(theta[name])}) - base) for name in law.linear],
-        axis=-1,
-    )
-    rhs = root * ((problem.target - base) / size)
-    places = np.array([law.parameters.index(name) for name in law.linear])
-    log = np.array([law.supports[i][1].log for i in places])
-    lower, upper = (
-        jnp.where(log, jnp.exp(end), end) / size
-        for end in (problem.lower[places], problem.upper[places])
-    )
+    _, columns = gauss_newton.linearise(lambda x: f.predict(theta.at[which].set(x)), theta[which])
+    base = f.predict(theta.at[which].set(0.0))
+    root = jnp.sqrt(f.problem.weights)
+    if f.relative:
+        root = root * size / target
+    columns, rhs = root * columns, root * ((target - base) / size)
+    low, high = (end[which] for end in natural_box(f))
+    lower, upper = low / size, high / size
     # A logarithm cannot start at 0: a thousandth of what would make the whole target.
     reach = least_squares.norms(columns)
-    least = 1e-3 * jnp.sqrt(jnp.sum(rhs * rhs)) / jnp.where(reach > 0, reach, 1.0)
-    lower = jnp.where(log, jnp.minimum(jnp.maximum(lower, least), upper), lower)
-    solution = size * least_squares.solve_in_box(columns, rhs, lower, upper)
-    solution = jnp.where(log, jnp.log(solution), solution)
-    return z.at[places].set(jnp.where(jnp.isfinite(solution), solution, z[places]))
+    reach = jnp.where(reach > 0, reach, 1.0)
+    least = 1e-3 * jnp.sqrt(jnp.sum(rhs * rhs)) / reach
+    lower = jnp.where(f.log[which], jnp.minimum(jnp.maximum(lower, least), upper), lower)
+    unit_columns = columns / reach[:, None]
+    lower, upper = lower * reach, upper * reach
+    solution = least_squares.solve_in_box(unit_columns, rhs, lower, upper)
+    # Exactly on a bound, or a search would take it for free.
+    inside = jnp.where(solution >= upper, high, size * solution / reach)
+    return jnp.where((solution <= lower) & ~f.log[which], low, inside)

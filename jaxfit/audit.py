@@ -1,0 +1,112 @@
+"""Audit: what is wrong with a law or its data, where a search alone cannot tell."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, cast
+
+import jax
+import numpy as np
+
+from . import predict
+from .data import Dataset
+from .laws import Law
+from .layout import round_up
+from .losses import Loss
+from .prepare import Task
+from .problem import natural
+
+# Predictions may differ by so many times their rounding error before a law is blamed for it: a
+# law may cancel large terms, or compute in single precision inside.
+SLACK = 1e8
+# Starts at which rows are tried for a finite prediction.
+TRIED = 64
+
+
+@partial(jax.jit, static_argnames="loss")
+def _rho(loss, pred, target, unit):
+    return loss.rho(loss.residual(pred, target) / unit, unit)
+
+
+def why_not_finite(task: Task, groups: np.ndarray) -> dict[int, str]:
+    """What is wrong in every one of `groups` (indices), whose objective is finite at no start."""
+    if not len(groups):
+        return {}
+    law, data = task.law, task.data
+    _, problems = next(task.batches())
+    first = jax.tree.map(lambda column: column[:1], problems)
+    log = np.array([support.log for _, support in law.supports])
+    with jax.enable_x64(True):
+        drawn = np.asarray(natural(log, task.starts(first)[0][:TRIED]))
+    theta = {name: drawn[:, j] for j, name in enumerate(law.parameters)}
+    what = "The logarithm of the law" if task.loss.log else "The law"
+    ranges = ", ".join(f"{name} {support}" for name, support in law.supports)
+    rows = data.rows()
+    said = {}
+    for g in groups:
+        bad = _rows_never_finite(task, rows[g], theta)
+        if len(bad):
+            cells = ", ".join(
+                f"column {data.columns[name]}, value {values[bad[0]]:g}"
+                for name, values in data.inputs.items()
+            )
+            said[g] = (
+                f"{what} is not finite on {len(bad)} of {len(rows[g])} rows at any start (first: "
+                f"row {data.index[bad[0]]}, {cells}). Remove such rows, or change the law or its "
+                f"ranges: {ranges}."
+            )
+        else:
+            said[g] = f"{what} is not finite at any start; narrow its start ranges: {ranges}."
+    return said
+
+
+def _rows_never_finite(task: Task, rows: np.ndarray, theta: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Positions among `rows` at which no theta, each (S,), gives a finite prediction."""
+    num_starts = len(next(iter(theta.values())))
+    group = np.repeat(np.arange(num_starts), len(rows))
+    columns = [np.tile(task.data.inputs[name][rows], num_starts) for name in task.law.inputs]
+    pred = predict.at_rows(task.law, theta, columns, group).reshape(num_starts, len(rows))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        pred = np.log(pred) if task.loss.log else pred
+    return rows[~np.isfinite(pred).any(axis=0)]
+
+
+def refuse_mixed_rows(
+    law: Law,
+    loss: Loss,
+    data: Dataset,
+    *,
+    alone: np.ndarray,
+    found: np.ndarray,
+    units: np.ndarray,
+    floors: np.ndarray,
+) -> None:
+    """Raise ValueError if rows alone do not give the objective that the search found.
+
+    The engine pads columns, so a law that lets rows see each other was fitted to something
+    else than the data. alone: predictions of rows by themselves (m,). found: objectives (G,) in
+    `units` (G,) ** degree, NaN for groups without a fit. floors: (G,) of mere rounding errors.
+    """
+    count, any_loss = len(data.groups), cast(Any, loss)
+    size = round_up(len(alone))  # few shapes, for JAX compiles each operation by shape
+    if not size or not np.isfinite(found).any():
+        return
+    unit, pred, target = (
+        np.resize(column, size) for column in (units[data.group], alone, data.target)
+    )
+    with jax.enable_x64(True):
+        rho = np.asarray(_rho(any_loss, pred, target, unit))[: len(alone)]
+    peak = np.zeros(count)
+    np.maximum.at(peak, data.group, data.weights)
+    weights = data.weights / peak[data.group]
+    again = np.bincount(data.group, weights * rho, count)
+    again /= np.maximum(np.bincount(data.group, weights, count), 1.0)
+    rounding = SLACK * np.sqrt(floors)
+    agrees = np.abs(np.sqrt(again) - np.sqrt(found)) <= 1e-3 * np.sqrt(found) + rounding
+    mixed = np.flatnonzero(np.isfinite(found) & ~agrees)
+    if len(mixed):
+        raise ValueError(
+            f"Law `{law.name}` predicts rows alone differently than together (group "
+            f"{data.groups[mixed[0]]}). A prediction may depend on its own row only: no sum, "
+            "mean, sort, shift or length of a column. Put such a number into a column of the "
+            "table."
+        )

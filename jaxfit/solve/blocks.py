@@ -1,0 +1,59 @@
+"""Blocks: many groups or lanes, a fixed number at a time, on all cores."""
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+
+def blocks(count: int, size: int) -> list[np.ndarray]:
+    """Indices 0 ... count - 1, in arrays (size,); the last is filled up with its first index."""
+    out = []
+    for first in range(0, count, size):
+        index = np.full(size, first)
+        index[: min(size, count - first)] = np.arange(first, min(first + size, count))
+        out.append(index)
+    return out
+
+
+def taken(tree: Any, index: np.ndarray) -> Any:
+    """The rows `index` of every array of a pytree."""
+    return jax.tree.map(lambda column: column[index], tree)
+
+
+def whole(parts: Iterable[Any], count: int) -> Any:
+    """What programs returned for the blocks of `count`, as one pytree of NumPy arrays."""
+    trees = [jax.tree.map(np.asarray, part) for part in parts]
+    return jax.tree.map(lambda *columns: np.concatenate(columns)[:count], *trees)
+
+
+def in_threads(work: Callable[[In], Out], items: Iterable[In]) -> list[Out]:
+    """`work` of every item, in order; in float64, as many at once as the processor has cores.
+
+    JAX leaves Python's lock while it computes, and one block is too small for two cores.
+    """
+    items = list(items)
+    if min(len(items), num_threads()) <= 1:
+        return [work(item) for item in items]
+
+    def in_float64(item):
+        with jax.enable_x64(True):  # the scope of the caller does not reach into threads
+            return work(item)
+
+    with ThreadPoolExecutor(min(len(items), num_threads())) as pool:
+        return list(pool.map(in_float64, items))
+
+
+def num_threads() -> int:
+    """How many blocks are worked on at once: a graphics processor takes them one by one."""
+    if jax.default_backend() != "cpu":
+        return 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

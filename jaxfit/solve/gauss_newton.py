@@ -1,0 +1,46 @@
+"""The Gauss-Newton model of an objective: its Jacobian, weights for rho, and damped steps."""
+
+import jax
+import jax.numpy as jnp
+
+from . import least_squares
+
+
+def linearise(residual, x):
+    """Residuals (n,) at x (P,), and their derivatives as columns (P, n)."""
+    unit = jnp.eye(len(x), dtype=x.dtype)
+    along = jax.vmap(lambda direction: jax.jvp(residual, (x,), (direction,)), out_axes=(None, 0))
+    return along(unit)
+
+
+def slopes(rho, r):
+    """First and second derivative (n,) of rho at residuals r (n,); rho acts on each by itself."""
+    one = jnp.ones_like(r)
+    return jax.jvp(lambda r: jax.jvp(rho, (r,), (one,))[1], (r,), (one,))
+
+
+def weights_of(rho, r, share):
+    """Slope rho'(r) (n,), and the curvature (n,) by which a model of squares stands in for rho.
+
+    share: of the secant curvature rho'(r) / r that a row keeps at least. With 1 the model lies
+    above the objective, and progress is sure but slow (reweighted least squares); towards 0 it
+    is that of Newton, which is fast where the rows beyond the bend of rho stay the same.
+    """
+    slope, tangent = slopes(rho, r)
+    secant = jnp.where(r == 0, tangent, slope / jnp.where(r == 0, 1.0, r))
+    return slope, jnp.maximum(tangent, share * secant)
+
+
+def step_of(columns, slope, curvature, free, damping):
+    """The step (P,) to the minimum of the damped model; 0 where not `free`.
+
+    columns: derivatives of the residuals (P, n). slope, curvature: (n,) of rho, times
+    the weights of the rows. damping: (P,) of squares, relative to the columns.
+    """
+    root = jnp.sqrt(curvature)
+    rows = jnp.where(free[:, None], root * columns, 0.0)
+    size = least_squares.norms(rows)
+    size = jnp.where(size > 0, size, 1.0)
+    target = jnp.where(root > 0, -slope / jnp.where(root > 0, root, 1.0), 0.0)
+    solution = least_squares.solve(rows / size[:, None], target, jnp.sqrt(damping))
+    return jnp.where(free, solution / size, 0.0)

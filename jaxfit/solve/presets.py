@@ -1,0 +1,71 @@
+"""Pipelines by name, and the choice between them."""
+
+from dataclasses import dataclass, replace
+
+from ..laws import Law
+from ..losses import Loss
+from .adam import Adam
+from .bfgs import BFGS
+from .keep import Keep
+from .lbfgs import LBFGS
+from .levenberg_marquardt import LevenbergMarquardt
+from .variable_projection import VariableProjection
+
+Moving = Adam | BFGS | LBFGS | LevenbergMarquardt | VariableProjection
+Stage = Keep | Moving
+Pipeline = tuple[Stage, ...]
+
+
+def _race(stage: LevenbergMarquardt | VariableProjection) -> Pipeline:
+    """Successive halving: short runs from many starts, long ones from the few that lead."""
+    short, longer, last = (replace(stage, max_steps=steps) for steps in (8, 24, 500))
+    return Keep(4, share=1 / 32), short, Keep(4, share=0.4), longer, Keep(3), last
+
+
+PIPELINES: dict[str, Pipeline] = {
+    # Screen the starts by value, walk those that are left into their basins, finish the best. The
+    # last stage takes badly conditioned optima from four digits to ten.
+    "adam-lbfgs": (
+        Keep(256),
+        Adam(precision="float32"),
+        Keep(32),
+        LBFGS(),
+        VariableProjection(max_steps=500),
+    ),
+    "varpro": _race(VariableProjection()),
+    "lm": _race(LevenbergMarquardt()),
+}
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A pipeline, and why it is that one; an empty reason where nothing was chosen."""
+
+    stages: Pipeline
+    reason: str = ""
+
+
+def choose(name: str, law: Law, loss: Loss) -> Choice:
+    """The pipeline called `name` for a law whose linear parameters are known.
+
+    "auto" takes what needs the fewest evaluations: variable projection where some parameters are
+    linear, and solving for them takes no iteration of its own; else Levenberg-Marquardt.
+    """
+    linear = ", ".join(law.affine)
+    if name == "varpro" and not linear:
+        return Choice(
+            PIPELINES["lm"],
+            f"varpro has nothing to project, for law `{law.name}` is affine in no parameter; "
+            "lm took its place.",
+        )
+    if name != AUTO:
+        return Choice(PIPELINES[name])
+    if not linear:
+        why = f"auto chose lm: law `{law.name}` is affine in no parameter."
+        return Choice(PIPELINES["lm"], why)
+    if loss.log:
+        why = f"auto chose lm: with {type(loss).__name__} no parameter is linear in the residuals."
+        return Choice(PIPELINES["lm"], why)
+    why = f"auto chose varpro: law `{law.name}` is affine in {linear}, solved for at every step."
+    return Choice(PIPELINES["varpro"], why)

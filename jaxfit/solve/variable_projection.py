@@ -1,0 +1,119 @@
+"""Variable projection: search the nonlinear parameters, solve the linear ones at every point.
+
+Golub & Pereyra 1973, with the Jacobian of Kaufman 1975; rho and logarithms by reweighting.
+"""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..problem import natural, search
+from . import gauss_newton
+from .levenberg_marquardt import finished, judged, nothing, propose
+from .run import begin, inward
+from .settings import check_settings
+
+# Only what keeps a singular block of linear parameters from moving without end.
+LEAST_DAMPING = 1e-28
+
+
+@dataclass(frozen=True)
+class VariableProjection:
+    """Levenberg-Marquardt in which only the nonlinear parameters are damped.
+
+    At every trial the linear parameters, held inside their bounds, are solved for again:
+    once for squared residuals, else `passes` times, for the weights follow the residuals.
+    Without linear parameters it is `LevenbergMarquardt`.
+    """
+
+    passes: int = 2
+    ftol: float = 1e-14
+    max_steps: int = 100
+
+    def __post_init__(self):
+        check_settings(self)
+
+    def init(self, f, z):
+        return begin(z, nothing(f, z))
+
+    def step(self, f, s):
+        lower, upper = natural_box(f)
+        theta, value = project(f, natural(f.log, s.trial), lower, upper, self.passes)
+        r, columns = gauss_newton.linearise(lambda x: f.compare(f.predict(x)), theta)
+        better, memory = judged(f, s, value, r, columns)
+        z = jnp.where(better, search(f.log, theta), s.z)
+        theta = jnp.where(better, theta, natural(f.log, s.z))
+        damping = jnp.where(f.affine, LEAST_DAMPING, memory.damping)
+        trial, memory = propose(f, memory, theta, lower, upper, damping)
+        # The linear parameters will be solved for, wherever the step puts them.
+        memory = memory._replace(move=jnp.where(f.affine, 0.0, memory.move))
+        return s._replace(
+            z=z,
+            value=jnp.where(better, value, s.value),
+            trial=search(f.log, trial),
+            num_steps=s.num_steps + 1,
+            memory=memory,
+        )
+
+    def done(self, s):
+        return finished(s, self.ftol)
+
+
+def natural_box(f):
+    """The bounds (P,), (P,) of the parameters themselves."""
+    lower = natural(f.log, f.problem.lower)
+    least = jnp.where(f.log, jnp.finfo(lower.dtype).tiny, -jnp.inf)
+    return jnp.maximum(lower, least), natural(f.log, f.problem.upper)
+
+
+def project(f, theta, lower, upper, passes):
+    """theta (P,) with its linear parameters at their best, nearly; and the objective () there.
+
+    Every pass solves a weighted least-squares problem around the predictions of the last, and
+    is undone where it does not help.
+    """
+    which = np.flatnonzero(f.affine)
+    low, high = lower[which], upper[which]
+
+    def objective(pred):
+        return jnp.sum(f.problem.weights * f.rho(f.compare(pred)))
+
+    def put(linear):
+        return theta.at[which].set(linear)
+
+    pred, columns = gauss_newton.linearise(lambda x: f.predict(put(x)), theta[which])
+
+    def improve(_, state):
+        linear, pred, value = state
+        r, slope = jax.jvp(f.compare, (pred,), (jnp.ones_like(pred),))
+        pull, curvature = gauss_newton.weights_of(f.rho, r, 1.0)
+        rows = f.problem.weights * pull
+        free = inward(jnp.sum(columns * (rows * slope), axis=1), linear, low, high) != 0
+        move = gauss_newton.step_of(
+            columns * slope,
+            rows,
+            f.problem.weights * curvature,
+            free,
+            jnp.full_like(linear, LEAST_DAMPING),
+        )
+        moved = jnp.clip(linear + move, low, high)
+        there = pred + jnp.sum((moved - linear)[:, None] * columns, axis=0)
+        found = objective(there)
+        helps = found < value
+        return (
+            jnp.where(helps, moved, linear),
+            jnp.where(helps, there, pred),
+            jnp.where(helps, found, value),
+        )
+
+    if not len(which):
+        return theta, objective(pred)
+    value = objective(pred)
+    start = (theta[which], pred, jnp.where(jnp.isfinite(value), value, jnp.inf))
+    if f.quadratic:
+        linear, _, value = improve(0, start)
+    else:
+        linear, _, value = jax.lax.fori_loop(0, passes, improve, start)
+    return put(linear), value
