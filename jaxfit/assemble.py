@@ -96,7 +96,11 @@ def assemble(task: Task, answers: Answers, settings: Mapping[str, Any]) -> Fit:
         offset=np.where(fitted, solution.certificate.offset, np.nan),
         evaluations=np.where(answers.searched[:, None], solution.evaluations, 0),
         fitted=rows,
-        notes=(*data.notes, *said, *chain.from_iterable(verdicts.notes)),
+        notes=(
+            *data.notes,
+            *said,
+            *chain.from_iterable(verdicts.notes[g] for g in sorted(verdicts.notes)),
+        ),
         settings={
             "starts": task.num_starts,
             **task.settings,

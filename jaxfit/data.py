@@ -64,27 +64,29 @@ def from_table(
     columns, target = _input_columns(inputs, rename), plain_name(target)
     by = _key_columns(by)
     _distinct_roles(columns, target, by)
-    keys = table.keys(by) if by else ["all"] * table.num_rows
+    groups, group = table.grouped(by) if by else (["all"], np.zeros(table.num_rows, int))
     numbers: dict[str, np.ndarray] = {}
     notes: list[Note] = []
     for name in dict.fromkeys([*columns.values(), target]):
         numbers[name], said = table.numbers(name)
         notes += [Note("rounded", text) for text in said]
-    weight = _weights(table, weights, keys)
-    places: dict[Any, int] = {}
-    group = np.array([places.setdefault(key, len(places)) for key in keys])
+
+    def key_of(row):
+        return groups[group[row]]
+
+    weight = _weights(table, weights, key_of)
     bad = np.zeros(table.num_rows, bool)
     for name, values in numbers.items():
         unusable = ~np.isfinite(values)
         if unusable.any() and nan == "raise":
-            raise ValueError(_unusable_message(table, name, values, keys, bool(by)))
+            raise ValueError(_unusable_message(table, name, values, key_of if by else None))
         bad |= unusable
     unweighted = ~bad & (weight == 0)
     keep = ~bad & (weight > 0)
-    count = len(places)
+    count = len(groups)
     masked = np.bincount(group[bad], minlength=count)
     dataset = Dataset(
-        groups=tuple(places),
+        groups=tuple(groups),
         inputs={name: numbers[column][keep] for name, column in columns.items()},
         target=numbers[target][keep],
         weights=weight[keep],
@@ -133,7 +135,7 @@ def _distinct_roles(columns, target, by):
         raise ValueError(f"by= names a column twice: {', '.join(by)}.")
 
 
-def _weights(table, weights, keys) -> np.ndarray:
+def _weights(table, weights, key_of) -> np.ndarray:
     if weights is None:
         return np.ones(table.num_rows)
     if isinstance(weights, str):
@@ -146,19 +148,19 @@ def _weights(table, weights, keys) -> np.ndarray:
     if wrong.any():
         i = int(np.flatnonzero(wrong)[0])
         raise ValueError(
-            f"Column `{name}`: {values[i]:g} in {table.row(i)}, group {keys[i]}; weights must be "
+            f"Column `{name}`: {values[i]:g} in {table.row(i)}, group {key_of(i)}; weights must be "
             "finite and not negative. Give a row the weight 0 to leave it out."
         )
     return values
 
 
-def _unusable_message(table, name, values, keys, grouped):
+def _unusable_message(table, name, values, key_of):
     kinds = {"NaN": np.isnan(values), "inf": np.isinf(values)}
     said = []
     for kind, where in kinds.items():
         if where.any():
             first = int(np.flatnonzero(where)[0])
-            inside = f", group {keys[first]}" if grouped else ""
+            inside = f", group {key_of(first)}" if key_of else ""
             said.append(f"{int(where.sum())} {kind} (first: {table.row(first)}{inside})")
     return (
         f"Column `{name}` has {' and '.join(said)}. Correct the table, or pass nan='mask' "
@@ -177,8 +179,7 @@ def _with_notes(data: Dataset) -> Dataset:
         k = int(data.rows_unweighted[g])
         text = f"{k} {'row' if k == 1 else 'rows'} of weight 0 left out."
         notes.append(Note("unweighted", text, data.groups[g]))
-    whole = np.column_stack([data.group, data.target, *data.inputs.values()])
-    repeats = len(whole) - len(np.unique(whole, axis=0))
+    repeats = _repeats(data)
     if repeats:
         text = (
             f"{repeats} {'row repeats' if repeats == 1 else 'rows repeat'} another row of the "
@@ -186,6 +187,22 @@ def _with_notes(data: Dataset) -> Dataset:
         )
         notes.append(Note("duplicates", text))
     return replace(data, notes=tuple(notes))
+
+
+def _repeats(data: Dataset) -> int:
+    """How many rows equal an earlier row of their group in every number."""
+    order = np.lexsort((data.target, data.group))
+    beside = order[:-1], order[1:]
+    alike = np.ones(max(len(order) - 1, 0), bool)
+    for column in (data.group, data.target):
+        alike &= column[beside[0]] == column[beside[1]]
+    if not alike.any():
+        return 0
+    # Few rows share group and target; only those are compared whole.
+    some = np.unique(np.concatenate([beside[0][alike], beside[1][alike]]))
+    columns = (data.group, data.target, *data.inputs.values())
+    whole = np.column_stack([column[some] for column in columns])
+    return len(whole) - len(np.unique(whole, axis=0))
 
 
 def require_positive(data: Dataset, reason: str) -> None:

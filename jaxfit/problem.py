@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .laws import Law
+from .laws.evaluate import evaluate
 from .losses import MSE, Loss
 
 Array = Any  # a JAX array inside the engine, a NumPy array outside
@@ -66,9 +67,7 @@ def objective(law: Law, loss: Loss, problem: Problem) -> Objective:
     affine = np.array([name in law.affine for name in law.parameters])
 
     def predict(theta):
-        named = {name: theta[i] for i, name in enumerate(law.parameters)}
-        # A constant inside the law may be of another precision than the search.
-        return law(*problem.inputs, **named).astype(theta.dtype)
+        return evaluate(law, problem.inputs, [theta[i] for i in range(len(law.parameters))])
 
     def compare(pred):
         r = loss.residual(pred, problem.target) / problem.unit

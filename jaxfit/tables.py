@@ -24,6 +24,9 @@ MISSING_CELLS = {"", "na", "n/a", "nan", "null", "none"}
 _EXACT = 2**53
 _NO_SEQUENCE = str | bytes | set | frozenset | Mapping
 
+# Kinds of array whose cells are all keys, and of one kind: integers, text and truth values.
+PLAIN = frozenset("iuUb")
+
 
 @dataclass(frozen=True)
 class Table:
@@ -103,7 +106,25 @@ class Table:
         parts = [self._key_column(name) for name in names]
         return parts[0] if len(parts) == 1 else list(zip(*parts, strict=True))
 
+    def grouped(self, names: Sequence[str]) -> tuple[list[Any], np.ndarray]:
+        """The different keys, in order of first appearance, and which of them each row has (m,).
+
+        Errors as `keys`.
+        """
+        column = self.column(names[0])
+        if len(names) == 1 and column.dtype.kind in PLAIN:
+            _, first, codes = np.unique(column, return_index=True, return_inverse=True)
+            order = np.argsort(first)
+            rank = np.empty_like(order)
+            rank[order] = np.arange(len(order))
+            return column[first[order]].tolist(), rank[codes]
+        places: dict[Any, int] = {}
+        codes = [places.setdefault(key, len(places)) for key in self.keys(names)]
+        return list(places), np.array(codes, int)
+
     def _key_column(self, name):
+        if self.column(name).dtype.kind in PLAIN:
+            return self.column(name).tolist()
         cells = self.column(name).tolist()
         kinds: dict[str, str] = {}
         for i, cell in enumerate(cells):
@@ -125,7 +146,8 @@ class Table:
                 )
             text, truth = isinstance(cell, str), isinstance(cell, bool)
             kind = "text" if text else "booleans" if truth else "numbers"
-            kinds.setdefault(kind, f"{kind} ({self.row(i)})")
+            if kind not in kinds:
+                kinds[kind] = f"{kind} ({self.row(i)})"
         if len(kinds) > 1:
             raise TypeError(
                 f"Group column `{name}` mixes {' and '.join(kinds.values())}, of which some look "

@@ -33,7 +33,7 @@ class Verdicts:
     status: np.ndarray  # (G,) words
     at_bound: np.ndarray  # (G, P) -1 lower, 0 inside, 1 upper
     condition: np.ndarray  # (G,) of the column-scaled Jacobian
-    notes: list[list[Note]] = field(default_factory=list)  # G lists
+    notes: dict[int, list[Note]] = field(default_factory=dict)  # by index of the group
 
     @classmethod
     def blank(cls, count: int, width: int) -> "Verdicts":
@@ -42,12 +42,11 @@ class Verdicts:
             np.full(count, "ok", dtype=object),
             np.zeros((count, width), int),
             np.full(count, np.nan),
-            [[] for _ in range(count)],
         )
 
     def say(self, g: int, code: str, text: str, group: Any) -> None:
         """Add a note on the group with index `g` and key `group`."""
-        self.notes[g].append(Note(code, text, group))
+        self.notes.setdefault(g, []).append(Note(code, text, group))
 
 
 def judge(
@@ -97,7 +96,7 @@ def judge(
     for g in _where(searched & ~blind & (screening.differentiable < num_starts)):
         lost = num_starts - int(screening.differentiable[g])
         text = f"{lost} of {num_starts} starts dropped: objective or gradient not finite there."
-        out.notes[g].insert(0, Note("starts_dropped", text, groups[g]))
+        out.notes.setdefault(g, []).insert(0, Note("starts_dropped", text, groups[g]))
     if fitted.any():
         _words(law, box, data, solution, out, fitted, holds, dead, unseen)
     return out

@@ -12,17 +12,16 @@ In = TypeVar("In")
 Out = TypeVar("Out")
 
 
-def blocks(count: int, size: int) -> list[np.ndarray]:
-    """Indices 0 ... count - 1, in arrays (size,); the last is filled up with its first index."""
-    out = []
-    for first in range(0, count, size):
-        index = np.full(size, first)
-        index[: min(size, count - first)] = np.arange(first, min(first + size, count))
-        out.append(index)
+def blocks(count: int, size: int) -> list[slice | np.ndarray]:
+    """Indices 0 ... count - 1, `size` at a time; the last block repeats some to be full."""
+    whole = count - count % size
+    out: list[slice | np.ndarray] = [slice(i, i + size) for i in range(0, whole, size)]
+    if whole < count:
+        out.append(np.resize(np.arange(whole, count), size))
     return out
 
 
-def taken(tree: Any, index: np.ndarray) -> Any:
+def taken(tree: Any, index: slice | np.ndarray) -> Any:
     """The rows `index` of every array of a pytree."""
     return jax.tree.map(lambda column: column[index], tree)
 

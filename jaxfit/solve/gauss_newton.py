@@ -34,13 +34,25 @@ def weights_of(rho, r, share):
 def step_of(columns, slope, curvature, free, damping):
     """The step (P,) to the minimum of the damped model; 0 where not `free`.
 
-    columns: derivatives of the residuals (P, n). slope, curvature: (n,) of rho, times
-    the weights of the rows. damping: (P,) of squares, relative to the columns.
+    columns: derivatives of the residuals (P, n). slope, curvature: (n,) of rho, times the weights
+    of the rows. damping: (P,) of squares, relative to the columns.
     """
+    rows, target, size = _system(columns, slope, curvature, free)
+    return jnp.where(free, least_squares.solve(rows, target, jnp.sqrt(damping)) / size, 0.0)
+
+
+def rough_step(columns, slope, curvature, free):
+    """`step_of` without damping, from the normal equations: for a step that others correct."""
+    rows, target, size = _system(columns, slope, curvature, free)
+    system = least_squares.products(rows, target)
+    return least_squares.solve_normal(system, ~free, jnp.zeros_like(size)) / size
+
+
+def _system(columns, slope, curvature, free):
+    """Columns (P, n) of norm 1 and right-hand side (n,) of the model, and the norms (P,)."""
     root = jnp.sqrt(curvature)
     rows = jnp.where(free[:, None], root * columns, 0.0)
     size = least_squares.norms(rows)
     size = jnp.where(size > 0, size, 1.0)
     target = jnp.where(root > 0, -slope / jnp.where(root > 0, root, 1.0), 0.0)
-    solution = least_squares.solve(rows / size[:, None], target, jnp.sqrt(damping))
-    return jnp.where(free, solution / size, 0.0)
+    return rows / size[:, None], target, size

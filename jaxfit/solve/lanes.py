@@ -23,7 +23,7 @@ FEWEST_LANES = 8
 # Steps until lanes close ranks for the first time, and how much longer every next round is.
 FIRST_ROUND, LONGER = 8, 3
 # Blocks that share one population: enough to fill up what others leave.
-WAVE = 16
+WAVE = 4
 
 
 def advanced(law: Law, loss: Loss, stage: Moving, problems: Problem, z, value):

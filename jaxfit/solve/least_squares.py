@@ -50,25 +50,54 @@ def solve(columns, rhs, ridge=None):
     return jax.lax.fori_loop(0, k, substitute, jnp.zeros(k, rest.dtype))
 
 
+def products(columns, rhs):
+    """Inner products (k, k + 1) of columns (k, n) with each other and with rhs (n,)."""
+    return jnp.sum(columns[:, None] * jnp.concatenate([columns, rhs[None]]), axis=-1)
+
+
+def solve_normal(system, held, x):
+    """The coefficients (k,) that solve the normal equations, with `held` (k,) ones kept at x.
+
+    system: `products` of columns of norm 1, or 0. Half the digits of `solve`, at worst, for a
+    fraction of the work: for starts, and for steps that are corrected later.
+    """
+    k = len(held)
+    least = 8 * k * jnp.finfo(system.dtype).eps
+    fixed = jnp.where(held, x, 0.0)
+    right = jnp.where(held, x, system[:, k] - jnp.sum(system[:, :k] * fixed, axis=1))
+    free = jnp.where(held | held[:, None], jnp.eye(k, dtype=system.dtype), system[:, :k])
+
+    def eliminate(j, system):
+        full = system[j, j] > least
+        row = jnp.where(full, system[j] / jnp.where(full, system[j, j], 1.0), 0.0)
+        return (system - system[:, j, None] * row).at[j].set(row)
+
+    start = jnp.concatenate([free, right[:, None]], axis=1)
+    return jax.lax.fori_loop(0, k, eliminate, start)[:, k]
+
+
 def solve_in_box(columns, rhs, lower, upper):
     """Nearly the x (k,) in [lower, upper] that minimises |sum_j x_j columns_j - rhs|.
 
     The coefficient that lies furthest outside is put on its bound and the others are solved
     again, until all lie inside: exact unless one that was put on a bound should leave it, and
-    close enough to start from. x is measured by the norms of the columns.
+    close enough to start from. columns: (k, n) of norm 1, or 0.
     """
-    reach = norms(columns)
+    k, system = len(columns), products(columns, rhs)
 
-    def put_worst_on_bound(_, state):
-        x, held = state
-        rest = rhs - jnp.sum(jnp.where(held, x, 0.0)[:, None] * columns, axis=0)
-        free = solve(jnp.where(held, 0.0, 1.0)[:, None] * columns, rest)
-        x = jnp.where(held, x, free)
-        outside = reach * jnp.maximum(lower - x, x - upper)
-        worst = jnp.arange(len(x)) == jnp.argmax(outside)
+    def some_outside(state):
+        _, held, again = state
+        return again & ~jnp.all(held)
+
+    def put_worst_on_bound(state):
+        x, held, _ = state
+        x = solve_normal(system, held, x)
+        outside = jnp.maximum(lower - x, x - upper)
+        worst = jnp.arange(k) == jnp.argmax(outside)
         held = held | (worst & (outside > 0))
-        return jnp.where(held, jnp.clip(x, lower, upper), x), held
+        again = jnp.any(outside > 0)
+        return jnp.where(held, jnp.clip(x, lower, upper), x), held, again
 
-    x, held = jnp.zeros_like(lower), jnp.zeros(lower.shape, bool)
-    x, _ = jax.lax.fori_loop(0, len(lower) + 1, put_worst_on_bound, (x, held))
+    start = (jnp.zeros_like(lower), jnp.zeros(k, bool), jnp.ones((), bool))
+    x, _, _ = jax.lax.while_loop(some_outside, put_worst_on_bound, start)
     return jnp.clip(x, lower, upper)

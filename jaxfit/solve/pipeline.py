@@ -17,7 +17,7 @@ from .presets import Pipeline
 
 AGREEMENT = 1e-4
 # Screening has no steps to wait for, so its blocks may be larger.
-SCREENED = 8
+SCREENED = 4
 
 
 class Screening(NamedTuple):

@@ -11,17 +11,19 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ..laws import Law
 from ..losses import Loss
-from ..problem import Array, Problem, objective
+from ..problem import Array, Problem, natural, objective, search
 from . import starts as starting
 from .certificate import Derivatives, differentiate
+from .gauss_newton import linearise, slopes
 from .run import State, at_end, run
 
 # Points of all lanes in one block. The processor's second cache holds a few arrays of the first;
 # a graphics processor needs many lanes to be busy.
-POINTS = {"cpu": 2**12, "gpu": 2**22, "tpu": 2**22}
+POINTS = {"cpu": 2**13, "gpu": 2**22, "tpu": 2**22}
 
 
 def points_in_block() -> int:
@@ -71,7 +73,7 @@ def program(*static: str) -> Callable[[Callable[..., Any]], Program]:
 @program("law", "loss")
 def draw(law: Law, loss: Loss, problems: Problem, cube):
     """Starts (G, S, P) of G groups from points of the unit cube (S, P)."""
-    return _drawn(law, loss, problems, cube)
+    return _searched(law, loss, problems, _drawn(law, loss, problems, cube))
 
 
 @program("law", "loss")
@@ -81,14 +83,16 @@ def screen(law: Law, loss: Loss, problems: Problem, z) -> tuple[Array, Array, Ar
     Returns objectives (G, S), inf unless they and their gradients are finite; whether they are
     themselves finite (G, S); and whether some start has a gradient along a coordinate (G, P).
     """
-    return _screened(law, loss, problems, z)
+    log = np.array([support.log for _, support in law.supports])
+    return _screened(law, loss, problems, natural(log, z))
 
 
 @program("law", "loss")
 def draw_and_screen(law: Law, loss: Loss, problems: Problem, cube):
     """`draw`, then `screen`, in one program: starts, and what is known of them."""
-    z = _drawn(law, loss, problems, cube)
-    return z, *_screened(law, loss, problems, z)
+    theta = _drawn(law, loss, problems, cube)
+    z = _searched(law, loss, problems, theta)
+    return z, *_screened(law, loss, problems, theta)
 
 
 @program("law", "loss", "stage")
@@ -121,6 +125,8 @@ def derive(law: Law, loss: Loss, problems: Problem, z) -> Derivatives:
 
 
 def _drawn(law, loss, problems, cube):
+    """Parameters (G, S, P) of starts."""
+
     def draw_group(problem):
         f = objective(law, loss, problem)
         return jax.vmap(lambda point: starting.profiled(f, point))(cube)
@@ -128,12 +134,30 @@ def _drawn(law, loss, problems, cube):
     return jax.vmap(draw_group)(problems)
 
 
-def _screened(law, loss, problems, z):
-    def screen_group(problem, z):
-        value, gradient = jax.vmap(jax.value_and_grad(objective(law, loss, problem).value))(z)
+def _searched(law, loss, problems, theta):
+    """Parameters (G, S, P) as search coordinates inside the box."""
+
+    def convert(problem, theta):
+        f = objective(law, loss, problem)
+        return jnp.clip(search(f.log, theta), problem.lower, problem.upper)
+
+    return jax.vmap(convert)(problems, theta)
+
+
+def _screened(law, loss, problems, theta):
+    def screen_group(problem, theta):
+        f = objective(law, loss, problem)
+
+        def look(theta):
+            r, columns = linearise(lambda x: f.compare(f.predict(x)), theta)
+            slope, _ = slopes(f.rho, r)
+            gradient = jnp.sum(columns * (problem.weights * slope), axis=1)
+            return jnp.sum(problem.weights * f.rho(r)), gradient
+
+        value, gradient = jax.vmap(look)(theta)
         usable = jnp.isfinite(value)
         differentiable = usable & jnp.all(jnp.isfinite(gradient), axis=1)
         sloped = jnp.any(differentiable[:, None] & (gradient != 0), axis=0)
         return jnp.where(differentiable, value, jnp.inf), usable, sloped
 
-    return jax.vmap(screen_group)(problems, z)
+    return jax.vmap(screen_group)(problems, theta)

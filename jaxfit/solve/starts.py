@@ -3,26 +3,25 @@
 import jax.numpy as jnp
 import numpy as np
 
-from ..problem import Objective, natural, search
+from ..problem import Objective, natural
 from . import gauss_newton, least_squares
-from .variable_projection import natural_box
+from .variable_projection import natural_box, with_linear
 
 
 def profiled(f: Objective, cube):
-    """A start (P,) in search coordinates, from a point of the unit cube (P,).
+    """The parameters (P,) of a start, from a point of the unit cube (P,).
 
     Uniform in search coordinates over the start ranges; parameters in which the law is affine
     are then solved by weighted least squares inside their bounds (Golub & Pereyra 1973).
     """
     low, high = f.problem.start_low, f.problem.start_high
     z = jnp.clip(low + cube * (high - low), f.problem.lower, f.problem.upper)
+    theta = natural(f.log, z)
     which = np.flatnonzero(f.affine)
     if not len(which):
-        return z
-    theta = natural(f.log, z)
+        return theta
     solution = _solve_linear(f, theta, which)
-    theta = theta.at[which].set(jnp.where(jnp.isfinite(solution), solution, theta[which]))
-    return jnp.clip(search(f.log, theta), f.problem.lower, f.problem.upper)
+    return with_linear(f, theta, jnp.where(jnp.isfinite(solution), solution, theta[which]))
 
 
 def _solve_linear(f, theta, which):
@@ -30,8 +29,9 @@ def _solve_linear(f, theta, which):
     target = f.problem.target
     size = jnp.max(jnp.abs(target))
     size = jnp.where(size > 0, size, 1.0)
-    _, columns = gauss_newton.linearise(lambda x: f.predict(theta.at[which].set(x)), theta[which])
-    base = f.predict(theta.at[which].set(0.0))
+    base, columns = gauss_newton.linearise(
+        lambda x: f.predict(with_linear(f, theta, x)), jnp.zeros(len(which), theta.dtype)
+    )
     root = jnp.sqrt(f.problem.weights)
     if f.relative:
         root = root * size / target

@@ -68,6 +68,14 @@ def natural_box(f):
     return jnp.maximum(lower, least), natural(f.log, f.problem.upper)
 
 
+def with_linear(f, theta, linear):
+    """theta (P,) with its linear parameters set to `linear` (L,)."""
+    places = np.cumsum(f.affine) - 1
+    # Stacked and not written into theta, so that XLA sees which terms of a law stay the same.
+    values = [linear[places[i]] if f.affine[i] else theta[i] for i in range(len(f.affine))]
+    return jnp.stack(values)
+
+
 def project(f, theta, lower, upper, passes):
     """theta (P,) with its linear parameters at their best, nearly; and the objective () there.
 
@@ -80,10 +88,9 @@ def project(f, theta, lower, upper, passes):
     def objective(pred):
         return jnp.sum(f.problem.weights * f.rho(f.compare(pred)))
 
-    def put(linear):
-        return theta.at[which].set(linear)
-
-    pred, columns = gauss_newton.linearise(lambda x: f.predict(put(x)), theta[which])
+    pred, columns = gauss_newton.linearise(
+        lambda x: f.predict(with_linear(f, theta, x)), theta[which]
+    )
 
     def improve(_, state):
         linear, pred, value = state
@@ -91,13 +98,7 @@ def project(f, theta, lower, upper, passes):
         pull, curvature = gauss_newton.weights_of(f.rho, r, 1.0)
         rows = f.problem.weights * pull
         free = inward(jnp.sum(columns * (rows * slope), axis=1), linear, low, high) != 0
-        move = gauss_newton.step_of(
-            columns * slope,
-            rows,
-            f.problem.weights * curvature,
-            free,
-            jnp.full_like(linear, LEAST_DAMPING),
-        )
+        move = gauss_newton.rough_step(columns * slope, rows, f.problem.weights * curvature, free)
         moved = jnp.clip(linear + move, low, high)
         there = pred + jnp.sum((moved - linear)[:, None] * columns, axis=0)
         found = objective(there)
@@ -116,4 +117,4 @@ def project(f, theta, lower, upper, passes):
         linear, _, value = improve(0, start)
     else:
         linear, _, value = jax.lax.fori_loop(0, passes, improve, start)
-    return put(linear), value
+    return with_linear(f, theta, linear), value

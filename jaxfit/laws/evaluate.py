@@ -1,0 +1,102 @@
+"""Evaluate a law in the engine: its own operations, with powers of data made cheap.
+
+A power costs as much as five exponentials. In x ** alpha with x from the data and alpha a
+parameter, log x is the same at every step and for every start, so exp(alpha log x) leaves one
+exponential in the loop. A law of plain operations is traced once and they are replayed so; any
+other runs as it is written.
+"""
+
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, Var
+
+from .law import Law
+
+_CALLS = ("jit", "pjit")
+
+
+def evaluate(law: Law, inputs, theta):
+    """Predictions (n,) at inputs, each (n,), and parameters theta, P scalars in the law's order."""
+    dtype = jnp.result_type(theta[0])
+    traced = _traced(law, len(inputs[0]), inputs[0].dtype, dtype)
+    if _plain(traced.jaxpr):
+        data = set(traced.jaxpr.invars[: len(law.inputs)])
+        pred = _replay(traced, [*inputs, *theta], data)[0]
+    else:
+        pred = law(*inputs, **dict(zip(law.parameters, theta, strict=True)))
+    # A constant inside the law may be of another precision than the search.
+    return pred.astype(dtype)
+
+
+@lru_cache(maxsize=256)
+def _traced(law: Law, n: int, column_type, scalar_type) -> ClosedJaxpr:
+    column = jax.ShapeDtypeStruct((n,), column_type)
+    scalar = jax.ShapeDtypeStruct((), scalar_type)
+    count, width = len(law.inputs), len(law.parameters)
+
+    def call(*arguments):
+        return law(*arguments[:count], **dict(zip(law.parameters, arguments[count:], strict=True)))
+
+    return jax.make_jaxpr(call)(*(column,) * count, *(scalar,) * width)
+
+
+def _plain(jaxpr: Jaxpr) -> bool:
+    """Whether it holds nothing but array operations, and calls of functions of such."""
+    for equation in jaxpr.eqns:
+        inner = [value for value in equation.params.values() if _is_code(value)]
+        if equation.primitive.name in _CALLS:
+            if not all(isinstance(each, ClosedJaxpr) and _plain(each.jaxpr) for each in inner):
+                return False
+        elif inner:
+            return False
+    return True
+
+
+def _is_code(value) -> bool:
+    if isinstance(value, tuple):
+        return any(_is_code(each) for each in value)
+    return callable(value) or isinstance(value, Jaxpr | ClosedJaxpr)
+
+
+def _replay(closed: ClosedJaxpr, arguments, data: set[Var]) -> list[Any]:
+    """The results of a traced function; `data`: those of its variables that hold no parameter."""
+    jaxpr = closed.jaxpr
+    known: dict[Var, Any] = dict(zip(jaxpr.constvars, closed.consts, strict=True))
+    known.update(zip(jaxpr.invars, arguments, strict=True))
+    data = data | set(jaxpr.constvars)
+
+    def look(atom):
+        return atom.val if isinstance(atom, Literal) else known[atom]
+
+    def fixed(atom):
+        return isinstance(atom, Literal) or atom in data
+
+    for equation in jaxpr.eqns:
+        values = [look(atom) for atom in equation.invars]
+        constant = all(fixed(atom) for atom in equation.invars)
+        name = equation.primitive.name
+        if name == "pow" and fixed(equation.invars[0]) and not constant:
+            results = [_power(*values)]
+        elif name in _CALLS:
+            inner = equation.params["jaxpr"]
+            variables = zip(inner.jaxpr.invars, equation.invars, strict=True)
+            results = _replay(inner, values, {var for var, atom in variables if fixed(atom)})
+        else:
+            results = equation.primitive.bind(*values, **equation.params)
+            results = results if equation.primitive.multiple_results else [results]
+        known.update(zip(equation.outvars, results, strict=True))
+        if constant:
+            data.update(equation.outvars)
+    return [look(atom) for atom in jaxpr.outvars]
+
+
+def _power(x, y):
+    """x ** y by the logarithm of |x|; as IEEE 754 has it for x of 0 and below too."""
+    size = jnp.exp(y * jnp.log(jnp.where(x == 0, 1.0, jnp.abs(x))))
+    at_zero = jnp.where(y > 0, 0.0, jnp.where(y == 0, 1.0, jnp.inf))
+    whole, odd = y == jnp.floor(y), jnp.mod(y, 2.0) == 1.0
+    below = jnp.where(whole, jnp.where(odd, -size, size), jnp.nan)
+    return jnp.where(x > 0, size, jnp.where(x == 0, at_zero, below))
