@@ -140,6 +140,9 @@ class Fit:
             "rows_masked": self.data.rows_masked,
             "starts_agreeing": self.starts_agreeing,
             "starts_finished": self.starts_finished,
+            "evaluations": self.evaluations.sum(axis=1),
+            "offset": self.offset,
+            "condition": self.condition,
         }
         for name, values in (*self.params.items(), *facts.items()):
             # A key column or a parameter may be called as something that follows it.

@@ -134,8 +134,8 @@ def _apply(equation, operands) -> list[_Shape]:
     if name == "div":
         top, bottom = (operand.on for operand in operands)
         return [_crossed(_crossed(together, top, bottom), bottom, bottom)] * count
-    if name == "select_n" and not operands[0].on:
-        return [together] * count
+    if name == "select_n":
+        return [_crossed(together, operands[0].on, together.on)] * count
     if name == "convert_element_type" and jnp.issubdtype(
         equation.params["new_dtype"], jnp.floating
     ):

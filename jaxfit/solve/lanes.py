@@ -33,7 +33,7 @@ def advanced(law: Law, loss: Loss, stage: Moving, problems: Problem, z, value):
     stays where it was.
     """
     count, n = value.shape[1], problems.target.shape[1]
-    problems = jax.tree.map(lambda column: column.astype(precision_of(stage)), problems)
+    problems = jax.tree.map(partial(_cast, precision=precision_of(stage)), problems)
     lane, size = np.flatnonzero(np.isfinite(value)), lanes_in_block(n)
     starts = z.reshape(-1, z.shape[-1])
     share = -(-len(lane) // num_threads())
@@ -67,7 +67,7 @@ def _to_the_end(law, loss, stage, problems, owner, z, size):
         for index in blocks(len(left), size):
             block = taken(problems, owner[left[index]])
             if states is None:
-                begun = blank._replace(z=z[left[index]].astype(blank.z.dtype))
+                begun = blank._replace(z=_cast(z[left[index]], blank.z.dtype))
                 parts.append(program(block, begun, True, stage.max_steps, pause))
             else:
                 parts.append(program(block, taken(states, index), False, stage.max_steps, pause))
@@ -78,6 +78,11 @@ def _to_the_end(law, loss, stage, problems, owner, z, size):
         )
         left, states, pause = left[~done], taken(states, ~done), LONGER * pause
     return ends, values, steps
+
+
+def _cast(column, precision):
+    with np.errstate(over="ignore"):  # a number beyond float32 becomes inf, and its lanes stay put
+        return column.astype(precision)
 
 
 def lanes_in_block(n: int) -> int:

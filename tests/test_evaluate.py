@@ -1,0 +1,73 @@
+"""The engine's evaluation of a law is the law's own."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from problems import TRUTHS, name
+
+import jaxfit
+from jaxfit.laws.evaluate import evaluate
+
+ANY = jaxfit.Real((0.0, 1.0))
+
+
+@jaxfit.law(a=ANY, k=ANY)
+def power(x, *, a, k):
+    """A power of the data."""
+    return a * x**k
+
+
+def evaluated(law, x, *theta):
+    return np.asarray(evaluate(law, (jnp.asarray(x),), [jnp.asarray(t) for t in theta]))
+
+
+@pytest.fixture(autouse=True)
+def _float64():
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.mark.parametrize("truth", TRUTHS, ids=name)
+def test_predictions_are_those_of_the_law(truth):
+    inputs = [jnp.asarray(x) for x in truth.draw(np.random.default_rng(0), 32)]
+    theta = [jnp.asarray(value) for value in truth.constants.values()]
+    own = truth.law(*inputs, **truth.constants)
+    assert_allclose(evaluate(truth.law, tuple(inputs), theta), own, rtol=1e-13)
+
+
+@pytest.mark.parametrize("k", [-2.5, -2.0, -1.0, 0.0, 0.5, 1.0, 3.0])
+def test_powers_of_zero_and_of_negative_numbers_are_those_of_the_law(k):
+    x = np.array([-3.0, -0.5, 0.0, 0.5, 1.0, 7.0, 1e12])
+    assert_allclose(evaluated(power, x, 2.0, k), power(jnp.asarray(x), a=2.0, k=k), rtol=1e-13)
+
+
+def test_the_slope_along_an_exponent_is_finite_at_zero():
+    x = (jnp.array([0.0, 2.0]),)
+    slope = jax.jacfwd(lambda k: evaluate(power, x, [jnp.asarray(1.0), k]))(jnp.asarray(1.5))
+    assert_allclose(slope, [0.0, 2.0**1.5 * np.log(2.0)])
+
+
+def test_no_power_of_the_data_is_left_in_the_program():
+    x = (jnp.ones(4),)
+    program = jax.make_jaxpr(lambda a, k: evaluate(power, x, [a, k]))(1.0, 0.5)
+    assert "pow" not in str(program).replace("integer_pow", "")
+
+
+def test_a_law_with_code_inside_runs_as_it_is_written():
+    @jaxfit.law(a=ANY, k=ANY)
+    def looped(x, *, a, k):
+        return jax.lax.fori_loop(0, 3, lambda _, y: y * a, x**k)
+
+    x = np.array([1.0, 2.0, 5.0])
+    assert_allclose(evaluated(looped, x, 0.5, 0.3), 0.125 * x**0.3)
+
+
+def test_a_constant_of_another_precision_does_not_change_that_of_the_search():
+    @jaxfit.law(a=ANY)
+    def scaled(x, *, a):
+        return a * x * jnp.asarray(2.0, jnp.float64)
+
+    x, a = jnp.ones(3, jnp.float32), jnp.asarray(1.0, jnp.float32)
+    assert evaluate(scaled, (x,), [a]).dtype == jnp.float32
