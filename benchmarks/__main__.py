@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-NAMES = ("chinchilla", "sft")
+NAMES = ("chinchilla", "peers", "sft", "u_shape", "parallel", "sweep", "cold", "roofline")
 
 
 def main() -> int:

@@ -49,3 +49,20 @@ def sft_runs(groups: int | None = None) -> dict[str, np.ndarray]:
     used = np.isin(keys, list(dict.fromkeys(keys))[:groups])
     columns = {name: table.numbers(name)[0][used] for name in ("sft_data_size", "sft_loss")}
     return {"group": keys[used], **columns}
+
+
+def u_shape_runs(groups: int | None = None) -> dict[str, np.ndarray]:
+    """Columns group, log_flops and brier_score of the first `groups` groups (all by default)."""
+    return _grouped("easy_question_scaling_law", ("log_flops", "brier_score"), groups)
+
+
+def parallel_runs(groups: int | None = None) -> dict[str, np.ndarray]:
+    """Columns group, num_params, parallel_size and loss of the first `groups` groups."""
+    return _grouped("parallel_scaling_law", ("num_params", "parallel_size", "loss"), groups)
+
+
+def _grouped(task, names, groups):
+    table = jaxfit.read(find(f"sldbench/{task}.csv"))
+    keys = np.array(table.keys(("group",)))
+    used = np.isin(keys, list(dict.fromkeys(keys))[:groups])
+    return {"group": keys[used], **{name: table.numbers(name)[0][used] for name in names}}

@@ -75,6 +75,11 @@ def _add_fit(commands):
     add.add_argument("--delta", type=float, help="where a robust loss turns linear")
     add.add_argument("--starts", type=int, default=1024, help="starts a group (default 1024)")
     add.add_argument("--seed", type=int, default=0, help="of the starts (default 0)")
+    add.add_argument(
+        "--pipeline",
+        default="adam-lbfgs",
+        help="how it searches: adam-lbfgs (default), varpro, lm, or auto, the fewest evaluations",
+    )
     add.add_argument("--weights", metavar="COLUMN", help="column of weights")
     add.add_argument("--bounds", nargs="+", metavar="NAME=LOW,HIGH", help="bounds of parameters")
     add.add_argument(
@@ -127,6 +132,7 @@ def _fit(options) -> int:
         weights=options.weights,
         bounds=_bounds(options.bounds),
         nan=options.nan,
+        pipeline=options.pipeline,
         progress=_Progress(),
     )
     print(json.dumps(_as_json(result), indent=1) if options.json else result.summary())

@@ -22,6 +22,10 @@ from .problem import Problem, objective
 from .result import Fit
 from .solve.pipeline import concluded, screened
 
+# What SciPy is told where the objective is not finite, for NaN would end its search: far above
+# any objective, which are measured by that of the best start.
+OUTSIDE = 1e20
+
 
 @checked_keywords
 def fit(
@@ -94,7 +98,10 @@ def _minimize(task: Task, problem: Problem, start: np.ndarray, scale: float):
 
     def fun(z):
         value, gradient = _value_and_gradient(task.law, task.loss, problem, z)
-        return float(value) / scale, np.asarray(gradient, float) / scale
+        value, gradient = float(value) / scale, np.asarray(gradient, float) / scale
+        if np.isfinite(value) and np.isfinite(gradient).all():
+            return value, gradient
+        return OUTSIDE, np.zeros_like(gradient)
 
     with np.errstate(all="ignore"):
         run = optimize.minimize(
@@ -106,4 +113,4 @@ def _minimize(task: Task, problem: Problem, start: np.ndarray, scale: float):
             options={"maxiter": 2000, "maxfun": 20000, "ftol": 1e-15, "gtol": 1e-12},
         )
     found = float(run.fun) * scale
-    return (run.x, found, run.nfev) if np.isfinite(found) else (start, np.inf, run.nfev)
+    return (run.x, found, run.nfev) if run.fun < OUTSIDE else (start, np.inf, run.nfev)

@@ -24,7 +24,7 @@ def text(fit: "Fit") -> str:
         lines += ["", "Status", *[f"  {word}: {STATUS[word]}" for word in words]]
     if fit.notes:
         lines += ["", "Notes", *[f"  {note}" for note in fit.notes]]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", _effort(fit)])
 
 
 def html(fit: "Fit") -> str:
@@ -40,6 +40,14 @@ def html(fit: "Fit") -> str:
         f"<p>{escaping.escape(_title(fit))}</p><table><thead><tr>{head}</tr></thead>"
         f"<tbody>{body}</tbody></table>" + (f"<ul>{notes}</ul>" if notes else "")
     )
+
+
+def _effort(fit):
+    """What the search cost, stage by stage."""
+    stages = ["screening", *(stage.split("(")[0] for stage in fit.settings["pipeline"])]
+    counts = fit.evaluations.sum(axis=0).tolist()
+    spent = [f"{name} {n:,}" for name, n in zip(stages, counts, strict=True) if n]
+    return f"Evaluations of the law: {', '.join(spent) or 'none'}"
 
 
 def _title(fit):

@@ -99,8 +99,8 @@ def judge(
         out.notes.setdefault(g, []).insert(0, Note("starts_dropped", text, groups[g]))
     for g in _where(fitted & (solution.agreeing == 1) & (solution.finished > 1)):
         text = (
-            f"Only 1 of {solution.finished[g]} finished starts ended here; with more starts a better "
-            "optimum may be found."
+            f"Only 1 of {solution.finished[g]} finished starts ended here; with more starts a "
+            "better optimum may be found."
         )
         out.say(g, "lone_start", text, groups[g])
     if fitted.any():

@@ -17,18 +17,16 @@ import jaxfit
 ROOT = Path(__file__).parents[1]
 # At the end, so that an installed jaxfit stays the one under test.
 sys.path.append(str(ROOT))
-chinchilla, sft, data, report, routes, timing, chinchilla_scipy, sft_scipy = (
+chinchilla, sft, sweep, cold, roofline, gpu = (
     import_module(f"benchmarks.{name}")
-    for name in (
-        "chinchilla",
-        "sft",
-        "data",
-        "report",
-        "routes",
-        "timing",
-        "chinchilla_scipy",
-        "sft_scipy",
-    )
+    for name in ("chinchilla", "sft", "sweep", "cold", "roofline", "gpu")
+)
+data, report, routes, timing = (
+    import_module(f"benchmarks.{name}") for name in ("data", "report", "routes", "timing")
+)
+chinchilla_scipy, sft_scipy, u_shape_scipy, parallel_scipy = (
+    import_module(f"benchmarks.{name}_scipy")
+    for name in ("chinchilla", "sft", "u_shape", "parallel")
 )
 needs_data = pytest.mark.skipif(
     not os.environ.get(data.VARIABLE),
@@ -236,5 +234,82 @@ def test_all_benchmarks_run_from_one_command(monkeypatch):
 
     monkeypatch.setattr(every.subprocess, "run", run)
     monkeypatch.setattr(sys, "argv", ["benchmarks", "--quick"])
-    assert every.main() == 1
-    assert commands == [["-m", f"benchmarks.{name}", "--quick"] for name in ("chinchilla", "sft")]
+    assert every.main() == len(every.NAMES) - 1
+    assert commands == [["-m", f"benchmarks.{name}", "--quick"] for name in every.NAMES]
+    folder = Path(every.__file__).parent
+    commanded = {path.stem for path in folder.glob("*.py") if "def main(argv" in path.read_text()}
+    assert commanded - {"gpu"} == set(every.NAMES)
+
+
+def test_the_groups_of_the_sweep_are_ragged_and_each_its_own():
+    runs = sweep.table(200, seed=1)
+    sizes = np.bincount(runs["group"])
+    assert (sizes.min(), sizes.max(), len(sizes)) == (8, 16, 200)
+    clean = [
+        np.polyfit(np.log(runs["N"][runs["group"] == g]), runs["loss"][runs["group"] == g], 1)
+        for g in range(200)
+    ]
+    assert len({tuple(np.round(line, 6)) for line in clean}) == 200
+
+
+def test_the_sweep_counts_groups_at_the_optimum():
+    result = sweep.run(groups=40, starts=32, repeats=1)
+    assert [row["share"] >= 0.95 for row in result["routes"]] == [True] * 3
+    assert all(row["rate"] == 40 / row["warm_s"] for row in result["routes"])
+    assert result["promises"][0]["holds"] is None
+
+
+def test_a_cold_call_is_timed_in_a_process_of_its_own(monkeypatch):
+    monkeypatch.setattr(cold, "PIPELINES", ("varpro",))
+    result = cold.run(repeats=1)
+    (row,) = result["routes"]
+    # One program to draw and screen, one for all three stages, one for the derivatives.
+    assert row["programs"] == 3
+    assert row["warm_s"] < row["filled_s"] < row["cold_s"]
+
+
+@needs_data
+def test_the_roofline_measures_a_stage_against_the_floor(monkeypatch):
+    monkeypatch.setattr(roofline, "STAGES", (jaxfit.LevenbergMarquardt(),))
+    rows = roofline.run(repeats=3)["routes"]
+    assert rows[0]["times_floor"] == 1.0
+    assert rows[-1]["route"] == "a step of LevenbergMarquardt"
+    assert rows[-1]["times_floor"] > 1.0
+
+
+def test_the_jobs_of_a_gpu_run_on_any_device():
+    import jax
+
+    rows = gpu._jobs(jax.devices("cpu")[0], 32, 20, 1)
+    assert [row["route"] for row in rows] == ["32 starts, cpu", "20 groups, cpu"]
+    assert all(np.isfinite(row["objective"]) for row in rows)
+
+
+def test_without_a_gpu_the_benchmark_says_so(monkeypatch, capsys):
+    monkeypatch.setattr(gpu, "sees_gpu", lambda: False)
+    assert gpu.main([]) == 1
+    assert "JAX sees no GPU here" in capsys.readouterr().out
+
+
+def test_the_u_shape_procedure_minimises_what_is_described():
+    x = np.linspace(-1.0, 1.0, 24)
+    y = 0.3 / (1 + np.exp(-(x + 0.4) / 0.1)) - 0.2 / (1 + np.exp(-(x - 0.4) / 0.1)) - 0.5
+    group = u_shape_scipy.Group(x, y)
+    found = group.evolved()
+    assert group.objective_at(found.constants) <= min(group.objective(q) for q in group.starts())
+    b0, up, down, c0, s_raw, k_raw = found.constants
+    law = jaxfit.LAWS["u_shape"]
+    pred = np.asarray(law(x, b0=b0, A_up=up, A_dn=down, c0=c0, s_raw=s_raw, k_raw=k_raw))
+    assert_allclose(group.mse(found.constants), np.mean((pred - y) ** 2), rtol=1e-4)
+    assert group.mse(found.constants) < 0.05 * y.var()
+
+
+def test_the_parallel_procedure_minimises_what_is_described():
+    sizes, streams = np.repeat([1e8, 1e9, 4e9], 3), np.tile([1.0, 2.0, 4.0], 3)
+    truth = np.array([40.0, 0.22, 0.07, 0.9])
+    losses = truth[0] * sizes ** -truth[1] / (1 + truth[2] * np.log(streams)) + truth[3]
+    group = parallel_scipy.Group(sizes, streams, losses)
+    assert_allclose(group.mse(truth), 0.0, atol=1e-28)
+    assert_allclose(group.objective(truth), 1e-4 * losses.std() * (0.22**2 + 0.07**2))
+    found = group.evolved(at_once=True)
+    assert group.objective(found.constants) <= group.objective(truth)

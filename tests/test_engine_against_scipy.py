@@ -1,5 +1,7 @@
 """The engine is never worse than SciPy, and finds what generated the data."""
 
+import functools
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -8,22 +10,42 @@ from problems import LOSSES, TRUTHS, name, simulate
 import jaxfit
 from jaxfit import reference
 
+PIPELINES = tuple(jaxfit.PIPELINES)
+OPTIONS = {"target": "y", "by": "group", "seed": 7}
 
+
+def heavy_tailed(table, seed):
+    """The table with noise of Student's t, 3 degrees of freedom, and some rows twice as high."""
+    rng = np.random.default_rng(seed)
+    y = np.array(table["y"]) * np.exp(2e-2 * rng.standard_t(3, len(table["y"])))
+    y[:: len(y) // 4] *= 2.0
+    return {**table, "y": y}
+
+
+@functools.cache
+def by_scipy(truth, loss, outliers):
+    table = simulate(TRUTHS[truth], noise=2e-3, seed=0)
+    table = heavy_tailed(table, 1) if outliers else table
+    return table, reference.fit(TRUTHS[truth].law, table, starts=8, loss=loss, **OPTIONS)
+
+
+@pytest.mark.parametrize("pipeline", PIPELINES)
+@pytest.mark.parametrize("outliers", [False, True], ids=["clean", "outliers"])
 @pytest.mark.parametrize("loss", LOSSES, ids=repr)
-@pytest.mark.parametrize("truth", TRUTHS, ids=name)
-def test_the_engine_is_never_worse_than_scipy(truth, loss):
-    table = simulate(truth, noise=2e-3, seed=0)
-    options = {"target": "y", "by": "group", "loss": loss, "seed": 7}
-    ours = jaxfit.fit(truth.law, table, starts=128, **options)
-    theirs = reference.fit(truth.law, table, starts=8, **options)
+@pytest.mark.parametrize("truth", range(len(TRUTHS)), ids=[name(each) for each in TRUTHS])
+def test_no_pipeline_is_ever_worse_than_scipy(truth, loss, outliers, pipeline):
+    table, theirs = by_scipy(truth, loss, outliers)
+    law = TRUTHS[truth].law
+    ours = jaxfit.fit(law, table, loss=loss, pipeline=pipeline, **OPTIONS)
     assert np.isfinite(theirs.loss).all()
     assert np.all(ours.loss <= theirs.loss * (1 + 1e-6))
 
 
+@pytest.mark.parametrize("pipeline", PIPELINES)
 @pytest.mark.parametrize("truth", TRUTHS, ids=name)
-def test_noiseless_data_return_the_truth(truth):
+def test_noiseless_data_return_the_truth(truth, pipeline):
     table = simulate(truth, noise=0.0, seed=3)
-    fit = jaxfit.fit(truth.law, table, target="y", by="group", starts=128)
+    fit = jaxfit.fit(truth.law, table, starts=256, pipeline=pipeline, **OPTIONS)
     assert fit.status.tolist() == ["ok", "ok"]
     for parameter, value in truth.constants.items():
         assert_allclose(fit.params[parameter], value, rtol=1e-4, err_msg=parameter)
@@ -33,7 +55,7 @@ def test_noiseless_data_return_the_truth(truth):
 @pytest.mark.parametrize("truth", TRUTHS, ids=name)
 def test_reported_loss_is_the_mean_of_rho_over_the_rows(truth):
     table = simulate(truth, noise=2e-3, seed=0)
-    fit = jaxfit.fit(truth.law, table, target="y", by="group", starts=128)
+    fit = jaxfit.fit(truth.law, table, starts=256, pipeline="varpro", **OPTIONS)
     groups, residuals = np.array(table["group"]), fit.residuals()
     by_hand = [np.mean(residuals[groups == key] ** 2) for key in fit.groups]
     assert_allclose(fit.loss, by_hand, rtol=1e-9)

@@ -7,5 +7,5 @@ To add a stage, write one frozen dataclass in a file of its own, with `max_steps
 - `done(state)`: a scalar bool; `max_steps` ends the loop whatever it says.
 
 `f` is the `Objective` of one group. Batching is the caller's `vmap`. Add the class to `Stage`
-in `pipeline.py`.
+in `presets.py`.
 """

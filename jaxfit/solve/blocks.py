@@ -40,18 +40,33 @@ def in_threads(work: Callable[[In], Out], items: Iterable[In]) -> list[Out]:
     items = list(items)
     if min(len(items), num_threads()) <= 1:
         return [work(item) for item in items]
+    device = _default_device()
 
     def in_float64(item):
-        with jax.enable_x64(True):  # the scope of the caller does not reach into threads
+        # The scopes of the caller do not reach into threads.
+        with jax.enable_x64(True), jax.default_device(device):
             return work(item)
 
     with ThreadPoolExecutor(min(len(items), num_threads())) as pool:
         return list(pool.map(in_float64, items))
 
 
+def platform() -> str:
+    """The kind of device that JAX computes on here: "cpu", "gpu" or "tpu"."""
+    device = _default_device()
+    if device is None:
+        return jax.default_backend()
+    return device if isinstance(device, str) else device.platform
+
+
+def _default_device() -> Any:
+    config: Any = jax.config
+    return config.jax_default_device
+
+
 def num_threads() -> int:
     """How many blocks are worked on at once: a graphics processor takes them one by one."""
-    if jax.default_backend() != "cpu":
+    if platform() != "cpu":
         return 1
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

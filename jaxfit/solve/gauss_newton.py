@@ -31,21 +31,28 @@ def weights_of(rho, r, share):
     return slope, jnp.maximum(tangent, share * secant)
 
 
-def step_of(columns, slope, curvature, free, damping):
-    """The step (P,) to the minimum of the damped model; 0 where not `free`.
+def step_of(columns, slope, curvature, damping, low, high):
+    """The step (P,) in [low, high] to the minimum, nearly, of the damped model.
 
     columns: derivatives of the residuals (P, n). slope, curvature: (n,) of rho, times the weights
-    of the rows. damping: (P,) of squares, relative to the columns.
+    of the rows. damping: (P,) of squares, relative to the columns. low, high: (P,) around 0; both
+    0 for a parameter that is held.
     """
-    rows, target, size = _system(columns, slope, curvature, free)
-    return jnp.where(free, least_squares.solve(rows, target, jnp.sqrt(damping)) / size, 0.0)
+    rows, target, size = _system(columns, slope, curvature, high > low)
+    root = jnp.sqrt(damping)
+
+    def solve(fixed, held):
+        free = jnp.where(held, 0.0, 1.0)
+        rest = target - jnp.sum(fixed[:, None] * rows, axis=0)
+        return least_squares.solve(free[:, None] * rows, rest, root)
+
+    return least_squares.in_box(solve, low * size, high * size) / size
 
 
-def rough_step(columns, slope, curvature, free):
+def rough_step(columns, slope, curvature, low, high):
     """`step_of` without damping, from the normal equations: for a step that others correct."""
-    rows, target, size = _system(columns, slope, curvature, free)
-    system = least_squares.products(rows, target)
-    return least_squares.solve_normal(system, ~free, jnp.zeros_like(size)) / size
+    rows, target, size = _system(columns, slope, curvature, high > low)
+    return least_squares.solve_in_box(rows, target, low * size, high * size) / size
 
 
 def _system(columns, slope, curvature, free):

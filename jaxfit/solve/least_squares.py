@@ -50,40 +50,15 @@ def solve(columns, rhs, ridge=None):
     return jax.lax.fori_loop(0, k, substitute, jnp.zeros(k, rest.dtype))
 
 
-def products(columns, rhs):
-    """Inner products (k, k + 1) of columns (k, n) with each other and with rhs (n,)."""
-    return jnp.sum(columns[:, None] * jnp.concatenate([columns, rhs[None]]), axis=-1)
+def in_box(solve, lower, upper):
+    """Nearly the x (k,) in [lower, upper] that is best, from what is best without the box.
 
-
-def solve_normal(system, held, x):
-    """The coefficients (k,) that solve the normal equations, with `held` (k,) ones kept at x.
-
-    system: `products` of columns of norm 1, or 0. Half the digits of `solve`, at worst, for a
-    fraction of the work: for starts, and for steps that are corrected later.
+    solve(fixed, held): coefficients (k,), those `held` (k,) being kept at their values in `fixed`
+    (k,), which is 0 for the others; what it returns for held ones is not looked at. The
+    coefficient that lies furthest outside is put on its bound and the others are solved again,
+    until all lie inside: exact unless one that was put on a bound should leave it. x is measured
+    by the norms of the columns.
     """
-    k = len(held)
-    least = 8 * k * jnp.finfo(system.dtype).eps
-    fixed = jnp.where(held, x, 0.0)
-    right = jnp.where(held, x, system[:, k] - jnp.sum(system[:, :k] * fixed, axis=1))
-    free = jnp.where(held | held[:, None], jnp.eye(k, dtype=system.dtype), system[:, :k])
-
-    def eliminate(j, system):
-        full = system[j, j] > least
-        row = jnp.where(full, system[j] / jnp.where(full, system[j, j], 1.0), 0.0)
-        return (system - system[:, j, None] * row).at[j].set(row)
-
-    start = jnp.concatenate([free, right[:, None]], axis=1)
-    return jax.lax.fori_loop(0, k, eliminate, start)[:, k]
-
-
-def solve_in_box(columns, rhs, lower, upper):
-    """Nearly the x (k,) in [lower, upper] that minimises |sum_j x_j columns_j - rhs|.
-
-    The coefficient that lies furthest outside is put on its bound and the others are solved
-    again, until all lie inside: exact unless one that was put on a bound should leave it, and
-    close enough to start from. columns: (k, n) of norm 1, or 0.
-    """
-    k, system = len(columns), products(columns, rhs)
 
     def some_outside(state):
         _, held, again = state
@@ -91,13 +66,38 @@ def solve_in_box(columns, rhs, lower, upper):
 
     def put_worst_on_bound(state):
         x, held, _ = state
-        x = solve_normal(system, held, x)
-        outside = jnp.maximum(lower - x, x - upper)
-        worst = jnp.arange(k) == jnp.argmax(outside)
-        held = held | (worst & (outside > 0))
+        x = jnp.where(held, x, solve(jnp.where(held, x, 0.0), held))
+        outside = jnp.where(held, 0.0, jnp.maximum(lower - x, x - upper))
+        worst = jnp.arange(len(x)) == jnp.argmax(outside)
         again = jnp.any(outside > 0)
+        held = held | (worst & again)
         return jnp.where(held, jnp.clip(x, lower, upper), x), held, again
 
-    start = (jnp.zeros_like(lower), jnp.zeros(k, bool), jnp.ones((), bool))
+    none = lower == upper
+    start = (jnp.where(none, lower, 0.0), none, jnp.ones((), bool))
     x, _, _ = jax.lax.while_loop(some_outside, put_worst_on_bound, start)
     return jnp.clip(x, lower, upper)
+
+
+def solve_in_box(columns, rhs, lower, upper):
+    """`in_box` of |sum_j x_j columns_j - rhs|, from the normal equations.
+
+    Half the digits of `solve`, at worst, for a fraction of the work: for starts, and for steps
+    that are corrected later. columns: (k, n) of norm 1, or 0. rhs: (n,).
+    """
+    k = len(columns)
+    system = jnp.sum(columns[:, None] * jnp.concatenate([columns, rhs[None]]), axis=-1)
+    least = 8 * k * jnp.finfo(system.dtype).eps
+
+    def eliminate(j, system):
+        full = system[j, j] > least
+        row = jnp.where(full, system[j] / jnp.where(full, system[j, j], 1.0), 0.0)
+        return (system - system[:, j, None] * row).at[j].set(row)
+
+    def solve(fixed, held):
+        right = jnp.where(held, 0.0, system[:, k] - jnp.sum(system[:, :k] * fixed, axis=1))
+        free = jnp.where(held | held[:, None], jnp.eye(k, dtype=system.dtype), system[:, :k])
+        start = jnp.concatenate([free, right[:, None]], axis=1)
+        return jax.lax.fori_loop(0, k, eliminate, start)[:, k]
+
+    return in_box(solve, lower, upper)

@@ -83,13 +83,18 @@ def propose(f, memory, x, lower, upper, damping) -> tuple[Array, Memory]:
     steps too far, again and again; the curvature seen along the last step corrects its length.
     """
     gradient = memory.columns @ memory.slope
+    # A parameter that the gradient presses against its bound is held there.
     free = inward(gradient, x, lower, upper) != 0
-    move = step_of(memory.columns, memory.slope, memory.curvature, free, damping)
-    there = x + move / memory.ratio
-    trial = jnp.clip(there, lower, upper)
+    low, high = (jnp.where(free, end - x, 0.0) for end in (lower, upper))
+    move = step_of(memory.columns, memory.slope, memory.curvature, damping, low, high)
+    near = 1 - 8 * jnp.finfo(x.dtype).eps
+    above, below = free & (move >= near * high), free & (move <= near * low)
+    there = jnp.clip(x + move / memory.ratio, lower, upper)
+    whole = memory.ratio <= 1
+    trial = jnp.where(whole & above, upper, jnp.where(whole & below, lower, there))
     promised = -0.5 * jnp.sum(gradient * move)
     # A step that a bound cut short says nothing of the model.
-    seen = jnp.where(jnp.all(trial == there), trial - x, 0.0)
+    seen = jnp.where(jnp.any(above | below), 0.0, trial - x)
     return trial, memory._replace(move=seen, promised=promised)
 
 

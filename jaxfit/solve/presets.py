@@ -16,10 +16,15 @@ Stage = Keep | Moving
 Pipeline = tuple[Stage, ...]
 
 
-def _race(stage: LevenbergMarquardt | VariableProjection) -> Pipeline:
-    """Successive halving: short runs from many starts, long ones from the few that lead."""
-    short, longer, last = (replace(stage, max_steps=steps) for steps in (8, 24, 500))
-    return Keep(4, share=1 / 32), short, Keep(4, share=0.4), longer, Keep(3), last
+def _race(stage: LevenbergMarquardt | VariableProjection, share: float) -> Pipeline:
+    """Successive halving: short runs from many starts, long ones from the few that lead.
+
+    The last are finished by variable projection, which gets along valleys that damping the linear
+    parameters makes long.
+    """
+    short, longer = (replace(stage, max_steps=steps) for steps in (8, 24))
+    last = VariableProjection(max_steps=500)
+    return Keep(4, share=share), short, Keep(4, share=0.4), longer, Keep(3), last
 
 
 PIPELINES: dict[str, Pipeline] = {
@@ -32,8 +37,8 @@ PIPELINES: dict[str, Pipeline] = {
         LBFGS(),
         VariableProjection(max_steps=500),
     ),
-    "varpro": _race(VariableProjection()),
-    "lm": _race(LevenbergMarquardt()),
+    "varpro": _race(VariableProjection(), share=1 / 32),
+    "lm": _race(LevenbergMarquardt(), share=1 / 16),
 }
 AUTO = "auto"
 

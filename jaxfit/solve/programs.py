@@ -17,6 +17,7 @@ from ..laws import Law
 from ..losses import Loss
 from ..problem import Array, Problem, natural, objective, search
 from . import starts as starting
+from .blocks import platform
 from .certificate import Derivatives, differentiate
 from .gauss_newton import linearise, slopes
 from .run import State, at_end, run
@@ -28,7 +29,7 @@ POINTS = {"cpu": 2**13, "gpu": 2**22, "tpu": 2**22}
 
 def points_in_block() -> int:
     """How many points make a block on this device."""
-    return POINTS.get(jax.default_backend(), POINTS["cpu"])
+    return POINTS.get(platform(), POINTS["cpu"])
 
 
 # The older of XLA's two ways to write loops for a processor: as fast, in half the time.

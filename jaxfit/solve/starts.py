@@ -5,14 +5,17 @@ import numpy as np
 
 from ..problem import Objective, natural
 from . import gauss_newton, least_squares
-from .variable_projection import natural_box, with_linear
+from .variable_projection import natural_box, project, with_linear
+
+# Weighted least squares that follow the first, for losses that are not squared.
+PASSES = 3
 
 
 def profiled(f: Objective, cube):
     """The parameters (P,) of a start, from a point of the unit cube (P,).
 
     Uniform in search coordinates over the start ranges; parameters in which the law is affine
-    are then solved by weighted least squares inside their bounds (Golub & Pereyra 1973).
+    are then solved by (reweighted) least squares inside their bounds (Golub & Pereyra 1973).
     """
     low, high = f.problem.start_low, f.problem.start_high
     z = jnp.clip(low + cube * (high - low), f.problem.lower, f.problem.upper)
@@ -20,12 +23,23 @@ def profiled(f: Objective, cube):
     which = np.flatnonzero(f.affine)
     if not len(which):
         return theta
-    solution = _solve_linear(f, theta, which)
-    return with_linear(f, theta, jnp.where(jnp.isfinite(solution), solution, theta[which]))
+    lower, upper = natural_box(f)
+    solution, least = _solve_linear(f, theta, which, lower[which], upper[which])
+    theta = with_linear(f, theta, jnp.where(jnp.isfinite(solution), solution, theta[which]))
+    if f.quadratic:
+        return theta
+    # Outliers pull least squares away from what a robust loss would have.
+    lower = with_linear(f, lower, jnp.where(jnp.isfinite(least), least, lower[which]))
+    return project(f, theta, lower, upper, PASSES)[0]
 
 
-def _solve_linear(f, theta, which):
-    """The parameters `which` (L,) for which residuals, made linear at the target, are least."""
+def _solve_linear(f, theta, which, low, high):
+    """The parameters `which` (L,) for which residuals, made linear at the target, are least.
+
+    low, high: (L,) bounds. Returns them, and the least (L,) that they were allowed to be: a
+    logarithm cannot start at 0, where it has no slope, but at a thousandth of what would make
+    the whole target.
+    """
     target = f.problem.target
     size = jnp.max(jnp.abs(target))
     size = jnp.where(size > 0, size, 1.0)
@@ -36,16 +50,12 @@ def _solve_linear(f, theta, which):
     if f.relative:
         root = root * size / target
     columns, rhs = root * columns, root * ((target - base) / size)
-    low, high = (end[which] for end in natural_box(f))
-    lower, upper = low / size, high / size
-    # A logarithm cannot start at 0: a thousandth of what would make the whole target.
     reach = least_squares.norms(columns)
     reach = jnp.where(reach > 0, reach, 1.0)
-    least = 1e-3 * jnp.sqrt(jnp.sum(rhs * rhs)) / reach
-    lower = jnp.where(f.log[which], jnp.minimum(jnp.maximum(lower, least), upper), lower)
-    unit_columns = columns / reach[:, None]
-    lower, upper = lower * reach, upper * reach
+    least = 1e-3 * jnp.sqrt(jnp.sum(rhs * rhs)) / reach * size
+    low = jnp.where(f.log[which], jnp.minimum(jnp.maximum(low, least), high), low)
+    unit_columns, lower, upper = columns / reach[:, None], low / size * reach, high / size * reach
     solution = least_squares.solve_in_box(unit_columns, rhs, lower, upper)
     # Exactly on a bound, or a search would take it for free.
     inside = jnp.where(solution >= upper, high, size * solution / reach)
-    return jnp.where((solution <= lower) & ~f.log[which], low, inside)
+    return jnp.where(solution <= lower, low, inside), low

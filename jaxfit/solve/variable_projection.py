@@ -12,7 +12,7 @@ import numpy as np
 from ..problem import natural, search
 from . import gauss_newton
 from .levenberg_marquardt import finished, judged, nothing, propose
-from .run import begin, inward
+from .run import begin
 from .settings import check_settings
 
 # Only what keeps a singular block of linear parameters from moving without end.
@@ -97,8 +97,10 @@ def project(f, theta, lower, upper, passes):
         r, slope = jax.jvp(f.compare, (pred,), (jnp.ones_like(pred),))
         pull, curvature = gauss_newton.weights_of(f.rho, r, 1.0)
         rows = f.problem.weights * pull
-        free = inward(jnp.sum(columns * (rows * slope), axis=1), linear, low, high) != 0
-        move = gauss_newton.rough_step(columns * slope, rows, f.problem.weights * curvature, free)
+        curvature = f.problem.weights * curvature
+        move = gauss_newton.rough_step(
+            columns * slope, rows, curvature, low - linear, high - linear
+        )
         moved = jnp.clip(linear + move, low, high)
         there = pred + jnp.sum((moved - linear)[:, None] * columns, axis=0)
         found = objective(there)
