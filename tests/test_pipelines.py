@@ -5,6 +5,7 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
+import small_fits
 from numpy.testing import assert_allclose
 from problems import TRUTHS, simulate
 
@@ -75,6 +76,18 @@ def test_evaluations_are_counted_stage_by_stage(table):
     assert (last >= 2).all()
     assert (last < 2 * 40).all()
     assert fit.to_dict()["evaluations"] == fit.evaluations.sum(axis=1).tolist()
+
+
+@pytest.mark.parametrize("stage", [jaxfit.LevenbergMarquardt, jaxfit.VariableProjection])
+def test_a_law_that_fits_badly_is_finished_in_few_steps(stage):
+    """With residuals this large Gauss-Newton alone oscillates: 60 steps leave it unconverged."""
+    stages = (jaxfit.Keep(8), stage(max_steps=60))
+    fit = small_fits.fit(
+        small_fits.runs(), small_fits.power, bounds={"a": (1e-6, 1 / 3)}, pipeline=stages
+    )
+    assert fit.status.tolist() == ["at_bound"] * 3
+    assert (fit.offset < 1e-7).all()
+    assert (fit.evaluations[:, 2] < 8 * 30).all()
 
 
 def test_racing_costs_a_fraction_of_running_all(table):

@@ -10,8 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..problem import natural, search
-from . import gauss_newton
-from .levenberg_marquardt import finished, judged, nothing, propose
+from . import damped, gauss_newton
 from .run import begin
 from .settings import check_settings
 
@@ -36,17 +35,17 @@ class VariableProjection:
         check_settings(self)
 
     def init(self, f, z):
-        return begin(z, nothing(f, z))
+        return begin(z, damped.nothing(f, z))
 
     def step(self, f, s):
         lower, upper = natural_box(f)
         theta, value = project(f, natural(f.log, s.trial), lower, upper, self.passes)
         r, columns = gauss_newton.linearise(lambda x: f.compare(f.predict(x)), theta)
-        better, memory = judged(f, s, value, r, columns)
+        better, memory = damped.judged(f, s, value, r, columns)
         z = jnp.where(better, search(f.log, theta), s.z)
         theta = jnp.where(better, theta, natural(f.log, s.z))
         damping = jnp.where(f.affine, LEAST_DAMPING, memory.damping)
-        trial, memory = propose(f, memory, theta, lower, upper, damping)
+        trial, memory = damped.propose(f, memory, theta, lower, upper, damping)
         # The linear parameters will be solved for, wherever the step puts them.
         memory = memory._replace(move=jnp.where(f.affine, 0.0, memory.move))
         return s._replace(
@@ -58,7 +57,7 @@ class VariableProjection:
         )
 
     def done(self, s):
-        return finished(s, self.ftol)
+        return damped.finished(s, self.ftol)
 
 
 def natural_box(f):
