@@ -20,6 +20,7 @@ from .losses import Loss
 from .prepare import Task, prepare
 from .problem import Problem, objective
 from .result import Fit
+from .solve.gauss_newton import value_and_gradient
 from .solve.pipeline import concluded, screened
 
 # What SciPy is told where the objective is not finite, for NaN would end its search: far above
@@ -73,7 +74,8 @@ def fit(
 
 @partial(jax.jit, static_argnames=("law", "loss"))
 def _value_and_gradient(law, loss, problem, z):
-    return jax.value_and_grad(objective(law, loss, problem).value)(z)
+    f = objective(law, loss, problem)
+    return value_and_gradient(f, z, f.residual)
 
 
 def _minimize_all(task: Task, problems: Problem, starts, screening):

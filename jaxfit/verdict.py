@@ -97,14 +97,14 @@ def judge(
         lost = num_starts - int(screening.differentiable[g])
         text = f"{lost} of {num_starts} starts dropped: objective or gradient not finite there."
         out.notes.setdefault(g, []).insert(0, Note("starts_dropped", text, groups[g]))
+    if fitted.any():
+        _words(law, box, data, solution, out, fitted, holds, dead, unseen)
     for g in _where(fitted & (solution.agreeing == 1) & (solution.finished > 1)):
         text = (
             f"Only 1 of {solution.finished[g]} finished starts ended here; with more starts a "
             "better optimum may be found."
         )
         out.say(g, "lone_start", text, groups[g])
-    if fitted.any():
-        _words(law, box, data, solution, out, fitted, holds, dead, unseen)
     return out
 
 
@@ -131,8 +131,7 @@ def _words_for_blind(out, blind, flat, names, groups) -> None:
             g,
             "non_finite",
             "The law is finite, but its gradient is not, at every start: a sqrt, log or division "
-            "has an infinite slope in some row, perhaps in the branch that a jnp.where does not "
-            "take. Guard its argument with a second jnp.where inside.",
+            "has an infinite slope in some row. Guard its argument, for instance with jnp.where.",
             groups[g],
         )
     for g in _where(flat):

@@ -87,6 +87,7 @@ def test_chinchilla_reports_the_objective_at_its_constants(small_chinchilla):
 def test_chinchilla_gives_every_route_its_starts(small_chinchilla):
     counts = {row["route"]: row["finished"] for row in small_chinchilla["routes"]}
     assert counts == {
+        "jaxfit, auto, 8 starts (races)": 3,
         "jaxfit, default (prunes)": 4,
         "jaxfit, 8 profiled, none pruned": 8,
         "SciPy, 6 of the grid, numeric gradient": 6,

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import optax
 
 from ..problem import Array
+from .gauss_newton import value_and_gradient
 from .run import begin, choose, inward, natural_steps
 from .settings import check_settings
 
@@ -42,7 +42,7 @@ class Adam:
         return begin(z, _Memory(jnp.ones((), bool), natural_steps(f, z), moments))
 
     def step(self, f, s):
-        value, gradient = jax.value_and_grad(f.value)(s.trial)
+        value, gradient = value_and_gradient(f, s.trial, f.residual)
         natural = s.memory.natural
         downhill = natural * inward(gradient, s.trial, f.problem.lower, f.problem.upper)
         update, moments = optax.scale_by_adam().update(downhill, s.memory.moments)

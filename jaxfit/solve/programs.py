@@ -19,7 +19,7 @@ from ..problem import Array, Problem, natural, objective, search
 from . import starts as starting
 from .blocks import platform
 from .certificate import Derivatives, differentiate
-from .gauss_newton import linearise, slopes
+from .gauss_newton import value_and_gradient
 from .run import State, at_end, run
 
 # Points of all lanes in one block. The processor's second cache holds a few arrays of the first;
@@ -150,10 +150,7 @@ def _screened(law, loss, problems, theta):
         f = objective(law, loss, problem)
 
         def look(theta):
-            r, columns = linearise(lambda x: f.compare(f.predict(x)), theta)
-            slope, _ = slopes(f.rho, r)
-            gradient = jnp.sum(columns * (problem.weights * slope), axis=1)
-            return jnp.sum(problem.weights * f.rho(r)), gradient
+            return value_and_gradient(f, theta, lambda x: f.compare(f.predict(x)))
 
         value, gradient = jax.vmap(look)(theta)
         usable = jnp.isfinite(value)

@@ -7,10 +7,10 @@ step costs one value and gradient whatever the other lanes do.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 
 from ..problem import Array
+from .gauss_newton import value_and_gradient
 from .run import State, begin, choose, inward, natural_steps
 
 
@@ -41,7 +41,7 @@ def init(f, z, curvature: Curvature) -> State:
 
 def step(f, s: State, curvature: Curvature) -> State:
     """Evaluate the trial; go on from it with a new direction, or try a shorter step."""
-    value, gradient = jax.value_and_grad(f.value)(s.trial)
+    value, gradient = value_and_gradient(f, s.trial, f.residual)
     promised = jnp.sum(s.memory.gradient * (s.trial - s.z))
     finite = jnp.isfinite(value) & jnp.all(jnp.isfinite(gradient))
     accept = finite & (value <= s.value + 1e-4 * promised)
