@@ -12,7 +12,7 @@ from . import report
 
 MAX_COLD, MAX_FILLED = 1.5, 0.6
 QUICK = {"repeats": 1}
-PIPELINES = ("lm", "varpro", "adam-lbfgs")
+PIPELINES = ("varpro", "lm", "adam-lbfgs")
 NOTES = (
     "A law of five parameters, written in the process that fits it: 100 runs, 256 starts, MSE. "
     "Each time is that of the call, in a process of its own, after JAX and jaxfit are imported; "

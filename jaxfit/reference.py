@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from scipy import optimize
 
@@ -87,7 +88,7 @@ def _minimize_all(task: Task, problems: Problem, starts, screening):
     counts = np.zeros((len(starts), 2), int)
     counts[:, 0] = starts.shape[1]
     for g, i in zip(*np.nonzero(np.isfinite(screening)), strict=True):
-        problem = jax.tree.map(lambda column, g=g: column[g], problems)
+        problem = jax.tree.map(lambda column, g=g: jnp.asarray(column[g]), problems)
         scale = screening[g][np.isfinite(screening[g])].min()
         ends[g, i], values[g, i], taken = _minimize(task, problem, starts[g, i], scale)
         counts[g, 1] += taken
