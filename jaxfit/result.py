@@ -14,7 +14,7 @@ from .data import Dataset, match_groups
 from .laws import Law
 from .losses import Loss
 from .status import Note
-from .tables import read
+from .tables import nearest, read
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +114,13 @@ class Fit:
             group = match_groups(table, by, self.groups)
             return predict.at_rows(self.law, self.params, columns, group)
         count = len(self.groups)
+        others = [name for name in table.columns if name not in self.data.columns.values()]
+        for name in by:
+            if "did you mean" in nearest(name, others):
+                raise ValueError(
+                    f"The points have no column `{name}`{nearest(name, others)} Without it every "
+                    "group is asked at every point; then leave such a column out."
+                )
         group = np.repeat(np.arange(count), table.num_rows)
         tiled = [np.tile(column, count) for column in columns]
         every = predict.at_rows(self.law, self.params, tiled, group)

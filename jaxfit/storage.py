@@ -19,7 +19,7 @@ from .status import Note
 if TYPE_CHECKING:
     from .result import Fit
 
-FORMAT = 1
+FORMAT = 2
 _PER_GROUP = (
     "loss",
     "starts_usable",
@@ -61,7 +61,10 @@ def load(path: str | os.PathLike, law: Law | None) -> dict[str, Any]:
         raise ValueError(f"There is no file {path}.") from None
     except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
         raise ValueError(f"{path} is no saved fit, or is damaged: {error}.") from error
-    if version != FORMAT:
+    if version == 1:  # evaluations were not counted then
+        stages = 1 + len(manifest["settings"]["pipeline"])
+        arrays["evaluations"] = np.zeros((len(manifest["groups"]), stages), int)
+    elif version != FORMAT:
         raise ValueError(
             f"{path} has format {version}, and this jaxfit reads {FORMAT}; use a newer jaxfit."
         )

@@ -172,3 +172,25 @@ def test_several_key_columns_make_tuples(table, tmp_path):
     )
     with pytest.raises(ValueError, match="no column `size`"):
         back.predict({"x": [1e8], "group": ["g1"]})
+
+
+def test_a_fit_of_the_first_format_is_read_without_its_evaluations(fit, tmp_path):
+    path, old = fit.save(tmp_path / "fit.jaxfit"), tmp_path / "old.jaxfit"
+    with zipfile.ZipFile(path) as archive, np.load(archive.open("arrays.npz")) as stored:
+        manifest = {**json.loads(archive.read("manifest.json")), "format": 1}
+        arrays = {name: stored[name] for name in stored if name != "evaluations"}
+    np.savez(tmp_path / "arrays.npz", allow_pickle=False, **arrays)
+    with zipfile.ZipFile(old, "w") as archive:
+        archive.writestr("manifest.json", json.dumps(manifest))
+        archive.write(tmp_path / "arrays.npz", "arrays.npz")
+    again = jaxfit.load(old)
+    assert np.array_equal(again.params["gamma"], fit.params["gamma"], equal_nan=True)
+    assert again.evaluations.shape == fit.evaluations.shape
+    assert not again.evaluations.any()
+    assert "Evaluations of the law: none" in again.summary()
+
+
+def test_a_group_column_that_is_misspelt_is_not_every_group(fit):
+    with pytest.raises(ValueError, match="The points have no column `group`; did you mean `grup`"):
+        fit.predict({"grup": ["g0", "g1"], "x": [1e7, 1e8]})
+    assert fit.predict({"note": ["a", "b"], "x": [1e7, 1e8]}).shape == (3, 2)
