@@ -32,18 +32,13 @@ def why_not_finite(task: Task, groups: np.ndarray) -> dict[int, str]:
     if not len(groups):
         return {}
     law, data = task.law, task.data
-    _, problems = next(task.batches())
-    first = jax.tree.map(lambda column: column[:1], problems)
-    log = np.array([support.log for _, support in law.supports])
-    with jax.enable_x64(True):
-        drawn = np.asarray(natural(log, task.starts(first)[0][:TRIED]))
-    theta = {name: drawn[:, j] for j, name in enumerate(law.parameters)}
+    starts = _starts_of(task, groups)
     what = "The logarithm of the law" if task.loss.log else "The law"
     ranges = ", ".join(f"{name} {support}" for name, support in law.supports)
     rows = data.rows()
     said = {}
     for g in groups:
-        bad = _rows_never_finite(task, rows[g], theta)
+        bad = _rows_never_finite(task, rows[g], starts[g])
         if len(bad):
             cells = ", ".join(
                 f"column {data.columns[name]}, value {values[bad[0]]:g}"
@@ -57,6 +52,20 @@ def why_not_finite(task: Task, groups: np.ndarray) -> dict[int, str]:
         else:
             said[g] = f"{what} is not finite at any start; narrow its start ranges: {ranges}."
     return said
+
+
+def _starts_of(task: Task, groups: np.ndarray) -> dict[int, dict[str, np.ndarray]]:
+    """The first starts of each of `groups`, by parameter (S,)."""
+    log = np.array([support.log for _, support in task.law.supports])
+    out = {}
+    for chosen, problems in task.batches():
+        for i in np.flatnonzero(np.isin(chosen, groups)):
+            own = jax.tree.map(lambda column, i=i: column[i : i + 1], problems)
+            with jax.enable_x64(True):
+                theta = np.asarray(natural(log, task.starts(own)[0][:TRIED]))
+            named = {name: theta[:, j] for j, name in enumerate(task.law.parameters)}
+            out[int(chosen[i])] = named
+    return out
 
 
 def _rows_never_finite(task: Task, rows: np.ndarray, theta: Mapping[str, np.ndarray]) -> np.ndarray:

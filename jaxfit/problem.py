@@ -34,7 +34,7 @@ class Problem(NamedTuple):
 class Objective(NamedTuple):
     """What a stage may ask about one group; z is one point (P,), theta its parameters (P,)."""
 
-    value: Callable  # z -> () weighted mean of rho, in unit ** degree
+    value: Callable  # z -> () weighted mean of rho, in unit ** degree; for values alone
     residual: Callable  # z -> (n,) residuals in `unit`
     rho: Callable  # residuals (n,) -> (n,)
     predict: Callable  # theta -> (n,) predictions

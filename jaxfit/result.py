@@ -37,7 +37,9 @@ class Fit:
     at_bound: Mapping[str, np.ndarray]  # each (G,): -1 at the lower bound, 1 at the upper, else 0
     condition: np.ndarray  # (G,) condition number of the column-scaled Jacobian
     offset: np.ndarray  # (G,) relative offset; converged below 1e-5
-    evaluations: np.ndarray  # (G, 1 + stages) evaluations of the law: screening, then each stage
+    # (G, 1 + stages) points at which the law was evaluated: by the screening (one a start; drawing
+    # starts of a law with linear parameters took another), then by each stage.
+    evaluations: np.ndarray
     fitted: np.ndarray  # (m,) predictions on the rows of `data`
     notes: tuple[Note, ...]
     settings: Mapping[str, Any]  # starts, seed, pipeline, versions: how to get it again

@@ -1,5 +1,6 @@
 """Laws that cannot be fitted as they are: plain words with law and line, or a status."""
 
+import gc
 import math
 import random
 from functools import partial
@@ -638,3 +639,20 @@ def test_laws_without_a_line_of_their_own_are_named_all_the_same():
     raises(TypeError, "Law `made`: it calls NumPy; use jax.numpy", one_family(), law_of(Callable()))
     message = "Law `partial`: it calls NumPy; use jax.numpy"
     raises(TypeError, message, one_family(), law_of(partial(numpy_exp)))
+
+
+def test_a_law_declared_anew_around_a_changed_constant_is_not_answered_with_old_programs():
+    """Linear parameters found by jaxfit make a law of its own, which must not outlive the guard."""
+    constants = {"k": 1}
+
+    def function(x, *, a, b):
+        return a + b * x ** constants["k"]
+
+    def declared():
+        return jaxfit.law(a=jaxfit.Real((-5.0, 5.0)), b=jaxfit.Real((-5.0, 5.0)))(function)
+
+    fit(runs(), declared())
+    gc.collect()
+    constants["k"] = 2
+    with pytest.raises(ValueError, match="computes something else than when it was first used"):
+        fit(runs(), declared())

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from itertools import combinations
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 import jax
 import jax.numpy as jnp
@@ -38,7 +37,7 @@ _CALLS = ("jit", "pjit", "closed_call", "core_call", "remat", "custom_jvp_call",
 
 
 # What was found for each law; a trace takes milliseconds, as long as many a fit.
-_FOUND: WeakKeyDictionary[Law, tuple[str, ...]] = WeakKeyDictionary()
+_FOUND: dict[Law, tuple[str, ...]] = {}
 
 
 def linear_parameters(law: Law) -> tuple[str, ...]:

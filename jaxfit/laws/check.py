@@ -9,7 +9,6 @@ import re
 import traceback
 from collections.abc import Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import jax
 import jax.numpy as jnp
@@ -17,9 +16,10 @@ import numpy as np
 
 from .law import Law
 
-# What each law computed when it was first checked. JAX keeps compiled programs by law, so one
-# that computes something else by now would still be answered with them.
-_PROGRAMS: WeakKeyDictionary[Law, Any] = WeakKeyDictionary()
+# What each law computed when it was first checked. JAX keeps compiled programs by law, and for as
+# long as the process lives, so one that computes something else by now would still be answered
+# with them; these are kept as long.
+_PROGRAMS: dict[Law, Any] = {}
 
 
 def check(law: Law, n: int) -> None:

@@ -94,7 +94,7 @@ def _replay(closed: ClosedJaxpr, arguments, data: set[Var]) -> list[Any]:
 
 
 def _power(x, y):
-    """x ** y by the logarithm of |x|; as IEEE 754 has it for x of 0 and below too."""
+    """x ** y by the logarithm of |x|, for finite x, of 0 and below too, and finite y."""
     size = jnp.exp(y * jnp.log(jnp.where(x == 0, 1.0, jnp.abs(x))))
     at_zero = jnp.where(y > 0, 0.0, jnp.where(y == 0, 1.0, jnp.inf))
     whole, odd = y == jnp.floor(y), jnp.mod(y, 2.0) == 1.0

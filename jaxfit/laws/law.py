@@ -16,7 +16,7 @@ class Law:
     parameters, and returns predictions (n,) by plain `jnp` arithmetic.
 
     `linear` names parameters in which the law is affine given the others; the engine solves
-    them by least squares at every start instead of drawing them. With None it finds them itself.
+    them by least squares at every start that it draws. With None it finds them itself.
     """
 
     func: Callable[..., Any]

@@ -19,6 +19,7 @@ class _Model(NamedTuple):
     gradient: Array  # (P,) there
     inverse: Array  # (P, P) of the Hessian
     count: Array  # () points seen
+    pairs: Array  # () pairs of them that went into the matrix
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class BFGS:
 
 
 def _init(x):
-    return _Model(x, jnp.zeros_like(x), jnp.eye(len(x), dtype=x.dtype), jnp.zeros((), int))
+    return _Model(x, jnp.zeros_like(x), jnp.eye(len(x), dtype=x.dtype), *jnp.zeros(2, int))
 
 
 def _update(model, x, gradient):
@@ -57,7 +58,7 @@ def _update(model, x, gradient):
     rate = 1.0 / jnp.where(curved, inner, 1.0)
     # The first pair knows the scale of the Hessian; the identity does not.
     length = jnp.sum(change * change)
-    scale = jnp.where(model.count == 1, inner / jnp.where(length > 0, length, 1.0), 1.0)
+    scale = jnp.where(model.pairs == 0, inner / jnp.where(length > 0, length, 1.0), 1.0)
     old = scale * model.inverse
     left = jnp.eye(len(x), dtype=x.dtype) - rate * step[:, None] * change
     new = left @ old @ left.T + rate * step[:, None] * step
@@ -66,7 +67,7 @@ def _update(model, x, gradient):
     norm = jnp.sqrt(jnp.sum(gradient**2))
     start = gradient / jnp.maximum(norm, 1.0)
     ahead = jnp.where(model.count == 0, start, inverse @ gradient)
-    return ahead, _Model(x, gradient, inverse, model.count + 1)
+    return ahead, _Model(x, gradient, inverse, model.count + 1, model.pairs + curved)
 
 
 _CURVATURE = quasi_newton.Curvature(_init, _update)

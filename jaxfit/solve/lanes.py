@@ -33,6 +33,7 @@ def advanced(law: Law, loss: Loss, stage: Moving, problems: Problem, z, value):
     stays where it was.
     """
     count, n = value.shape[1], problems.target.shape[1]
+    lower, upper = problems.lower, problems.upper
     problems = jax.tree.map(partial(_cast, precision=precision_of(stage)), problems)
     lane, size = np.flatnonzero(np.isfinite(value)), lanes_in_block(n)
     starts = z.reshape(-1, z.shape[-1])
@@ -48,6 +49,8 @@ def advanced(law: Law, loss: Loss, stage: Moving, problems: Problem, z, value):
         waves, in_threads(to_the_end, waves), strict=True
     ):
         found = np.isfinite(objectives)
+        # The box of another precision may be a rounding wider.
+        end = np.clip(end, lower[chosen // count], upper[chosen // count])
         ends[chosen[found]], values[chosen[found]] = end[found], objectives[found]
         steps[chosen] = taken_steps
     steps = steps.reshape(value.shape).sum(axis=1)

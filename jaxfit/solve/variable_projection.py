@@ -24,7 +24,8 @@ class VariableProjection:
 
     At every trial the linear parameters, held inside their bounds, are solved for again:
     once for squared residuals, else `passes` times, for the weights follow the residuals.
-    Without linear parameters it is `LevenbergMarquardt`.
+    Without linear parameters it is Levenberg-Marquardt in the parameters themselves, not in the
+    logarithms of positive ones.
     """
 
     passes: int = 2
