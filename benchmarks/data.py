@@ -22,7 +22,7 @@ def find(name: str) -> Path:
     if not folder:
         raise DataMissing(
             f"{VARIABLE} is not set. Point it at the folder that holds epoch_chinchilla.csv, "
-            "epoch_chinchilla_facts.json and sldbench/sft_scaling_law.csv."
+            "epoch_chinchilla_facts.json and sldbench/."
         )
     path = Path(folder) / name
     if not path.is_file():
@@ -44,11 +44,7 @@ def chinchilla_facts() -> dict[str, Any]:
 
 def sft_runs(groups: int | None = None) -> dict[str, np.ndarray]:
     """Columns group, sft_data_size and sft_loss of the first `groups` groups (all by default)."""
-    table = jaxfit.read(find("sldbench/sft_scaling_law.csv"))
-    keys = np.array(table.keys(("group",)))
-    used = np.isin(keys, list(dict.fromkeys(keys))[:groups])
-    columns = {name: table.numbers(name)[0][used] for name in ("sft_data_size", "sft_loss")}
-    return {"group": keys[used], **columns}
+    return _grouped("sft_scaling_law", ("sft_data_size", "sft_loss"), groups)
 
 
 def u_shape_runs(groups: int | None = None) -> dict[str, np.ndarray]:

@@ -20,6 +20,13 @@ from .data import DataMissing
 
 RESULTS = Path(__file__).parent / "results"
 Columns = Sequence[tuple[str, str, str]]  # header, key of a route, format
+# The columns of `Timing.columns`, which every table of routes has.
+TIMES = (
+    ("cold s", "cold_s", ".3g"),
+    ("warm s", "warm_s", ".3g"),
+    ("compile s", "compile_s", ".3g"),
+    ("CPU s", "cpu_s", ".3g"),
+)
 
 
 def command(

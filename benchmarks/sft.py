@@ -25,17 +25,14 @@ NOTES = (
     "least that any route with the same bounds found.",
     "at best: share of the finished starts within 0.01 % of the best MSE in the same bounds, "
     "averaged over groups; compare it between routes that finish all their starts.",
-    "x jaxfit: warm wall time over that of jaxfit, auto. jaxfit.reference takes a minute and "
+    "x jaxfit: warm wall time over that of jaxfit, auto. jaxfit.reference takes minutes and "
     "runs once, so it has no warm time. CPU s: processor time of all threads in a warm call, of "
     "the cold one where there is no other.",
 )
 COLUMNS = (
     ("route", "route", ""),
     ("bounds", "bounds", ""),
-    ("cold s", "cold_s", ".3g"),
-    ("warm s", "warm_s", ".3g"),
-    ("compile s", "compile_s", ".3g"),
-    ("CPU s", "cpu_s", ".3g"),
+    *report.TIMES,
     ("starts", "starts", "d"),
     ("finished", "finished", ".0f"),
     ("at best", "share", ".1%"),

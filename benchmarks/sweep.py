@@ -26,10 +26,7 @@ NOTES = (
 )
 COLUMNS = (
     ("route", "route", ""),
-    ("cold s", "cold_s", ".3g"),
-    ("warm s", "warm_s", ".3g"),
-    ("compile s", "compile_s", ".3g"),
-    ("CPU s", "cpu_s", ".3g"),
+    *report.TIMES,
     ("groups/s", "rate", ".0f"),
     ("starts", "starts", "d"),
     ("evaluations", "evaluations", ".1f"),

@@ -33,10 +33,7 @@ NOTES = (
 COLUMNS = (
     ("route", "route", ""),
     ("bounds", "bounds", ""),
-    ("cold s", "cold_s", ".3g"),
-    ("warm s", "warm_s", ".3g"),
-    ("compile s", "compile_s", ".3g"),
-    ("CPU s", "cpu_s", ".3g"),
+    *report.TIMES,
     ("starts", "starts", "d"),
     ("finished", "finished", ".0f"),
     ("at best", "share", ".1%"),

@@ -32,7 +32,9 @@ class Answers:
         """Answers of a task before any search with so many stages."""
         count, width = len(task.data.groups), len(task.law.parameters)
         nothing = unsolved(count, width, stages)
-        return cls(nothing, np.zeros(count, bool), np.ones(count), np.zeros(count), nothing.z + 1)
+        return cls(
+            nothing, np.zeros(count, bool), np.ones(count), np.zeros(count), np.ones_like(nothing.z)
+        )
 
     def record(self, groups: np.ndarray, problems: Problem, solution: Solution) -> None:
         """Keep the solutions of `groups` (g,), the groups of a batch of NumPy arrays."""

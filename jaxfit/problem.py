@@ -34,7 +34,8 @@ class Problem(NamedTuple):
 class Objective(NamedTuple):
     """What a stage may ask about one group; z is one point (P,), theta its parameters (P,)."""
 
-    value: Callable  # z -> () weighted mean of rho, in unit ** degree; for values alone
+    value: Callable  # z -> () objective, in unit ** degree; for values alone
+    mean: Callable  # residuals (n,) -> () weighted mean of rho, which is the objective
     residual: Callable  # z -> (n,) residuals in `unit`
     rho: Callable  # residuals (n,) -> (n,)
     predict: Callable  # theta -> (n,) predictions
@@ -79,9 +80,22 @@ def objective(law: Law, loss: Loss, problem: Problem) -> Objective:
     def rho(r):
         return loss.rho(r, problem.unit)
 
+    def mean(r):
+        return jnp.sum(problem.weights * rho(r))
+
     def value(z):
-        return jnp.sum(problem.weights * rho(residual(z)))
+        return mean(residual(z))
 
     return Objective(
-        value, residual, rho, predict, compare, problem, log, affine, loss.log, loss == MSE()
+        value=value,
+        mean=mean,
+        residual=residual,
+        rho=rho,
+        predict=predict,
+        compare=compare,
+        problem=problem,
+        log=log,
+        affine=affine,
+        relative=loss.log,
+        quadratic=loss == MSE(),
     )

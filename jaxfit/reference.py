@@ -21,6 +21,7 @@ from .losses import Loss
 from .prepare import Task, prepare
 from .problem import Problem, objective
 from .result import Fit
+from .solve.blocks import taken
 from .solve.gauss_newton import value_and_gradient
 from .solve.pipeline import concluded, screened
 
@@ -87,11 +88,12 @@ def _minimize_all(task: Task, problems: Problem, starts, screening):
     ends, values = np.array(starts), np.full(starts.shape[:2], np.inf)
     counts = np.zeros((len(starts), 2), int)
     counts[:, 0] = starts.shape[1]
-    for g, i in zip(*np.nonzero(np.isfinite(screening)), strict=True):
-        problem = jax.tree.map(lambda column, g=g: jnp.asarray(column[g]), problems)
-        scale = screening[g][np.isfinite(screening[g])].min()
-        ends[g, i], values[g, i], taken = _minimize(task, problem, starts[g, i], scale)
-        counts[g, 1] += taken
+    for g, usable in enumerate(np.isfinite(screening)):
+        problem = jax.tree.map(jnp.asarray, taken(problems, g))
+        scale = screening[g].min()
+        for i in np.flatnonzero(usable):
+            ends[g, i], values[g, i], evaluated = _minimize(task, problem, starts[g, i], scale)
+            counts[g, 1] += evaluated
     return ends, values, counts
 
 

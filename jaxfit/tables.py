@@ -123,9 +123,10 @@ class Table:
         return list(places), np.array(codes, int)
 
     def _key_column(self, name):
-        if self.column(name).dtype.kind in PLAIN:
-            return self.column(name).tolist()
-        cells = self.column(name).tolist()
+        column = self.column(name)
+        cells = column.tolist()
+        if column.dtype.kind in PLAIN:
+            return cells
         kinds: dict[str, str] = {}
         for i, cell in enumerate(cells):
             if _is_missing(cell):

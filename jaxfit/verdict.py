@@ -92,11 +92,11 @@ def judge(
         "unidentifiable": dead.any(axis=1) | ~(out.condition < MAX_CONDITION),
         "not_converged": ~((solution.value <= floor) | settled),
     }
-    _words_for_blind(out, blind, flat, names, groups)
     for g in _where(searched & ~blind & (screening.differentiable < num_starts)):
         lost = num_starts - int(screening.differentiable[g])
         text = f"{lost} of {num_starts} starts dropped: objective or gradient not finite there."
-        out.notes.setdefault(g, []).insert(0, Note("starts_dropped", text, groups[g]))
+        out.say(g, "starts_dropped", text, groups[g])
+    _words_for_blind(out, blind, flat, names, groups)
     if fitted.any():
         _words(law, box, data, solution, out, fitted, holds, dead, unseen)
     for g in _where(fitted & (solution.agreeing == 1) & (solution.finished > 1)):

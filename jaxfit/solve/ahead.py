@@ -35,13 +35,11 @@ def _idle_calls(law, loss, pipeline, n, count, cube) -> Iterator[Callable[[], ob
     else:
         points = np.zeros((side, at_once, width))
         yield partial(programs.screen, law, loss, idle_problems(law, n, side), points)
-    size, seen = lanes_in_block(n), set()
-    for stage in pipeline:
-        if not isinstance(stage, Keep) and shared(stage) not in seen:
-            seen.add(shared(stage))
-            blank = blank_states(law, loss, stage, n, size)
-            problems = idle_problems(law, n, size, precision_of(stage))
-            yield partial(programs.advance, law, loss, shared(stage), problems, blank, True, 0, 0)
+    size = lanes_in_block(n)
+    for stage in dict.fromkeys(shared(each) for each in pipeline if not isinstance(each, Keep)):
+        blank = blank_states(law, loss, stage, n, size)
+        problems = idle_problems(law, n, size, precision_of(stage))
+        yield partial(programs.advance, law, loss, stage, problems, blank, True, 0, 0)
     size = groups_in_block(n)
     points = np.zeros((size, width))
     yield partial(programs.derive, law, loss, idle_problems(law, n, size), points)

@@ -21,8 +21,8 @@ def blocks(count: int, size: int) -> list[slice | np.ndarray]:
     return out
 
 
-def taken(tree: Any, index: slice | np.ndarray) -> Any:
-    """The rows `index` of every array of a pytree."""
+def taken(tree: Any, index: int | slice | np.ndarray) -> Any:
+    """The rows `index`, or the one row, of every array of a pytree."""
     return jax.tree.map(lambda column: column[index], tree)
 
 

@@ -59,7 +59,7 @@ def differentiate(f, z) -> Derivatives:
     bent = jax.jacfwd(jax.jacfwd(lambda v: f.residual(z + v / scale)))(jnp.zeros_like(z))
     inner = jnp.sum(columns[:, None] * columns * (f.problem.weights * curvature), axis=-1)
     return Derivatives(
-        value=jnp.sum(f.problem.weights * f.rho(r)),
+        value=f.mean(r),
         gradient=jnp.sum(columns * (f.problem.weights * slope), axis=1),
         hessian=inner + jnp.sum((f.problem.weights * slope)[:, None, None] * bent, axis=0),
         jacobian=(root * columns).T,

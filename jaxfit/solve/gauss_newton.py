@@ -28,7 +28,7 @@ def value_and_gradient(f, x, residual):
     r, columns = linearise(residual, x)
     slope, _ = slopes(f.rho, r)
     gradient = jnp.sum(columns * (f.problem.weights * slope), axis=1)
-    return jnp.sum(f.problem.weights * f.rho(r)), gradient
+    return f.mean(r), gradient
 
 
 def weights_of(rho, r, share):

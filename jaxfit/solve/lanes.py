@@ -60,7 +60,7 @@ def advanced(law: Law, loss: Loss, stage: Moving, problems: Problem, z, value):
 def _to_the_end(law, loss, stage, problems, owner, z, size):
     """Where lanes (M,) of the groups `owner` end: z (M, P), objectives (M,), steps (M,)."""
     program = partial(programs.advance, law, loss, shared(stage))
-    blank = blank_states(law, loss, stage, problems.target.shape[1], size)
+    blank = blank_states(law, loss, shared(stage), problems.target.shape[1], size)
     ends, values, steps = z.copy(), np.full(len(z), np.inf), np.zeros(len(z), int)
     left, pause, states = np.arange(len(z)), FIRST_ROUND, None
     while len(left):

@@ -33,7 +33,7 @@ class LevenbergMarquardt:
 
     def step(self, f, s):
         r, columns = linearise(f.residual, s.trial)
-        value = jnp.sum(f.problem.weights * f.rho(r))
+        value = f.mean(r)
         better, memory = damped.judged(f, s, value, r, columns)
         z, best = choose(better, (s.trial, value), (s.z, s.value))
         damping = jnp.full_like(z, memory.damping)

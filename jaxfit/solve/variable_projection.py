@@ -85,9 +85,6 @@ def project(f, theta, lower, upper, passes):
     which = np.flatnonzero(f.affine)
     low, high = lower[which], upper[which]
 
-    def objective(pred):
-        return jnp.sum(f.problem.weights * f.rho(f.compare(pred)))
-
     pred, columns = gauss_newton.linearise(
         lambda x: f.predict(with_linear(f, theta, x)), theta[which]
     )
@@ -103,7 +100,7 @@ def project(f, theta, lower, upper, passes):
         )
         moved = jnp.clip(linear + move, low, high)
         there = pred + jnp.sum((moved - linear)[:, None] * columns, axis=0)
-        found = objective(there)
+        found = f.mean(f.compare(there))
         helps = found < value
         return (
             jnp.where(helps, moved, linear),
@@ -111,9 +108,9 @@ def project(f, theta, lower, upper, passes):
             jnp.where(helps, found, value),
         )
 
+    value = f.mean(f.compare(pred))
     if not len(which):
-        return theta, objective(pred)
-    value = objective(pred)
+        return theta, value
     start = (theta[which], pred, jnp.where(jnp.isfinite(value), value, jnp.inf))
     if f.quadratic:
         linear, _, value = improve(0, start)
