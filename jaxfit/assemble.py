@@ -10,7 +10,7 @@ import numpy as np
 
 from . import audit, predict
 from .prepare import Task
-from .problem import Problem
+from .problem import Problem, logarithms, natural
 from .result import Fit
 from .solve.pipeline import Solution, unsolved
 from .status import UNFITTED, Note
@@ -129,8 +129,7 @@ def _explain_non_finite(task: Task, answers: Answers, verdicts: Verdicts) -> Non
 
 def _parameters(task: Task, solution: Solution, at_bound) -> np.ndarray:
     """Parameters (G, P) in their own units; exactly the bound where they are on it."""
-    log = np.array([support.log for _, support in task.law.supports])
-    theta = np.where(log, np.exp(np.where(log, solution.z, 0.0)), solution.z)
+    theta = natural(logarithms(task.law), solution.z)
     theta = np.where((at_bound < 0) & solution.certificate.lower, task.box.lower, theta)
     return np.where((at_bound > 0) & solution.certificate.upper, task.box.upper, theta)
 

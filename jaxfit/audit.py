@@ -1,7 +1,6 @@
 """Audit: what is wrong with a law or its data, where a search alone cannot tell."""
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, cast
 
 import jax
@@ -10,21 +9,15 @@ import numpy as np
 from . import predict
 from .data import Dataset
 from .laws import Law
-from .layout import round_up
 from .losses import Loss
 from .prepare import Task
-from .problem import natural
+from .problem import logarithms, natural
 
 # Predictions may differ by so many times their rounding error before a law is blamed for it: a
 # law may cancel large terms, or compute in single precision inside.
 SLACK = 1e8
 # Starts at which rows are tried for a finite prediction.
 TRIED = 64
-
-
-@partial(jax.jit, static_argnames="loss")
-def _rho(loss, pred, target, unit):
-    return loss.rho(loss.residual(pred, target) / unit, unit)
 
 
 def why_not_finite(task: Task, groups: np.ndarray) -> dict[int, str]:
@@ -56,7 +49,7 @@ def why_not_finite(task: Task, groups: np.ndarray) -> dict[int, str]:
 
 def _starts_of(task: Task, groups: np.ndarray) -> dict[int, dict[str, np.ndarray]]:
     """The first starts of each of `groups`, by parameter (S,)."""
-    log = np.array([support.log for _, support in task.law.supports])
+    log = logarithms(task.law)
     out = {}
     for chosen, problems in task.batches():
         for i in np.flatnonzero(np.isin(chosen, groups)):
@@ -96,14 +89,11 @@ def refuse_mixed_rows(
     `units` (G,) ** degree, NaN for groups without a fit. floors: (G,) of mere rounding errors.
     """
     count, any_loss = len(data.groups), cast(Any, loss)
-    size = round_up(len(alone))  # few shapes, for JAX compiles each operation by shape
-    if not size or not np.isfinite(found).any():
+    if not np.isfinite(found).any():
         return
-    unit, pred, target = (
-        np.resize(column, size) for column in (units[data.group], alone, data.target)
-    )
-    with jax.enable_x64(True):
-        rho = np.asarray(_rho(any_loss, pred, target, unit))[: len(alone)]
+    unit = units[data.group]
+    with np.errstate(all="ignore"):
+        rho = any_loss.rho(any_loss.residual(alone, data.target) / unit, unit)
     peak = np.zeros(count)
     np.maximum.at(peak, data.group, data.weights)
     weights = data.weights / peak[data.group]

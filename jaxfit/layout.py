@@ -34,9 +34,3 @@ class Ragged:
         step = np.arange(n)
         places = self._first[groups][:, None] + np.minimum(step, counts - 1)
         return Block(self._order[places], step < counts)
-
-
-def round_up(count: int) -> int:
-    """The least of 1, 2, 3, 4, 6, 8, 12, 16, 24, ... that holds `count`: few array shapes."""
-    power = 1 << max(count - 1, 0).bit_length()
-    return 3 * power // 4 if power >= 4 and count <= 3 * power // 4 else power

@@ -9,7 +9,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-import jax.numpy as jnp
+from .arrays import functions
 
 
 class _Linear:
@@ -31,11 +31,13 @@ class _Log:
     @staticmethod
     def residual(pred, target):
         """`log(pred) - log(target)`, shapes (n,)."""
-        return jnp.log(pred) - jnp.log(target)
+        log = functions(pred).log
+        return log(pred) - log(target)
 
 
 class _Squared:
     degree = 2
+    squared = True
 
     def rho(self, r, unit: Any = 1.0):
         """Squared residual."""
@@ -44,6 +46,7 @@ class _Squared:
 
 class _Robust:
     degree = 2
+    squared = False
     delta: float
 
     def __post_init__(self):
@@ -55,7 +58,7 @@ class _Huber(_Robust):
     def rho(self, r, unit: Any = 1.0):
         """r^2 / 2 up to delta, then delta (|r| - delta / 2); Huber 1964."""
         delta = self.delta / unit
-        inside = jnp.clip(r, -delta, delta)
+        inside = functions(r).clip(r, -delta, delta)
         return inside * (r - 0.5 * inside)
 
 
@@ -92,7 +95,7 @@ class SoftL1(_Linear, _Robust):
     def rho(self, r, unit: Any = 1.0):
         """r^2 / 2 near 0, delta |r| far out."""
         x = r * (unit / self.delta)
-        return r * r / (jnp.sqrt(1.0 + x * x) + 1.0)
+        return r * r / (functions(r).sqrt(1.0 + x * x) + 1.0)
 
 
 Loss = MSE | LogMSE | Huber | LogHuber | SoftL1

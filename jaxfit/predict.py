@@ -1,18 +1,13 @@
 """Predictions of a law with its own parameters in every group."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 import jax
 import numpy as np
 
 from .laws import Law
-from .layout import round_up
-
-
-@partial(jax.jit, static_argnames="law")
-def _evaluate(law, inputs, params):
-    return jax.vmap(lambda x, theta: law(*x, **theta)[0])(inputs, params)
+from .solve import programs
+from .solve.blocks import blocks, in_threads, whole
 
 
 def at_rows(
@@ -26,10 +21,13 @@ def at_rows(
     params: one (G,) array a parameter. Rows of groups with NaN parameters give NaN. Every row
     is a column of its own, so that no row can see another.
     """
-    size = round_up(len(group))
-    columns = tuple(np.resize(column, size)[:, None] for column in inputs)
-    theta = {name: np.resize(values[group], size) for name, values in params.items()}
+    theta = np.stack([params[name][group] for name in law.parameters], axis=1)
+    columns = np.stack([np.asarray(column, float) for column in inputs])
+
+    def one(index):
+        return programs.predict(law, columns[:, index], theta[index])
+
     with jax.enable_x64(True):
-        pred = np.asarray(_evaluate(law, columns, theta))[: len(group)]
-    known = np.logical_and.reduce([np.isfinite(values) for values in params.values()])
-    return np.where(known[group], pred, np.nan)
+        parts = in_threads(one, blocks(len(group), programs.ROWS))
+        pred = whole(parts, len(group)) if parts else np.empty(0)
+    return np.where(np.isfinite(theta).all(axis=1), pred, np.nan)

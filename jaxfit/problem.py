@@ -1,6 +1,7 @@
 """A problem: law, loss and data of one group, as an objective of search coordinates.
 
-Search coordinates z (P,) are parameters, or logarithms of `Positive` ones, inside a box.
+Search coordinates z (P,) are parameters, or logarithms of `Positive` ones, inside a box. A stage
+may search the parameters themselves instead; then its z are parameters, and so is its box.
 Everything here is pure and is batched over groups and starts by `vmap`.
 """
 
@@ -10,9 +11,10 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from .arrays import functions
 from .laws import Law
 from .laws.evaluate import evaluate
-from .losses import MSE, Loss
+from .losses import Loss
 
 Array = Any  # a JAX array inside the engine, a NumPy array outside
 
@@ -41,30 +43,44 @@ class Objective(NamedTuple):
     predict: Callable  # theta -> (n,) predictions
     compare: Callable  # predictions (n,) -> (n,) residuals in `unit`; 0 on padding
     problem: Problem
-    log: np.ndarray  # (P,) bool: coordinates that are logarithms of parameters
+    log: np.ndarray  # (P,) bool: coordinates z that are logarithms of parameters
     affine: np.ndarray  # (P,) bool: parameters in which predictions are exactly affine
     relative: bool  # residuals are of logarithms
-    quadratic: bool  # in residuals that are affine in predictions
+    squared: bool  # rho is the square
+    quadratic: bool  # the objective is, in predictions
 
 
 def natural(log: np.ndarray, z):
     """Parameters theta at search coordinates z, both (..., P)."""
     if not log.any():
         return z
-    return jnp.where(log, jnp.exp(jnp.where(log, z, 0.0)), z)
+    f = functions(z)
+    return f.where(log, f.exp(f.where(log, z, 0.0)), z)
 
 
 def search(log: np.ndarray, theta):
     """Search coordinates z of parameters theta, both (..., P); log 0 is the least there is."""
     if not log.any():
         return theta
-    least = jnp.finfo(theta.dtype).tiny
-    return jnp.where(log, jnp.log(jnp.where(log, jnp.maximum(theta, least), 1.0)), theta)
+    f, least = functions(theta), np.finfo(theta.dtype).tiny
+    return f.where(log, f.log(f.where(log, f.maximum(theta, least), 1.0)), theta)
 
 
-def objective(law: Law, loss: Loss, problem: Problem) -> Objective:
-    """The objective of one group."""
-    log = np.array([support.log for _, support in law.supports])
+def logarithms(law: Law) -> np.ndarray:
+    """Which search coordinates are logarithms of parameters, (P,) bool."""
+    return np.array([support.log for _, support in law.supports])
+
+
+def natural_box(log: np.ndarray, problem: Problem) -> tuple[Array, Array]:
+    """The bounds (..., P), (..., P) of the parameters themselves; factors stay above 0."""
+    f, least = functions(problem.lower), np.finfo(problem.lower.dtype).tiny
+    lower = f.maximum(natural(log, problem.lower), f.where(log, least, -np.inf))
+    return lower, natural(log, problem.upper)
+
+
+def objective(law: Law, loss: Loss, problem: Problem, *, natural_z: bool = False) -> Objective:
+    """The objective of one group; of the parameters themselves if `natural_z`."""
+    log = logarithms(law) & (not natural_z)
     affine = np.array([name in law.affine for name in law.parameters])
 
     def predict(theta):
@@ -97,5 +113,6 @@ def objective(law: Law, loss: Loss, problem: Problem) -> Objective:
         log=log,
         affine=affine,
         relative=loss.log,
-        quadratic=loss == MSE(),
+        squared=loss.squared,
+        quadratic=loss.squared and not loss.log,
     )

@@ -52,7 +52,7 @@ def test_the_slope_along_an_exponent_is_finite_at_zero():
 def test_no_power_of_the_data_is_left_in_the_program():
     x = (jnp.ones(4),)
     program = jax.make_jaxpr(lambda a, k: evaluate(power, x, [a, k]))(1.0, 0.5)
-    assert "pow" not in str(program).replace("integer_pow", "")
+    assert " pow" not in str(program)
 
 
 def test_a_law_with_code_inside_runs_as_it_is_written():

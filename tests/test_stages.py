@@ -12,7 +12,7 @@ from jaxfit.laws import law
 from jaxfit.problem import Problem, objective
 from jaxfit.solve import least_squares
 from jaxfit.solve.certificate import Certificate, certify, differentiate
-from jaxfit.solve.run import run
+from jaxfit.solve.run import run, stepped
 from jaxfit.supports import Real
 
 FINISHERS = (
@@ -59,11 +59,14 @@ def _float64():
 def drive(stage, f):
     """The whole of a stage, for starts (S, P)."""
 
-    def go(z):
-        state = stage.init(f, z)._replace(max_steps=jnp.asarray(stage.max_steps))
-        return run(stage, f, state, stage.max_steps)
+    def begin(z):
+        return stage.init(f, z)._replace(max_steps=jnp.asarray(stage.max_steps))
 
-    return jax.jit(jax.vmap(go))
+    def go(z):
+        step = jax.vmap(lambda state: stepped(stage, f, state))
+        return run(step, jax.vmap(begin)(z), stage.max_steps)
+
+    return jax.jit(go)
 
 
 def end_of(stage, law, z, **box):

@@ -93,10 +93,20 @@ def _replay(closed: ClosedJaxpr, arguments, data: set[Var]) -> list[Any]:
     return [look(atom) for atom in jaxpr.outvars]
 
 
+@jax.custom_jvp
 def _power(x, y):
     """x ** y by the logarithm of |x|, for finite x, of 0 and below too, and finite y."""
-    size = jnp.exp(y * jnp.log(jnp.where(x == 0, 1.0, jnp.abs(x))))
-    at_zero = jnp.where(y > 0, 0.0, jnp.where(y == 0, 1.0, jnp.inf))
-    whole, odd = y == jnp.floor(y), jnp.mod(y, 2.0) == 1.0
-    below = jnp.where(whole, jnp.where(odd, -size, size), jnp.nan)
-    return jnp.where(x > 0, size, jnp.where(x == 0, at_zero, below))
+    # A finite logarithm of 0 makes 0 ** 0 the 1 that it is by definition.
+    size = jnp.exp(y * jnp.maximum(jnp.log(jnp.abs(x)), -jnp.finfo(x.dtype).max))
+    even, whole = (part == jnp.floor(part) for part in (0.5 * y, y))
+    sign = jnp.where(even, 1.0, jnp.where(whole, -1.0, jnp.nan))
+    return jnp.where(x < 0, sign * size, size)
+
+
+@_power.defjvp
+def _power_jvp(primals, tangents):
+    x, y = primals
+    size = _power(x, y)
+    # 0 ** y is flat for y > 0, and at y = 0 as good as flat: the law says nothing of y there.
+    slope = size * jnp.where(x == 0, 0.0, jnp.log(jnp.abs(x)))
+    return size, slope * tangents[1]

@@ -55,7 +55,6 @@ class Adam:
             z=z,
             value=best,
             trial=trial,
-            num_steps=s.num_steps + 1,
             memory=_Memory(alive, natural, moments),
         )
 

@@ -1,7 +1,9 @@
 """Ahead: compile the programs of a pipeline side by side, for compile time is the user's time."""
 
-from collections.abc import Callable, Iterator
-from functools import lru_cache, partial
+from collections.abc import Iterator
+from functools import lru_cache
+from threading import Lock
+from typing import Any
 
 import numpy as np
 
@@ -10,36 +12,49 @@ from ..losses import Loss
 from . import programs
 from .blocks import in_threads
 from .keep import Keep
-from .lanes import blank_states, idle_problems, lanes_in_block, precision_of, shared
+from .lanes import blank_states, idle_problems, lanes_in_block, shared
 from .pipeline import groups_in_block, screen_shape
 from .presets import Pipeline
+from .settings import precision_of
+
+# One thread traces at a time: XLA leaves Python's lock while it compiles, JAX does not while it
+# traces, and two that fight for the lock take longer than one after the other.
+_TRACING = Lock()
 
 
 @lru_cache(maxsize=1024)
 def compile_ahead(
     law: Law, loss: Loss, pipeline: Pipeline, lengths: tuple[int, ...], count: int, cube: bool
 ) -> None:
-    """Compile what `solve` needs for groups of these `lengths` and `count` starts.
+    """Compile what a fit needs for groups of these `lengths` and `count` starts; JAX keeps it."""
+    needed = [each for n in lengths for each in _needed(law, loss, pipeline, n, count, cube)]
+    rows = np.ones((len(law.inputs), programs.ROWS)), np.ones((programs.ROWS, len(law.parameters)))
+    needed.append((programs.predict, (law, *rows)))
+    in_threads(_compile, needed)
 
-    Every program is called on arrays that have the right shapes and make no work; JAX keeps it.
-    """
-    calls = [call for n in lengths for call in _idle_calls(law, loss, pipeline, n, count, cube)]
-    in_threads(lambda call: call(), calls)
+
+def _compile(needed) -> None:
+    program, arguments = needed
+    with _TRACING:
+        lowered = program.lower(*arguments)
+    lowered.compile()
 
 
-def _idle_calls(law, loss, pipeline, n, count, cube) -> Iterator[Callable[[], object]]:
+def _needed(law, loss, pipeline, n, count, cube) -> Iterator[tuple[programs.Program, Any]]:
+    """Programs, and arguments that have the right shapes; what takes longest comes first."""
     width, (side, at_once) = len(law.parameters), screen_shape(count, n)
-    if cube:
-        points = np.zeros((at_once, width))
-        yield partial(programs.draw_and_screen, law, loss, idle_problems(law, n, side), points)
-    else:
-        points = np.zeros((side, at_once, width))
-        yield partial(programs.screen, law, loss, idle_problems(law, n, side), points)
     size = lanes_in_block(n)
-    for stage in dict.fromkeys(shared(each) for each in pipeline if not isinstance(each, Keep)):
+    moving = dict.fromkeys(shared(each) for each in pipeline if not isinstance(each, Keep))
+    for stage in reversed(moving):
         blank = blank_states(law, loss, stage, n, size)
         problems = idle_problems(law, n, size, precision_of(stage))
-        yield partial(programs.advance, law, loss, stage, problems, blank, True, 0, 0)
+        yield programs.advance, (law, loss, stage, problems, blank, True, 0, 0)
+    if cube:
+        points = np.zeros((at_once, width))
+        yield programs.draw_and_screen, (law, loss, idle_problems(law, n, side), points)
+    else:
+        points = np.zeros((side, at_once, width))
+        yield programs.screen, (law, loss, idle_problems(law, n, side), points)
     size = groups_in_block(n)
     points = np.zeros((size, width))
-    yield partial(programs.derive, law, loss, idle_problems(law, n, size), points)
+    yield programs.derive, (law, loss, idle_problems(law, n, size), points)

@@ -53,7 +53,7 @@ def judged(f, s, value, residual, columns) -> tuple[Array, Memory]:
     better = (value < s.value) | (hidden & (value <= s.value + slack))
     gain = jnp.where(better & ~first, (s.value - value) / s.value, old.gain)
     share = jnp.where(gain < LATE, NEWTON, 1.0)
-    slope, curvature = (f.problem.weights * d for d in weights_of(f.rho, residual, share))
+    slope, curvature = (f.problem.weights * d for d in weights_of(f, residual, share))
     before = jnp.sum((old.columns @ old.slope) * old.move)
     after = jnp.sum((columns @ slope) * old.move)
     seen = (after - before) / jnp.where(before < 0, -before, 1.0) * old.ratio

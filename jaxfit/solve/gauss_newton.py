@@ -31,14 +31,16 @@ def value_and_gradient(f, x, residual):
     return f.mean(r), gradient
 
 
-def weights_of(rho, r, share):
+def weights_of(f, r, share):
     """Slope rho'(r) (n,), and the curvature (n,) by which a model of squares stands in for rho.
 
     share: of the secant curvature rho'(r) / r that a row keeps at least. With 1 the model lies
     above the objective, and progress is sure but slow (reweighted least squares); towards 0 it
     is that of Newton, which is fast where the rows beyond the bend of rho stay the same.
     """
-    slope, tangent = slopes(rho, r)
+    if f.squared:
+        return 2.0 * r, jnp.full_like(r, 2.0)
+    slope, tangent = slopes(f.rho, r)
     secant = jnp.where(r == 0, tangent, slope / jnp.where(r == 0, 1.0, r))
     return slope, jnp.maximum(tangent, share * secant)
 

@@ -13,11 +13,12 @@ import numpy as np
 
 from ..laws import Law
 from ..losses import Loss
-from ..problem import Problem, objective
+from ..problem import Problem, logarithms, natural, natural_box, objective, search
 from . import programs
 from .blocks import blocks, in_threads, num_threads, taken, whole
 from .presets import Moving
 from .run import State
+from .settings import in_natural, precision_of
 
 FEWEST_LANES = 8
 # Steps until lanes close ranks for the first time, and how much longer every next round is.
@@ -34,6 +35,9 @@ def advanced(law: Law, loss: Loss, stage: Moving, problems: Problem, z, value):
     """
     count, n = value.shape[1], problems.target.shape[1]
     lower, upper = problems.lower, problems.upper
+    log = logarithms(law) & in_natural(stage)
+    low, high = natural_box(log, problems)
+    problems = problems._replace(lower=low, upper=high)
     problems = jax.tree.map(partial(_cast, precision=precision_of(stage)), problems)
     lane, size = np.flatnonzero(np.isfinite(value)), lanes_in_block(n)
     starts = z.reshape(-1, z.shape[-1])
@@ -41,7 +45,9 @@ def advanced(law: Law, loss: Loss, stage: Moving, problems: Problem, z, value):
     wave = size * max(1, min(WAVE, -(-share // size)))
 
     def to_the_end(chosen):
-        return _to_the_end(law, loss, stage, problems, chosen // count, starts[chosen], size)
+        begun = natural(log, starts[chosen])
+        end, *rest = _to_the_end(law, loss, stage, problems, chosen // count, begun, size)
+        return search(log, end), *rest
 
     waves = [lane[first : first + wave] for first in range(0, len(lane), wave)]
     ends, values, steps = starts.copy(), value.ravel().copy(), np.zeros(value.size, int)
@@ -49,7 +55,7 @@ def advanced(law: Law, loss: Loss, stage: Moving, problems: Problem, z, value):
         waves, in_threads(to_the_end, waves), strict=True
     ):
         found = np.isfinite(objectives)
-        # The box of another precision may be a rounding wider.
+        # The box of another precision, or of the parameters, may be a rounding wider.
         end = np.clip(end, lower[chosen // count], upper[chosen // count])
         ends[chosen[found]], values[chosen[found]] = end[found], objectives[found]
         steps[chosen] = taken_steps
@@ -74,12 +80,12 @@ def _to_the_end(law, loss, stage, problems, owner, z, size):
                 parts.append(program(block, begun, True, stage.max_steps, pause))
             else:
                 parts.append(program(block, taken(states, index), False, stage.max_steps, pause))
-        states, done = whole(parts, len(left))
-        over = left[done]
-        ends[over], values[over], steps[over] = (
-            column[done] for column in (states.z, states.value, states.num_steps)
+        states = whole(parts, len(left))
+        done = left[states.over]
+        ends[done], values[done], steps[done] = (
+            column[states.over] for column in (states.z, states.value, states.num_steps)
         )
-        left, states, pause = left[~done], taken(states, ~done), LONGER * pause
+        left, states, pause = left[~states.over], taken(states, ~states.over), LONGER * pause
     return ends, values, steps
 
 
@@ -93,11 +99,6 @@ def lanes_in_block(n: int) -> int:
     return max(FEWEST_LANES, programs.points_in_block() // n)
 
 
-def precision_of(stage: Moving) -> str:
-    """The floating-point type that a stage works in."""
-    return getattr(stage, "precision", "float64")
-
-
 def shared(stage: Moving) -> Moving:
     """The stage without its `max_steps`, which programs are told when they run."""
     return replace(stage, max_steps=1)
@@ -108,7 +109,7 @@ def blank_states(law: Law, loss: Loss, stage: Moving, n: int, size: int) -> Stat
     """The states of a block of lanes that hold nothing yet."""
 
     def begin(problem, z):
-        return stage.init(objective(law, loss, problem), z)
+        return stage.init(objective(law, loss, problem, natural_z=in_natural(stage)), z)
 
     problems = idle_problems(law, n, size, precision_of(stage))
     states: Any = jax.eval_shape(jax.vmap(begin), problems, problems.lower)

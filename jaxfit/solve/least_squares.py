@@ -6,6 +6,8 @@ A matrix is given by its columns, (k, n): the long axis is last, where memory is
 import jax
 import jax.numpy as jnp
 
+from .tracing import repeat
+
 
 def norms(columns):
     """Euclidean norms (k,) of columns (k, n); squares neither over- nor underflow."""
@@ -46,8 +48,8 @@ def solve(columns, rhs, ridge=None):
         return x.at[j].set(shares[j, k] - jnp.sum(shares[j, :k] * later))
 
     start = (rest, tail, jnp.zeros((k, k + 1), rest.dtype))
-    _, _, shares = jax.lax.fori_loop(0, k, eliminate, start)
-    return jax.lax.fori_loop(0, k, substitute, jnp.zeros(k, rest.dtype))
+    _, _, shares = repeat(k, eliminate, start)
+    return repeat(k, substitute, jnp.zeros(k, rest.dtype))
 
 
 def in_box(solve, lower, upper):
@@ -60,22 +62,18 @@ def in_box(solve, lower, upper):
     by the norms of the columns.
     """
 
-    def some_outside(state):
-        _, held, again = state
-        return again & ~jnp.all(held)
-
     def put_worst_on_bound(state):
         x, held, _ = state
         x = jnp.where(held, x, solve(jnp.where(held, x, 0.0), held))
         outside = jnp.where(held, 0.0, jnp.maximum(lower - x, x - upper))
         worst = jnp.arange(len(x)) == jnp.argmax(outside)
-        again = jnp.any(outside > 0)
-        held = held | (worst & again)
-        return jnp.where(held, jnp.clip(x, lower, upper), x), held, again
+        some = jnp.any(outside > 0)
+        held = held | (worst & some)
+        return jnp.where(held, jnp.clip(x, lower, upper), x), held, some & ~jnp.all(held)
 
     none = lower == upper
-    start = (jnp.where(none, lower, 0.0), none, jnp.ones((), bool))
-    x, _, _ = jax.lax.while_loop(some_outside, put_worst_on_bound, start)
+    start = (jnp.where(none, lower, 0.0), none, ~jnp.all(none))
+    x, _, _ = jax.lax.while_loop(lambda state: state[2], put_worst_on_bound, start)
     return jnp.clip(x, lower, upper)
 
 
@@ -98,6 +96,6 @@ def solve_in_box(columns, rhs, lower, upper):
         right = jnp.where(held, 0.0, system[:, k] - jnp.sum(system[:, :k] * fixed, axis=1))
         free = jnp.where(held | held[:, None], jnp.eye(k, dtype=system.dtype), system[:, :k])
         start = jnp.concatenate([free, right[:, None]], axis=1)
-        return jax.lax.fori_loop(0, k, eliminate, start)[:, k]
+        return repeat(k, eliminate, start)[:, k]
 
     return in_box(solve, lower, upper)

@@ -38,7 +38,7 @@ class LevenbergMarquardt:
         z, best = choose(better, (s.trial, value), (s.z, s.value))
         damping = jnp.full_like(z, memory.damping)
         trial, memory = damped.propose(f, memory, z, f.problem.lower, f.problem.upper, damping)
-        return s._replace(z=z, value=best, trial=trial, num_steps=s.num_steps + 1, memory=memory)
+        return s._replace(z=z, value=best, trial=trial, memory=memory)
 
     def done(self, s):
         return damped.finished(s, self.ftol)

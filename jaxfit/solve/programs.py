@@ -11,20 +11,24 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from ..laws import Law
 from ..losses import Loss
-from ..problem import Array, Problem, natural, objective, search
+from ..problem import Array, Problem, logarithms, natural, objective, search
 from . import starts as starting
 from .blocks import platform
 from .certificate import Derivatives, differentiate
 from .gauss_newton import value_and_gradient
-from .run import State, at_end, run
+from .run import State, run, stepped
+from .settings import in_natural
+from .tracing import inlined
 
 # Points of all lanes in one block. The processor's second cache holds a few arrays of the first;
 # a graphics processor needs many lanes to be busy.
 POINTS = {"cpu": 2**13, "gpu": 2**22, "tpu": 2**22}
+
+# Rows that are predicted at once, each by itself.
+ROWS = 2**11
 
 
 def points_in_block() -> int:
@@ -32,8 +36,13 @@ def points_in_block() -> int:
     return POINTS.get(platform(), POINTS["cpu"])
 
 
-# The older of XLA's two ways to write loops for a processor: as fast, in half the time.
-_OPTIONS = {"xla_cpu_use_fusion_emitters": False}
+# How XLA compiles for a processor: the older of its two ways to write loops, the first level of
+# optimisation and few parts. The programs are as fast and take a third of the time to compile.
+_OPTIONS = {
+    "xla_cpu_use_fusion_emitters": False,
+    "xla_backend_optimization_level": 1,
+    "xla_cpu_parallel_codegen_split_count": 2,
+}
 
 
 class Program:
@@ -46,6 +55,10 @@ class Program:
     def __call__(self, *arguments):
         return self._jitted(*arguments)
 
+    def lower(self, *arguments) -> Any:
+        """It for such arguments, traced and ready for XLA to compile."""
+        return self._jitted.lower(*arguments)
+
     def num_compiled(self) -> int:
         """How many versions of it have been compiled in this process."""
         return self._jitted._cache_size()
@@ -53,7 +66,9 @@ class Program:
     @functools.cached_property
     def _jitted(self) -> Any:
         options = _OPTIONS if _accepted() else None
-        return jax.jit(self._function, static_argnames=self._static, compiler_options=options)
+        return jax.jit(
+            inlined(self._function), static_argnames=self._static, compiler_options=options
+        )
 
 
 @functools.cache
@@ -84,8 +99,7 @@ def screen(law: Law, loss: Loss, problems: Problem, z) -> tuple[Array, Array, Ar
     Returns objectives (G, S), inf unless they and their gradients are finite; whether they are
     themselves finite (G, S); and whether some start has a gradient along a coordinate (G, P).
     """
-    log = np.array([support.log for _, support in law.supports])
-    return _screened(law, loss, problems, natural(log, z))
+    return _screened(law, loss, problems, natural(logarithms(law), z))
 
 
 @program("law", "loss")
@@ -98,31 +112,42 @@ def draw_and_screen(law: Law, loss: Loss, problems: Problem, cube):
 
 @program("law", "loss", "stage")
 def advance(
-    law: Law, loss: Loss, stage, problems: Problem, state: State, fresh, limit, pause
-) -> tuple[State, Array]:
-    """A stage, for a block of lanes, until they are done or have taken `pause` steps.
+    law: Law, loss: Loss, stage, problems: Problem, states: State, fresh, limit, pause
+) -> State:
+    """A stage, for a block of lanes, until they are over or have taken `pause` steps.
 
-    fresh: () bool, the states (B,) hold nothing yet but z. limit: () steps a lane may take in
-    all; it stands for the stage's own `max_steps`. Returns states, and which of them are done.
+    problems: in the coordinates of the stage. fresh: () bool, the states (B,) hold nothing yet
+    but z. limit: () steps a lane may take in all; it stands for the stage's own `max_steps`.
     """
 
+    def of(problem):
+        return objective(law, loss, problem, natural_z=in_natural(stage))
+
     def begin(problem, state):
-        begun = stage.init(objective(law, loss, problem), state.z)
-        return begun._replace(max_steps=state.max_steps)
+        return stage.init(of(problem), state.z)._replace(max_steps=state.max_steps)
 
-    def go(problem, state):
-        state = run(stage, objective(law, loss, problem), state, pause)
-        return state, at_end(stage, state)
+    def step(states):
+        return jax.vmap(lambda problem, s: stepped(stage, of(problem), s))(problems, states)
 
-    state = state._replace(max_steps=jnp.full_like(state.num_steps, limit))
-    state = jax.lax.cond(fresh, jax.vmap(begin), lambda _, s: s, problems, state)
-    return jax.vmap(go)(problems, state)
+    states = states._replace(max_steps=jnp.full_like(states.num_steps, limit))
+    states = jax.lax.cond(fresh, jax.vmap(begin), lambda _, s: s, problems, states)
+    return run(step, states, pause)
 
 
 @program("law", "loss")
 def derive(law: Law, loss: Loss, problems: Problem, z) -> Derivatives:
     """The objectives of a block of groups (G,) around z (G, P)."""
     return jax.vmap(lambda p, z: differentiate(objective(law, loss, p), z))(problems, z)
+
+
+@program("law")
+def predict(law: Law, inputs, theta):
+    """Predictions (m,) of rows by themselves, at inputs (inputs, m) and parameters (m, P)."""
+
+    def one(x, theta):
+        return law(*x[:, None], **dict(zip(law.parameters, theta, strict=True)))[0]
+
+    return jax.vmap(one, in_axes=(1, 0))(inputs, theta)
 
 
 def _drawn(law, loss, problems, cube):

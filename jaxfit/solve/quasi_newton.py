@@ -53,7 +53,6 @@ def step(f, s: State, curvature: Curvature) -> State:
         z=z,
         value=best,
         trial=jnp.clip(trial, f.problem.lower, f.problem.upper),
-        num_steps=s.num_steps + 1,
         memory=memory,
     )
 

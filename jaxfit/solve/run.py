@@ -1,9 +1,9 @@
-"""The one loop: drive a start through a stage until it is done.
+"""The one loop: drive a block of starts through a stage until all are done.
 
 A step evaluates the point that the step before proposed, so a stage traces the law once.
 """
 
-from functools import partial
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -23,27 +23,45 @@ class State(NamedTuple):
     trial: Array  # (P,) the point to evaluate next
     num_steps: Array  # ()
     max_steps: Array  # () that it may take in this stage
+    over: Array  # () bool, it has taken them, or the stage is done
     memory: Any  # the stage's own
 
 
 def begin(z, memory) -> State:
     """The state of a stage that has yet to evaluate its first point z (P,)."""
     zero = jnp.zeros((), int)
-    return State(z, jnp.full((), jnp.inf, z.dtype), z, zero, zero, memory)
+    infinite = jnp.full((), jnp.inf, z.dtype)
+    return State(z, infinite, z, zero, zero, jnp.zeros((), bool), memory)
 
 
-def run(stage, f, state: State, pause) -> State:
-    """Drive one start until `stage` is done, or has taken `pause` or all of its steps."""
+def run(step: Callable[[State], State], states: State, pause) -> State:
+    """Drive states (B,) that have taken as many steps, until all are over or have taken `pause`.
+
+    step: one step of every lane. A lane that is over keeps its best point; what it goes on to
+    do in the company of others is thrown away, all but its memory, which nobody asks for.
+    """
 
     def go(s):
-        return ~at_end(stage, s) & (s.num_steps < pause)
+        return jnp.any(~s.over) & (jnp.max(s.num_steps) < pause)
 
-    return jax.lax.while_loop(go, partial(stage.step, f), state)
+    def once(s):
+        new = step(s)
+        over = s.over[:, None]
+        return new._replace(
+            z=jnp.where(over, s.z, new.z),
+            value=jnp.where(s.over, s.value, new.value),
+            num_steps=jnp.where(s.over, s.num_steps, new.num_steps),
+            over=s.over | new.over,
+        )
+
+    return jax.lax.while_loop(go, once, states)
 
 
-def at_end(stage, s: State) -> Array:
-    """Whether the stage has no more to do for this start."""
-    return (s.num_steps >= s.max_steps) | ((s.num_steps > 0) & stage.done(s))
+def stepped(stage, f, s: State) -> State:
+    """One start after one more step of the stage."""
+    s = stage.step(f, s)
+    s = s._replace(num_steps=s.num_steps + 1)
+    return s._replace(over=(s.num_steps >= s.max_steps) | stage.done(s))
 
 
 def choose(condition, yes, no):

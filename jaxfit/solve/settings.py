@@ -6,6 +6,16 @@ import math
 import numpy as np
 
 
+def precision_of(stage) -> str:
+    """The floating-point type that a stage works in."""
+    return getattr(stage, "precision", "float64")
+
+
+def in_natural(stage) -> bool:
+    """Whether a stage searches the parameters themselves, not the logarithms of factors."""
+    return getattr(stage, "natural", False)
+
+
 def check_settings(stage) -> None:
     """Raise ValueError for a count below 1, or a rate or tolerance that is no number >= 0.
 

@@ -3,9 +3,9 @@
 import jax.numpy as jnp
 import numpy as np
 
-from ..problem import Objective, natural
+from ..problem import Objective, natural, natural_box
 from . import gauss_newton, least_squares
-from .variable_projection import natural_box, project, with_linear
+from .variable_projection import project, with_linear
 
 # Weighted least squares that follow the first, for losses that are not squared.
 PASSES = 3
@@ -23,7 +23,7 @@ def profiled(f: Objective, cube):
     which = np.flatnonzero(f.affine)
     if not len(which):
         return theta
-    lower, upper = natural_box(f)
+    lower, upper = natural_box(f.log, f.problem)
     solution, least = _solve_linear(f, theta, which, lower[which], upper[which])
     theta = with_linear(f, theta, jnp.where(jnp.isfinite(solution), solution, theta[which]))
     if f.quadratic:

@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..problem import natural, search
 from . import damped, gauss_newton
-from .run import begin
+from .run import begin, choose
 from .settings import check_settings
+from .tracing import repeat
 
 # Only what keeps a singular block of linear parameters from moving without end.
 LEAST_DAMPING = 1e-28
@@ -28,6 +28,7 @@ class VariableProjection:
     logarithms of positive ones.
     """
 
+    natural = True
     passes: int = 2
     ftol: float = 1e-14
     max_steps: int = 100
@@ -39,33 +40,19 @@ class VariableProjection:
         return begin(z, damped.nothing(f, z))
 
     def step(self, f, s):
-        lower, upper = natural_box(f)
-        theta, value = project(f, natural(f.log, s.trial), lower, upper, self.passes)
-        r, columns = gauss_newton.linearise(lambda x: f.compare(f.predict(x)), theta)
+        lower, upper = f.problem.lower, f.problem.upper
+        theta, value = project(f, s.trial, lower, upper, self.passes)
+        r, columns = gauss_newton.linearise(f.residual, theta)
         better, memory = damped.judged(f, s, value, r, columns)
-        z = jnp.where(better, search(f.log, theta), s.z)
-        theta = jnp.where(better, theta, natural(f.log, s.z))
+        z, best = choose(better, (theta, value), (s.z, s.value))
         damping = jnp.where(f.affine, LEAST_DAMPING, memory.damping)
-        trial, memory = damped.propose(f, memory, theta, lower, upper, damping)
+        trial, memory = damped.propose(f, memory, z, lower, upper, damping)
         # The linear parameters will be solved for, wherever the step puts them.
         memory = memory._replace(move=jnp.where(f.affine, 0.0, memory.move))
-        return s._replace(
-            z=z,
-            value=jnp.where(better, value, s.value),
-            trial=search(f.log, trial),
-            num_steps=s.num_steps + 1,
-            memory=memory,
-        )
+        return s._replace(z=z, value=best, trial=trial, memory=memory)
 
     def done(self, s):
         return damped.finished(s, self.ftol)
-
-
-def natural_box(f):
-    """The bounds (P,), (P,) of the parameters themselves."""
-    lower = natural(f.log, f.problem.lower)
-    least = jnp.where(f.log, jnp.finfo(lower.dtype).tiny, -jnp.inf)
-    return jnp.maximum(lower, least), natural(f.log, f.problem.upper)
 
 
 def with_linear(f, theta, linear):
@@ -92,7 +79,7 @@ def project(f, theta, lower, upper, passes):
     def improve(_, state):
         linear, pred, value = state
         r, slope = jax.jvp(f.compare, (pred,), (jnp.ones_like(pred),))
-        pull, curvature = gauss_newton.weights_of(f.rho, r, 1.0)
+        pull, curvature = gauss_newton.weights_of(f, r, 1.0)
         rows = f.problem.weights * pull
         curvature = f.problem.weights * curvature
         move = gauss_newton.rough_step(
@@ -115,5 +102,5 @@ def project(f, theta, lower, upper, passes):
     if f.quadratic:
         linear, _, value = improve(0, start)
     else:
-        linear, _, value = jax.lax.fori_loop(0, passes, improve, start)
+        linear, _, value = repeat(passes, improve, start)
     return with_linear(f, theta, linear), value
