@@ -42,7 +42,7 @@ def examine(cache: Path | None) -> tuple[list[tuple[str, str]], list[str]]:
     if cache is None:
         facts.append(("compilation cache", "off"))
     else:
-        files = [f for f in cache.glob("*") if f.is_file()] if cache.is_dir() else []
+        files = [f for f in cache.rglob("*") if f.is_file()] if cache.is_dir() else []
         size = sum(f.stat().st_size for f in files) / 2**20
         facts.append(("compilation cache", f"{cache} ({len(files)} files, {size:.1f} MiB)"))
     return facts, problems

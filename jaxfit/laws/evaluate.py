@@ -6,11 +6,13 @@ exponential in the loop. A law of plain operations is traced once and they are r
 other runs as it is written.
 """
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, Var
 
 from .law import Law
@@ -41,6 +43,26 @@ def _traced(law: Law, n: int, column_type, scalar_type) -> ClosedJaxpr:
         return law(*arguments[:count], **dict(zip(law.parameters, arguments[count:], strict=True)))
 
     return jax.make_jaxpr(call)(*(column,) * count, *(scalar,) * width)
+
+
+def described(law: Law, n: int) -> str | None:
+    """All that a law of plain operations computes of columns of n points; None for any other."""
+    traced = _traced(law, n, jnp.dtype(float), jnp.dtype(float))
+    if not _plain(traced.jaxpr):
+        return None
+    constants = [np.asarray(each) for each in _constants(traced)]
+    numbers = [(each.dtype.str, each.shape, each.tobytes()) for each in constants]
+    factors = [(name, support.log) for name, support in law.supports]
+    return repr((str(traced.jaxpr), numbers, law.inputs, factors, law.affine))
+
+
+def _constants(closed: ClosedJaxpr) -> Iterator[Any]:
+    """The arrays inside a trace, which its text does not show."""
+    yield from closed.consts
+    for equation in closed.jaxpr.eqns:
+        for value in equation.params.values():
+            if isinstance(value, ClosedJaxpr):
+                yield from _constants(value)
 
 
 def _plain(jaxpr: Jaxpr) -> bool:

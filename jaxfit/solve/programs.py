@@ -19,6 +19,7 @@ from . import starts as starting
 from .blocks import platform
 from .certificate import Derivatives, differentiate
 from .gauss_newton import value_and_gradient
+from .kept import kept
 from .run import State, run, stepped
 from .settings import in_natural
 from .tracing import inlined
@@ -46,10 +47,14 @@ _OPTIONS = {
 
 
 class Program:
-    """A function of arrays, compiled once for each shape and each of its `static` arguments."""
+    """A function of arrays, compiled once for each shape and each of its static arguments.
 
-    def __init__(self, function: Callable[..., Any], static: tuple[str, ...]):
-        self._function, self._static = function, static
+    static: how many of its arguments, the first, are no arrays. like: of the same arguments, a
+    pytree like the result.
+    """
+
+    def __init__(self, function: Callable[..., Any], static: int, like: Callable[..., Any]):
+        self._function, self._static, self._like = inlined(function), static, like
         functools.update_wrapper(self, function)
 
     def __call__(self, *arguments):
@@ -65,10 +70,27 @@ class Program:
 
     @functools.cached_property
     def _jitted(self) -> Any:
-        options = _OPTIONS if _accepted() else None
+        @functools.wraps(self._function)
+        def traced(*arguments):
+            return self._trace(*arguments)
+
         return jax.jit(
-            inlined(self._function), static_argnames=self._static, compiler_options=options
+            traced,
+            static_argnums=range(self._static),
+            compiler_options=_OPTIONS if _accepted() else None,
         )
+
+    def _trace(self, *arguments):
+        static, arrays = arguments[: self._static], arguments[self._static :]
+        leaves, tree = jax.tree.flatten(arrays)
+
+        def flat(*leaves):
+            return jax.tree.leaves(self._function(*static, *jax.tree.unflatten(tree, leaves)))
+
+        program = kept(flat, self._function.__name__, static, leaves)
+        if program is None:
+            return self._function(*arguments)
+        return jax.tree.unflatten(jax.tree.structure(self._like(*arguments)), program(*leaves))
 
 
 @functools.cache
@@ -81,18 +103,20 @@ def _accepted() -> bool:
     return True
 
 
-def program(*static: str) -> Callable[[Callable[..., Any]], Program]:
-    """Make a function a `Program` with the given static arguments."""
-    return lambda function: Program(function, static)
+def program(
+    static: int, like: Callable[..., Any] = lambda *_: 0
+) -> Callable[[Callable[..., Any]], Program]:
+    """Make a function a `Program`; arguments as there."""
+    return lambda function: Program(function, static, like)
 
 
-@program("law", "loss")
+@program(static=2)
 def draw(law: Law, loss: Loss, problems: Problem, cube):
     """Starts (G, S, P) of G groups from points of the unit cube (S, P)."""
     return _searched(law, loss, problems, _drawn(law, loss, problems, cube))
 
 
-@program("law", "loss")
+@program(static=2, like=lambda *_: (0, 0, 0))
 def screen(law: Law, loss: Loss, problems: Problem, z) -> tuple[Array, Array, Array]:
     """What is known of starts z (G, S, P) before any search.
 
@@ -102,7 +126,7 @@ def screen(law: Law, loss: Loss, problems: Problem, z) -> tuple[Array, Array, Ar
     return _screened(law, loss, problems, natural(logarithms(law), z))
 
 
-@program("law", "loss")
+@program(static=2, like=lambda *_: (0, 0, 0, 0))
 def draw_and_screen(law: Law, loss: Loss, problems: Problem, cube):
     """`draw`, then `screen`, in one program: starts, and what is known of them."""
     theta = _drawn(law, loss, problems, cube)
@@ -110,7 +134,7 @@ def draw_and_screen(law: Law, loss: Loss, problems: Problem, cube):
     return z, *_screened(law, loss, problems, theta)
 
 
-@program("law", "loss", "stage")
+@program(static=3, like=lambda *arguments: arguments[4])
 def advance(
     law: Law, loss: Loss, stage, problems: Problem, states: State, fresh, limit, pause
 ) -> State:
@@ -134,13 +158,13 @@ def advance(
     return run(step, states, pause)
 
 
-@program("law", "loss")
+@program(static=2, like=lambda *_: Derivatives(*range(5)))
 def derive(law: Law, loss: Loss, problems: Problem, z) -> Derivatives:
     """The objectives of a block of groups (G,) around z (G, P)."""
     return jax.vmap(lambda p, z: differentiate(objective(law, loss, p), z))(problems, z)
 
 
-@program("law")
+@program(static=1)
 def predict(law: Law, inputs, theta):
     """Predictions (m,) of rows by themselves, at inputs (inputs, m) and parameters (m, P)."""
 
