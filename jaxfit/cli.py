@@ -202,18 +202,21 @@ def _safe_cell(cell) -> str:
 
 
 def _laws(options) -> int:
-    from .laws import LAWS
+    from .laws import FAMILIES, LAWS
     from .tables import nearest
 
     if options.name is None:
-        width = max(map(len, LAWS))
-        for name, law in LAWS.items():
-            print(f"{name:<{width}}  {law.formula}\n{'':<{width}}  {law.source}")
+        for family, laws in FAMILIES.items():
+            print(f"{family}\n")
+            for law in laws:
+                print(f"  {law.name}({', '.join(law.inputs)})")
+                print(f"    {law.formula}\n    {law.source}")
+            print()
         return OK
     if options.name not in LAWS:
         raise ValueError(
-            f"No law is called `{options.name}`{nearest(options.name, LAWS)} There are: "
-            f"{', '.join(LAWS)}."
+            f"No law is called `{options.name}`{nearest(options.name, LAWS)} `jaxfit laws` lists "
+            "them."
         )
     law = LAWS[options.name]
     print(f"{law.name}({', '.join(law.inputs)}) = {law.formula}\n{law.source}\n")

@@ -132,7 +132,8 @@ def _law(law) -> Law:
         if law in LAWS:
             return LAWS[law]
         raise ValueError(
-            f"No law is called `{law}`{nearest(law, LAWS)} There are: {', '.join(LAWS)}."
+            f"No law is called `{law}`{nearest(law, LAWS)} jaxfit.LAWS holds all, and the command "
+            "`jaxfit laws` lists them."
         )
     raise TypeError(
         f"{law!r} is no law. Pass the name of one, or make one with the decorator jaxfit.law."

@@ -11,7 +11,7 @@ PACKAGE = Path(jaxfit.__file__).parent
 # From the ground up; a module may import from layers below its own, and within its own only
 # as far as there is no cycle.
 LAYERS = (
-    ("arrays",),
+    ("arrays", "tracing"),
     ("files", "layout", "losses", "status", "supports"),
     ("tables",),
     ("keywords", "data", "laws"),

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, Var
 
+from ..tracing import as_written
 from .law import Law
 
 _CALLS = ("jit", "pjit")
@@ -28,7 +29,7 @@ def evaluate(law: Law, inputs, theta):
         data = set(traced.jaxpr.invars[: len(law.inputs)])
         pred = _replay(traced, [*inputs, *theta], data)[0]
     else:
-        pred = law(*inputs, **dict(zip(law.parameters, theta, strict=True)))
+        pred = as_written(law)(*inputs, **dict(zip(law.parameters, theta, strict=True)))
     # A constant inside the law may be of another precision than the search.
     return pred.astype(dtype)
 

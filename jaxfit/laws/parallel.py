@@ -25,3 +25,21 @@ def parallel(N, P, *, C, alpha, beta, gamma):
     """
     gain = jnp.maximum(1.0 + beta * jnp.log(jnp.maximum(P, 1.0)), 0.1)
     return C * jnp.maximum(N, 1e6) ** -alpha / gain + gamma
+
+
+@law(
+    "Chen et al. 2025 (ParScale), eq. 5 (arXiv 2505.10475)",
+    formula="E + (A / (N * (k * log(P) + 1)))^alpha",
+    linear=("E",),
+    E=Positive(start=(0.1, 10.0)),
+    A=Positive(start=(1e4, 1e14)),
+    k=Interval(0.0, 5.0, start=(0.02, 1.0)),
+    alpha=Interval(0.0, 2.0, start=(0.02, 1.0)),
+)
+def parscale(N, P, *, E, A, k, alpha):
+    """Loss of a model with N parameters that runs P parallel streams, as a larger model.
+
+    N: parameters. P: streams, at least 1. E: irreducible loss. A: parameters at which the loss
+    above E is 1. k: gain in parameters per natural log of P. alpha: exponent of model size.
+    """
+    return E + (A / (N * (k * jnp.log(P) + 1.0))) ** alpha

@@ -6,7 +6,7 @@ A matrix is given by its columns, (k, n): the long axis is last, where memory is
 import jax
 import jax.numpy as jnp
 
-from .tracing import repeat
+from ..tracing import repeat
 
 
 def norms(columns):

@@ -41,6 +41,8 @@ PIPELINES: dict[str, Pipeline] = {
     "lm": _race(LevenbergMarquardt(), share=1 / 16),
 }
 AUTO = "auto"
+# Beyond so many nonlinear parameters short runs tell too little of where a start will end.
+MOST_RACED = 6
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ def choose(name: str, law: Law, loss: Loss) -> Choice:
     """The pipeline called `name` for a law whose linear parameters are known.
 
     "auto" takes what needs the fewest evaluations: variable projection where some parameters are
-    linear, and solving for them takes no iteration of its own; else Levenberg-Marquardt.
+    linear, and solving for them takes no iteration of its own; else Levenberg-Marquardt. With
+    many nonlinear parameters it takes the default, which follows more starts to the end.
     """
     linear = ", ".join(law.affine)
     if name == "varpro" and not linear:
@@ -66,6 +69,10 @@ def choose(name: str, law: Law, loss: Loss) -> Choice:
         )
     if name != AUTO:
         return Choice(PIPELINES[name])
+    curved = len(law.parameters) - len(law.affine)
+    if curved > MOST_RACED:
+        why = f"auto chose adam-lbfgs: law `{law.name}` is curved in {curved} parameters."
+        return Choice(PIPELINES["adam-lbfgs"], why)
     if not linear:
         why = f"auto chose lm: law `{law.name}` is affine in no parameter."
         return Choice(PIPELINES["lm"], why)

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from ..laws import Law
 from ..losses import Loss
 from ..problem import Array, Problem, logarithms, natural, objective, search
+from ..tracing import as_written, inlined
 from . import starts as starting
 from .blocks import platform
 from .certificate import Derivatives, differentiate
@@ -22,7 +23,6 @@ from .gauss_newton import value_and_gradient
 from .kept import kept
 from .run import State, run, stepped
 from .settings import in_natural
-from .tracing import inlined
 
 # Points of all lanes in one block. The processor's second cache holds a few arrays of the first;
 # a graphics processor needs many lanes to be busy.
@@ -169,7 +169,7 @@ def predict(law: Law, inputs, theta):
     """Predictions (m,) of rows by themselves, at inputs (inputs, m) and parameters (m, P)."""
 
     def one(x, theta):
-        return law(*x[:, None], **dict(zip(law.parameters, theta, strict=True)))[0]
+        return as_written(law)(*x[:, None], **dict(zip(law.parameters, theta, strict=True)))[0]
 
     return jax.vmap(one, in_axes=(1, 0))(inputs, theta)
 

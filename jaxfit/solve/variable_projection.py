@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..tracing import repeat
 from . import damped, gauss_newton
 from .run import begin, choose
 from .settings import check_settings
-from .tracing import repeat
 
 # Only what keeps a singular block of linear parameters from moving without end.
 LEAST_DAMPING = 1e-28

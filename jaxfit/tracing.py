@@ -24,12 +24,11 @@ def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def as_written(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function as JAX takes it by itself: for code with loops that is not the engine's."""
+    """The function as JAX takes it by itself: for code with loops, which would be unrolled."""
 
-    @functools.wraps(function)
-    def called(*arguments):
+    def called(*arguments, **parameters):
         with jax.disable_jit(False):
-            return function(*arguments)
+            return function(*arguments, **parameters)
 
     return called
 
