@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .laws import LAWS as LAWS
     from .laws import Law as Law
     from .laws import law as law
+    from .laws.text import parse as parse
     from .losses import MSE as MSE
     from .losses import Huber as Huber
     from .losses import LogHuber as LogHuber
@@ -60,6 +61,7 @@ _HOMES = {
     "fit": "fitting",
     "law": "laws",
     "load": "result",
+    "parse": "laws.text",
     "read": "tables",
 }
 _MODULES = {"plot", "reference", "synthetic"}

@@ -65,7 +65,9 @@ def _parser() -> argparse.ArgumentParser:
 def _add_fit(commands):
     add = commands.add_parser("fit", help="fit a law to every group of a table")
     add.add_argument("data", help="CSV or Parquet file, one training run a row")
-    add.add_argument("--law", required=True, help="name of a law; `jaxfit laws` lists them")
+    add.add_argument(
+        "--law", required=True, help="name of a law, as `jaxfit laws` lists them, or a formula"
+    )
     add.add_argument("--target", required=True, metavar="COLUMN", help="column to predict")
     add.add_argument("--by", nargs="+", metavar="COLUMN", help="column(s) that make the groups")
     add.add_argument(

@@ -40,7 +40,8 @@ def fit(
 ) -> Fit:
     """Fit `law` to every group of a table, from many starts at once.
 
-    law: a `Law`, or the name of one in `jaxfit.LAWS`.
+    law: a `Law`, the name of one in `jaxfit.LAWS`, or text such as "E + A * N^-alpha", in which
+        names of columns are columns and all others parameters (`jaxfit.parse`).
     data: a dict of columns, a pandas, polars or pyarrow frame, or a path to CSV or Parquet.
     target: the column that the law predicts. by: the column(s) whose values make the groups.
     inputs: {law input: column} where names differ, e.g. {"N": "params"}.

@@ -13,6 +13,7 @@ from .data import Dataset, from_table, require_positive
 from .laws import LAWS, Law
 from .laws.affine import with_linear
 from .laws.check import check
+from .laws.text import is_text, parse
 from .layout import Block, Ragged
 from .losses import Loss
 from .problem import Problem
@@ -92,11 +93,19 @@ def prepare(
     nan: str = "raise",
 ) -> Task:
     """Check everything that `jaxfit.fit` is given; arguments and errors as described there."""
-    law, loss = _law(law), losses.get(loss) if isinstance(loss, str) else loss
+    loss = losses.get(loss) if isinstance(loss, str) else loss
     if not isinstance(loss, Loss):
         raise TypeError(f"loss={loss!r} is no loss; pass one such as jaxfit.MSE().")
+    if isinstance(law, str) and is_text(law):
+        table = read(data)
+        law = parse(law, (*(inputs or {}), *table.columns))
+        if target in law.inputs:
+            raise ValueError(f"`{target}` is the target; a law cannot have it among its inputs.")
+    else:
+        law = _law(law)
+        table = read(data)
     dataset = from_table(
-        read(data), law.inputs, target=target, by=by, rename=inputs, weights=weights, nan=nan
+        table, law.inputs, target=target, by=by, rename=inputs, weights=weights, nan=nan
     )
     if loss.log:
         require_positive(dataset, f"{type(loss).__name__}, a loss of logarithms,")

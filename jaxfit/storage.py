@@ -14,6 +14,7 @@ import numpy as np
 from . import losses
 from .data import Dataset
 from .laws import LAWS, Law
+from .laws.text import SOURCE, parse
 from .status import Note
 
 if TYPE_CHECKING:
@@ -139,6 +140,8 @@ def _arrays(fit: "Fit") -> dict[str, np.ndarray]:
 
 
 def _matching_law(path, stored, law) -> Law:
+    if law is None and stored["source"] == SOURCE:
+        law = parse(stored["name"], stored["inputs"])
     law = law or LAWS.get(stored["name"])
     if law is None:
         raise ValueError(

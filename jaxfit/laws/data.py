@@ -15,7 +15,8 @@ HALF_LIFE = Positive(start=(0.5, 100.0))
     "Muennighoff et al. 2023, eq. 5 to 8 and the authors' code (arXiv 2305.16264)",
     formula=(
         "E + A * N_eff^-alpha + B * D_eff^-beta, "
-        "D_eff = U * (1 + R_D * (1 - exp(-(D / U - 1) / R_D))), N_eff likewise"
+        "D_eff = U * (1 + R_D * (1 - exp(-(D / U - 1) / R_D))), "
+        "N_eff = N_U * (1 + R_N * (1 - exp(-(N / N_U - 1) / R_N)))"
     ),
     linear=("E",),
     E=FLOOR,
@@ -31,7 +32,7 @@ def data_constrained(N, D, U, *, E, A, B, alpha, beta, R_D, R_N):
 
     N: parameters. D: training tokens, repeats included. U: unique tokens. E, A, B, alpha, beta:
     as in `chinchilla`. R_D: repetitions after which more of them are worth little. R_N: the
-    same of parameters in excess of those that are optimal for U tokens by this law itself,
+    same of parameters in excess of N_U, those that are optimal for U tokens by this law itself,
     (G U)^(beta / alpha) G with G = (alpha A / (beta B))^(1 / (alpha + beta)). The paper ties
     beta to alpha.
     """

@@ -12,7 +12,10 @@ EXPONENT = Interval(0.0, 3.0, start=(0.02, 1.5))
 
 @law(
     "Clark et al. 2022, eq. 1 (arXiv 2202.01169)",
-    formula="exp(a * log(N) + b * log(X) + c * log(N) * log(X) + d), X saturating in E",
+    formula=(
+        "exp(a * log(N) + b * log(X) + c * log(N) * log(X) + d), "
+        "X = 1 / (1 / (E - 1 + 1 / (1 / E_start - 1 / E_max)) + 1 / E_max)"
+    ),
     linear=(),
     a=Real(start=(-1.0, 0.0)),
     b=Real(start=(-1.0, 0.5)),
@@ -60,7 +63,7 @@ def granular(N, D, G, *, c, g, a, b, gamma, alpha, beta):
     "Ludziejewski et al. 2025, eq. 4 (arXiv 2502.05172)",
     formula=(
         "a * X^delta * N^(alpha + gamma * log(X)) + b * X^omega * D^(beta + zeta * log(X)) + c, "
-        "X saturating in E"
+        "X = 1 / (1 / (E - 1 + 1 / (1 / E_start - 1 / E_max)) + 1 / E_max)"
     ),
     linear=("a", "b", "c"),
     a=FACTOR,

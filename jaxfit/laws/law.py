@@ -44,6 +44,12 @@ class Law:
     def __call__(self, *inputs, **parameters):
         return self.func(*inputs, **parameters)
 
+    def latex(self) -> str:
+        """The formula in LaTeX. Raises ValueError where it is none that can be read."""
+        from .text import latex
+
+        return latex(self.formula)
+
     def __str__(self) -> str:
         return f"{self.name}: {self.formula}" if self.formula else self.name
 

@@ -86,7 +86,7 @@ def shifted_power(x, *, b, g, c):
 
 @law(
     "M4 of Alabdulmohsin et al. 2022, section 3 (arXiv 2209.06640)",
-    formula="y with (y - e_inf) / (e_inf + rise - y)^a = b * x^-c",
+    formula="(y - e_inf) / (e_inf + rise - y)^a = b * x^-c",
     linear=("e_inf",),
     e_inf=FLOOR,
     rise=Positive(start=(1e-1, 20.0)),

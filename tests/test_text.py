@@ -1,0 +1,140 @@
+"""Laws from text: what is read, what it computes, and what is refused at which character."""
+
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from small_fits import SMALL
+
+import jaxfit
+from jaxfit.laws.affine import linear_parameters
+
+X = np.geomspace(1.0, 1e4, 40)
+RUNS = {"N": X, "D": X[::-1].copy(), "loss": 1.5 + 3.0 * X**-0.4}
+
+
+def value(text, **known):
+    law = jaxfit.parse(text, ("N", "D"))
+    columns = [jnp.asarray(known.pop(name)) for name in law.inputs]
+    with jax.enable_x64(True):
+        return np.asarray(law(*columns, **known))
+
+
+@pytest.mark.parametrize(
+    ("text", "by_hand"),
+    [
+        ("a + b*N^-k", lambda N, a, b, k: a + b / N**k),
+        ("a + b * N ** -k", lambda N, a, b, k: a + b / N**k),
+        ("a - b - k*N", lambda N, a, b, k: a - b - k * N),
+        ("a/b/N*k", lambda N, a, b, k: a / b / N * k),
+        ("-a^2*N + b + k", lambda N, a, b, k: -(a**2) * N + b + k),
+        ("a^b^k*N", lambda N, a, b, k: a ** (b**k) * N),
+        ("exp(-k*log(N)) + sqrt(a) * abs(b)", lambda N, a, b, k: N**-k + a**0.5 * abs(b)),
+        ("max(a, N)^k + min(N, b)", lambda N, a, b, k: np.maximum(a, N) ** k + np.minimum(N, b)),
+        ("a*log2(N) + b*k*log10(N)", lambda N, a, b, k: a * np.log2(N) + b * k * np.log10(N)),
+        ("a*b*sigmoid(k*N)", lambda N, a, b, k: a * b / (1 + np.exp(-k * N))),
+        ("a*softplus(b*N)^k", lambda N, a, b, k: a * np.log1p(np.exp(b * N)) ** k),
+        ("a*b*tanh(k*N)", lambda N, a, b, k: a * b * np.tanh(k * N)),
+        (".5e1*a + 2*b + k + 0*N", lambda N, a, b, k: 5 * a + 2 * b + k + 0 * N),
+    ],
+)
+def test_a_text_is_its_formula(text, by_hand):
+    N, rest = np.array([0.5, 1.0, 3.0]), {"a": 1.3, "b": 0.7, "k": 0.4}
+    assert_allclose(value(text, N=N, **rest), by_hand(N, **rest), rtol=1e-6)
+
+
+def test_names_of_columns_are_inputs_and_others_parameters_in_the_order_of_the_text():
+    law = jaxfit.parse("E + A*D^-beta + B*N^-alpha where alpha in (0, 2), E > 0", ("N", "D", "x"))
+    assert law.inputs == ("N", "D")
+    assert law.parameters == ("E", "A", "beta", "B", "alpha")
+    supports = dict(law.supports)
+    assert supports["alpha"] == jaxfit.Interval(0.0, 2.0)
+    assert isinstance(supports["E"], jaxfit.Positive)
+    assert isinstance(supports["beta"], jaxfit.Real)
+    with jax.enable_x64(True):
+        assert linear_parameters(law) == ("E", "A", "B")
+    assert str(law) == f"{law.name}: E + A*D^-beta + B*N^-alpha"
+    assert law == jaxfit.parse(law.name, law.inputs)
+
+
+def test_what_scales_a_column_inside_of_a_power_is_above_zero_unless_said_otherwise():
+    law = jaxfit.parse("(N_c/N)^a + (N + s)^-b + log(N + t)", ("N",))
+    positive = {name for name, support in law.supports if isinstance(support, jaxfit.Positive)}
+    assert positive == {"N_c", "s", "t"}
+    law = jaxfit.parse("(N + s)^-b where s in (-inf, inf)", ("N",))
+    assert isinstance(dict(law.supports)["s"], jaxfit.Real)
+
+
+def test_a_text_is_fitted_saved_and_read_again(tmp_path):
+    text = "E + A*N^-alpha where alpha in (0, 2), E > 0"
+    fit = jaxfit.fit(text, RUNS, target="loss", starts=16, pipeline=SMALL)
+    assert fit.status.tolist() == ["ok"]
+    assert_allclose([v[0] for v in fit.params.values()], [1.5, 3.0, 0.4], rtol=1e-6)
+    again = jaxfit.load(fit.save(tmp_path / "fit.jaxfit"))
+    assert again.law.name == text
+    assert_allclose(again.predict({"N": [1e5]}), fit.predict({"N": [1e5]}))
+
+
+def test_inputs_name_columns_that_no_text_can():
+    runs = {"model size": X, "loss": RUNS["loss"]}
+    options = {"target": "loss", "starts": 16, "pipeline": SMALL, "inputs": {"N": "model size"}}
+    fit = jaxfit.fit("E + A*N^-alpha where alpha in (0, 2), E > 0", runs, **options)
+    assert_allclose(fit.params["alpha"], 0.4, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "what"),
+    [
+        ("E + foo(N)", 5, "There is no such function. There are: abs, exp, log"),
+        ("E + exp.real(N)", 5, "There is no such function."),
+        ("E + A*N**", 10, "This is no formula"),
+        ("E + A*N^-a + (", 14, "This is no formula"),
+        ("E + (A if N else 1)", 6, "Only + - * / ^, numbers, names and functions"),
+        ("E^2 + [A]*N", 7, "Only + - * / ^"),
+        ("E + N.real", 5, "Only + - * / ^"),
+        ("__import__('os').system('true') + N", 1, "There is no such function."),
+        ("E + 'x'*N", 5, "'x' is no number."),
+        ("E + True*N", 5, "True is no number."),
+        ("E*N + 9^9^9^9", 7, "This is no number that a computer can hold."),
+        ("E*N + 1/0", 7, "This is no number"),
+        ("E*N + 1e999", 7, "inf is no number."),
+        ("E*exp(N, 2)", 3, "`exp` takes 1 argument(s)."),
+        ("E*max(N)", 3, "`max` takes 2 argument(s)."),
+        ("E + A*n^-a", 7, "`n` is no column; did you mean `N`?"),
+        ("a + b", 1, "No column is in this law. Columns: N, D."),
+        ("N + D", 1, "There is no parameter in this law"),
+        ("A*N^-k where k in (2, 1)", 14, "must be two finite numbers, low < high"),
+        ("A*N^-k where A > 0, q > 0", 21, "`q` is not a parameter of this law."),
+        ("A*N^-k where k is small", 14, "Supports read `alpha in (0, 2)` or `E > 0`"),
+        ("(" * 400 + "N*a" + ")" * 400, None, "This is no formula"),
+        ("N*a + " * 400, None, "A law of 2400 characters is too long"),
+    ],
+)
+def test_what_is_no_law_is_refused_at_its_character(text, place, what):
+    with pytest.raises(ValueError, match=re.escape(what)) as refused:
+        jaxfit.parse(text, ("N", "D"))
+    if place:
+        assert str(refused.value).endswith(f"\n  {text}\n  {' ' * (place - 1)}^ character {place}")
+
+
+def test_a_law_cannot_have_its_target_among_its_inputs():
+    with pytest.raises(ValueError, match="`loss` is the target"):
+        jaxfit.fit("E + A*loss^-a", RUNS, target="loss")
+
+
+@pytest.mark.parametrize("law", jaxfit.LAWS.values(), ids=lambda law: law.name)
+def test_every_formula_of_the_zoo_can_be_typeset(law):
+    found = law.latex()
+    assert found.count("{") == found.count("}")
+    assert found.count("\\left(") == found.count("\\right)")
+
+
+def test_a_formula_in_latex():
+    text = "E + (A_c / N)^(-alpha / 2) * (b1 - (c - k)) / sqrt(N)"
+    assert jaxfit.parse(text, ("N",)).latex() == (
+        r"E + \frac{{\left(\frac{A_{\mathrm{c}}}{N}\right)}^{\frac{-\alpha}{2}} \, "
+        r"\left(b_{\mathrm{1}} - \left(c - k\right)\right)}{\sqrt{N}}"
+    )
