@@ -80,7 +80,7 @@ def _add_fit(commands):
     add.add_argument(
         "--pipeline",
         default="adam-lbfgs",
-        help="how it searches: adam-lbfgs (default), varpro, lm, or auto, the fewest evaluations",
+        help="how it searches: adam-lbfgs (default), varpro, lm, or auto, which chooses",
     )
     add.add_argument("--weights", metavar="COLUMN", help="column of weights")
     add.add_argument("--bounds", nargs="+", metavar="NAME=LOW,HIGH", help="bounds of parameters")
@@ -177,7 +177,7 @@ def _predict(options) -> int:
     if options.out is None:
         csv.writer(sys.stdout, lineterminator="\n").writerows(lines)
     else:
-        from .storage import write_whole
+        from .files import write_whole
 
         write_whole(options.out, _csv_bytes(lines))
         print(f"{len(rows)} predictions written to {options.out}", file=sys.stderr)

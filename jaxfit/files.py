@@ -1,8 +1,10 @@
-"""Files: CSV and Parquet as columns of cells, with nothing interpreted."""
+"""Files: CSV and Parquet as columns of cells, with nothing interpreted; whole files or none."""
 
 import csv
 import gzip
 import io
+import os
+import tempfile
 import zlib
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,32 @@ def read_columns(path: Path) -> tuple[Columns, list[int] | None]:
         return _from_rows(path, reader)
     except csv.Error as error:
         raise ValueError(f"{path}, line {reader.line_num}: {error}.") from error
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name beside it, then rename: never half a file."""
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent or ".", prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise OSError(
+            error.errno, f"Cannot write {len(content)} bytes to {path}: {error.strerror}"
+        ) from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _from_rows(path, reader) -> tuple[Columns, list[int]]:

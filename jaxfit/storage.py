@@ -4,7 +4,6 @@ import dataclasses
 import io
 import json
 import os
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ import numpy as np
 
 from . import losses
 from .data import Dataset
+from .files import write_whole
 from .laws import LAWS, Law
 from .laws.text import SOURCE, parse
 from .status import Note
@@ -70,32 +70,6 @@ def load(path: str | os.PathLike, law: Law | None) -> dict[str, Any]:
             f"{path} has format {version}, and this jaxfit reads {FORMAT}; use a newer jaxfit."
         )
     return _restore(manifest, arrays, _matching_law(path, manifest["law"], law))
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name beside it, then rename: never half a file."""
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent or ".", prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(temporary, 0o666 & ~_umask())
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
-    except OSError as error:
-        raise OSError(
-            error.errno, f"Cannot write {len(content)} bytes to {path}: {error.strerror}"
-        ) from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _manifest(fit: "Fit") -> dict[str, Any]:

@@ -9,6 +9,7 @@ from problems import TRUTHS, name
 
 import jaxfit
 from jaxfit.laws.evaluate import evaluate
+from jaxfit.tracing import inlined
 
 ANY = jaxfit.Real((0.0, 1.0))
 
@@ -53,6 +54,19 @@ def test_no_power_of_the_data_is_left_in_the_program():
     x = (jnp.ones(4),)
     program = jax.make_jaxpr(lambda a, k: evaluate(power, x, [a, k]))(1.0, 0.5)
     assert " pow" not in str(program)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+def test_a_loop_inside_a_law_stays_a_loop_in_the_engine(dtype):
+    @jaxfit.law(a=ANY, k=ANY)
+    def summed(x, *, a, k):
+        return jax.lax.fori_loop(0, 50, lambda _, s: s + a * x, k * x)
+
+    with jax.enable_x64(True):
+        arguments = jnp.ones(3, dtype), jnp.ones((), dtype), jnp.ones((), dtype)
+        engine = inlined(lambda x, a, k: evaluate(summed, (x,), [a, k]))
+        program = jax.make_jaxpr(engine)(*arguments)
+    assert len(program.jaxpr.eqns) < 10
 
 
 def test_a_law_with_code_inside_runs_as_it_is_written():

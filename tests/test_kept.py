@@ -1,8 +1,9 @@
 """Programs kept on disk: read by the next process, and believed only for what they were made of."""
 
 import functools
+from pathlib import Path
+from types import SimpleNamespace
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -59,7 +60,7 @@ def test_a_law_with_another_constant_is_another_program(folder):
 
 def test_another_engine_does_not_believe_it(folder, monkeypatch):
     doubled(decay())
-    monkeypatch.setattr(kept, "_engine", lambda: "a later version")
+    monkeypatch.setattr(kept, "_CODE", "a later version")
     assert doubled(decay(), factor=5.0) == [0.0, 5.0, 10.0]
 
 
@@ -112,7 +113,24 @@ def test_answers_are_the_same_bits_kept_or_not(folder, monkeypatch):
         ]
 
 
-@pytest.mark.parametrize("place", [None, "gs://bucket/cache"])
-def test_nothing_is_kept_where_jax_keeps_nothing_in_a_folder(monkeypatch, place):
-    monkeypatch.setattr(type(jax.config), "jax_compilation_cache_dir", place, raising=False)
-    assert kept.folder() is None
+@pytest.mark.parametrize(
+    ("place", "on", "found"),
+    [
+        (None, True, None),
+        ("gs://bucket/cache", True, None),
+        ("/cache", False, None),
+        ("/cache", True, Path("/cache/jaxfit")),
+    ],
+)
+def test_programs_lie_where_jax_keeps_its_own(monkeypatch, place, on, found):
+    config = SimpleNamespace(jax_compilation_cache_dir=place, jax_enable_compilation_cache=on)
+    monkeypatch.setattr(kept.jax, "config", config)
+    assert kept.folder() == found
+
+
+def test_a_law_that_jax_will_not_export_is_not_kept(folder, monkeypatch):
+    def refuses(*arguments, **options):
+        raise ValueError("no compatibility is promised")
+
+    monkeypatch.setattr(kept.jax.export, "export", refuses)
+    assert doubled(decay()) == [0.0, 2.0, 4.0]

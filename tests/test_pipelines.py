@@ -209,3 +209,14 @@ def test_one_start_that_stands_alone_is_pointed_out():
     assert lone == [
         "Only 1 of 4 finished starts ended here; with more starts a better optimum may be found."
     ]
+
+
+# The logarithm of the exponential of the logarithm of 1.998 is not that of 1.998.
+@pytest.mark.parametrize("bound", [1.998, 2.5])
+def test_a_bound_on_a_factor_holds_whatever_the_search_walks_in(bound):
+    x = np.geomspace(1.0, 1e4, 16)
+    runs = {"x": x, "y": 0.5 + 5.0 * x**-0.4}
+    options = {"target": "y", "starts": 16, "bounds": {"a": (0.1, bound)}}
+    fit = jaxfit.fit("power_law", runs, pipeline="varpro", **options)
+    assert fit.status.tolist() == ["at_bound"]
+    assert fit.params["a"][0] == bound

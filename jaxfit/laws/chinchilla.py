@@ -4,10 +4,7 @@ import jax.numpy as jnp
 
 from ..supports import Interval, Positive, Real
 from .law import law
-
-FLOOR = Positive(start=(0.1, 10.0))
-FACTOR = Positive(start=(1.0, 1e4))
-EXPONENT = Interval(0.0, 3.0, start=(0.02, 1.5))
+from .usual import EXPONENT, FACTOR, FLOOR
 
 
 @law(

@@ -4,10 +4,8 @@ import jax.numpy as jnp
 
 from ..supports import Interval, Positive, Real
 from .law import law
+from .usual import EXPONENT, FACTOR, FLOOR
 
-FLOOR = Positive(start=(0.1, 10.0))
-FACTOR = Positive(start=(1.0, 1e4))
-EXPONENT = Interval(0.0, 3.0, start=(0.02, 1.5))
 HALF_LIFE = Positive(start=(0.5, 100.0))
 
 
@@ -37,8 +35,9 @@ def data_constrained(N, D, U, *, E, A, B, alpha, beta, R_D, R_N):
     beta to alpha.
     """
     log_G = (jnp.log(alpha * A) - jnp.log(beta * B)) / (alpha + beta)
-    called_for = jnp.exp((jnp.log(U) + log_G) * beta / alpha + log_G)
-    size = _worth(jnp.minimum(called_for, N), N, R_N)
+    # The lesser in logarithms: what U calls for may be beyond any number.
+    called_for = jnp.exp(jnp.minimum((jnp.log(U) + log_G) * beta / alpha + log_G, jnp.log(N)))
+    size = _worth(called_for, N, R_N)
     return E + A * size**-alpha + B * _worth(jnp.minimum(U, D), D, R_D) ** -beta
 
 

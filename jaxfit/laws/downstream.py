@@ -5,16 +5,13 @@ import jax.numpy as jnp
 
 from ..supports import Interval, Positive, Real
 from .law import law
+from .usual import within
 
 
 def _around_losses(inputs, target):
     low, high = inputs["L"].min(), inputs["L"].max()
     reach = 0.25 * (high - low) or 1.0
     return low - reach, high + reach
-
-
-def _within_compute(inputs, target):
-    return inputs["C"].min(), 2.0 * inputs["C"].max()
 
 
 @law(
@@ -46,8 +43,8 @@ def error_of_loss(L, *, e, k, gamma):
 def accuracy_of_loss(L, *, b, a, k, L_0):
     """Accuracy on a task of a model whose loss on it is L.
 
-    L: loss on the task. b: accuracy at a loss of 0. a: what it changes by towards large losses,
-    below 0. k: steepness per unit of the loss. L_0: loss half-way.
+    L: loss on the task. b: accuracy that small losses approach. a: what large losses
+    change it by, as a rule below 0. k: steepness per unit of the loss. L_0: loss half-way.
     """
     return b + a * jax.nn.sigmoid(k * (L - L_0))
 
@@ -74,7 +71,7 @@ def coverage(k, *, a, b):
     R_0=Real(start=(0.0, 1.0)),
     A=Real(start=(0.0, 1.0)),
     B=Interval(0.05, 10.0, start=(0.1, 3.0)),
-    C_mid=Positive(start=_within_compute),
+    C_mid=Positive(start=within("C")),
 )
 def reinforcement(C, *, R_0, A, B, C_mid):
     """Reward of a model that reinforcement learning has trained with compute C.

@@ -43,27 +43,30 @@ def _traced(law: Law, n: int, column_type, scalar_type) -> ClosedJaxpr:
     def call(*arguments):
         return law(*arguments[:count], **dict(zip(law.parameters, arguments[count:], strict=True)))
 
-    return jax.make_jaxpr(call)(*(column,) * count, *(scalar,) * width)
+    return jax.make_jaxpr(as_written(call))(*(column,) * count, *(scalar,) * width)
 
 
-def described(law: Law, n: int) -> str | None:
+def described(law: Law, n: int, dtype) -> str | None:
     """All that a law of plain operations computes of columns of n points; None for any other."""
-    traced = _traced(law, n, jnp.dtype(float), jnp.dtype(float))
+    traced = _traced(law, n, dtype, dtype)
     if not _plain(traced.jaxpr):
         return None
-    constants = [np.asarray(each) for each in _constants(traced)]
-    numbers = [(each.dtype.str, each.shape, each.tobytes()) for each in constants]
+    arrays = [np.asarray(each) for each in constants(traced)]
+    numbers = [(each.dtype.str, each.shape, each.tobytes()) for each in arrays]
     factors = [(name, support.log) for name, support in law.supports]
     return repr((str(traced.jaxpr), numbers, law.inputs, factors, law.affine))
 
 
-def _constants(closed: ClosedJaxpr) -> Iterator[Any]:
+def constants(closed: ClosedJaxpr) -> Iterator[Any]:
     """The arrays inside a trace, which its text does not show."""
     yield from closed.consts
     for equation in closed.jaxpr.eqns:
+        yield from (
+            atom.val for atom in equation.invars if isinstance(atom, Literal) and np.ndim(atom.val)
+        )
         for value in equation.params.values():
             if isinstance(value, ClosedJaxpr):
-                yield from _constants(value)
+                yield from constants(value)
 
 
 def _plain(jaxpr: Jaxpr) -> bool:

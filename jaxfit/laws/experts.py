@@ -4,10 +4,13 @@ import jax.numpy as jnp
 
 from ..supports import Interval, Positive, Real
 from .law import law
+from .usual import EXPONENT, FACTOR, FLOOR
 
-FLOOR = Positive(start=(0.1, 10.0))
-FACTOR = Positive(start=(1.0, 1e4))
-EXPONENT = Interval(0.0, 3.0, start=(0.02, 1.5))
+
+def _log_experts(E, E_start, E_max):
+    """Natural logarithm of the effective experts; all of them E_max where E_start is above it."""
+    least = 1.0 / jnp.maximum(1.0 / E_start - 1.0 / E_max, 1e-12)
+    return -jnp.log(1.0 / (E - 1.0 + least) + 1.0 / E_max)
 
 
 @law(
@@ -30,10 +33,9 @@ def routed(N, E, *, a, b, c, d, E_start, E_max):
     N: parameters that a token meets. E: experts. a, b, c, d: of the bilinear form in natural
     logarithms (the paper's are of base 10, which changes c and d alone). X: effective experts,
     1 / X = 1 / (E - 1 + 1 / (1 / E_start - 1 / E_max)) + 1 / E_max, from E_start at E = 1 to
-    E_max.
+    E_max, which is to be the larger.
     """
-    least = 1.0 / jnp.maximum(1.0 / E_start - 1.0 / E_max, 1e-12)
-    x = -jnp.log(1.0 / (E - 1.0 + least) + 1.0 / E_max)
+    x = _log_experts(E, E_start, E_max)
     return jnp.exp(a * jnp.log(N) + b * x + c * jnp.log(N) * x + d)
 
 
@@ -86,8 +88,7 @@ def experts(N, D, E, *, a, b, c, alpha, beta, gamma, delta, omega, zeta, E_start
     experts add to them. delta, omega: exponents of the experts. X: effective experts, from
     E_start at E = 1 to E_max, as in `routed`.
     """
-    least = 1.0 / jnp.maximum(1.0 / E_start - 1.0 / E_max, 1e-12)
-    x = -jnp.log(1.0 / (E - 1.0 + least) + 1.0 / E_max)
+    x = _log_experts(E, E_start, E_max)
     size = jnp.exp(delta * x + (alpha + gamma * x) * jnp.log(N))
     data = jnp.exp(omega * x + (beta + zeta * x) * jnp.log(D))
     return a * size + b * data + c

@@ -4,8 +4,7 @@ import jax.numpy as jnp
 
 from ..supports import Interval, Positive, Real
 from .law import law
-
-EXPONENT = Interval(0.0, 3.0, start=(0.02, 1.5))
+from .usual import EXPONENT
 
 
 @law(

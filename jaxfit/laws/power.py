@@ -5,17 +5,12 @@ import jax.numpy as jnp
 
 from ..supports import Interval, Positive, Real
 from .law import law
+from .usual import EXPONENT, within
 
 FLOOR = Positive(start=(1e-2, 10.0))
 FACTOR = Positive(start=(1e-2, 1e4))
-EXPONENT = Interval(0.0, 3.0, start=(0.02, 1.5))
 # A logit beyond which nothing changes, and halvings that leave nothing of [-1, 1] times it.
 FARTHEST, HALVINGS = 80.0, 60
-
-
-def _within_inputs(inputs, target):
-    x = inputs["x"]
-    return x.min(), 2.0 * x.max()
 
 
 @law(
@@ -99,7 +94,8 @@ def sigmoid_power(x, *, e_inf, rise, a, b, c):
 
     x: data or model size, any unit. e_inf: floor, approached by large x. rise: what the loss of
     a random guess, approached by small x, is above it (the paper's e_0 - e_inf). a: how early
-    the ceiling bends the curve; 0 is none. b: scale. c: decay exponent.
+    the ceiling bends the curve; towards 0 the power law is cut off there. b: scale. c: decay
+    exponent.
     """
     right = jnp.log(b) - c * jnp.log(x) + (a - 1.0) * jnp.log(rise)
     return e_inf + rise * jax.nn.sigmoid(_logit(a, right))
@@ -136,7 +132,7 @@ def _logit_jvp(primals, tangents):
     b=FACTOR,
     c0=Interval(-1.0, 3.0, start=(0.0, 1.0)),
     c1=Interval(-3.0, 3.0, start=(-1.0, 1.0)),
-    d1=Positive(start=_within_inputs),
+    d1=Positive(start=within("x")),
     f1=Interval(0.02, 2.0, start=(0.05, 1.0)),
 )
 def broken_power_1(x, *, a, b, c0, c1, d1, f1):
@@ -158,10 +154,10 @@ def broken_power_1(x, *, a, b, c0, c1, d1, f1):
     b=FACTOR,
     c0=Interval(-1.0, 3.0, start=(0.0, 1.0)),
     c1=Interval(-3.0, 3.0, start=(-1.0, 1.0)),
-    d1=Positive(start=_within_inputs),
+    d1=Positive(start=within("x")),
     f1=Interval(0.02, 2.0, start=(0.05, 1.0)),
     c2=Interval(-3.0, 3.0, start=(-1.0, 1.0)),
-    d2=Positive(start=_within_inputs),
+    d2=Positive(start=within("x")),
     f2=Interval(0.02, 2.0, start=(0.05, 1.0)),
 )
 def broken_power_2(x, *, a, b, c0, c1, d1, f1, c2, d2, f2):
@@ -185,7 +181,7 @@ def _broken(x, c, d, f):
     linear=("L_0", "k"),
     L_0=Real(start=(0.1, 10.0)),
     k=Positive(start=(1e-4, 10.0)),
-    x_0=Positive(start=_within_inputs),
+    x_0=Positive(start=within("x")),
 )
 def isoflop(x, *, L_0, k, x_0):
     """Loss along a line of equal compute: a parabola in the logarithm of model size.

@@ -2,12 +2,10 @@
 
 import jax.numpy as jnp
 
-from ..supports import Interval, Positive
+from ..supports import Positive
 from .law import law
+from .usual import EXPONENT, FACTOR, FLOOR
 
-FLOOR = Positive(start=(0.1, 10.0))
-FACTOR = Positive(start=(1.0, 1e4))
-EXPONENT = Interval(0.0, 3.0, start=(0.02, 1.5))
 BITS = Positive(start=(0.3, 8.0))
 
 
@@ -31,7 +29,8 @@ def precision(N, D, P_w, P_a, P_kv, *, E, A, B, alpha, beta, g_w, g_a, g_kv):
     """Loss of a model with N parameters on D tokens, trained in numbers of few bits.
 
     N: parameters. D: training tokens. P_w, P_a, P_kv: bits of weights, activations and of the
-    key-value cache. E, A, B, alpha, beta: as in `chinchilla`. g_w, g_a, g_kv: bits that matter.
+    key-value cache. E, A, B, alpha, beta: as in `chinchilla`. g_w, g_a, g_kv: bits
+    at which 1 - 1 / e of the parameters count.
     """
     shares = jnp.expm1(-P_w / g_w) * jnp.expm1(-P_a / g_a) * jnp.expm1(-P_kv / g_kv)
     return E + A * (N * -shares) ** -alpha + B * D**-beta

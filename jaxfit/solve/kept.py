@@ -7,27 +7,40 @@ was traced from. A file that is missing or damaged is made anew.
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable, Sequence
-from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import optax
+from jaxlib import version as jaxlib
 
+from ..files import write_whole
 from ..laws.evaluate import described
 from .blocks import platform
 
 MOST_FILES = 512
-_TRACERS = ("jax", "jaxlib", "optax")
 _PACKAGE = Path(__file__).parents[1]
+
+
+def _code() -> str:
+    """A digest of the code that programs are traced from."""
+    versions = (jax.__version__, jaxlib.__version__, optax.__version__)
+    digest = hashlib.sha256(repr(versions).encode())
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+# Taken now, for later the files may be of another version than the code that runs.
+_CODE = _code()
 
 
 def folder() -> Path | None:
     """Where programs are kept; None unless JAX keeps compiled ones in a folder."""
     config: Any = jax.config
-    place = config.jax_compilation_cache_dir
+    place = config.jax_compilation_cache_dir if config.jax_enable_compilation_cache else None
     return Path(place) / "jaxfit" if place and "://" not in place else None
 
 
@@ -37,35 +50,31 @@ def kept(function: Callable[..., Any], name: str, static: Sequence[Any], leaves)
     name, static: of the program; a law first. Laws with code inside, such as derivatives of
     their own, are not kept, for their trace does not tell all that they do.
     """
-    place, law = folder(), described(static[0], leaves[0].shape[-1])
-    if place is None or law is None:
+    place = folder()
+    if place is None:
         return None
-    specs = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves]
-    said = repr((name, law, static[1:], specs, platform(), _engine()))
-    path = place / hashlib.sha256(said.encode()).hexdigest()
+    specs = [jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves]
+    law = described(static[0], specs[0].shape[-1], specs[0].dtype)
+    if law is None:
+        return None
+    config: Any = jax.config
+    said = (name, law, static[1:], specs, platform(), config.jax_default_matmul_precision, _CODE)
+    path = place / hashlib.sha256(repr(said).encode()).hexdigest()
     try:
         program = _read(path)
         if program is None:
             program = jax.export.export(jax.jit(function), platforms=[platform()])(*specs)
             _write(path, program.serialize())
-    except ImportError:  # JAX needs a package of its own to write them
+    except ValueError:  # a law may call what JAX will not promise to keep its meaning
         return None
     return program.call
-
-
-@lru_cache(maxsize=1)
-def _engine() -> str:
-    """A digest of the code that programs are traced from."""
-    digest = hashlib.sha256(repr([*map(version, _TRACERS)]).encode())
-    for path in sorted(_PACKAGE.rglob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 def _read(path: Path) -> Any:
     """The program in a file; None if there is none, or what was written is not all there."""
     try:
         whole = path.read_bytes()
+        os.utime(path)
     except OSError:
         return None
     digest, body = whole[:32], whole[32:]
@@ -73,12 +82,10 @@ def _read(path: Path) -> Any:
 
 
 def _write(path: Path, body: bytes | bytearray) -> None:
-    """Put a program on the disk, whole or not at all; a disk that takes none is no fault."""
+    """Put a program on the disk, and take away those not used for longest; no disk, no fault."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(_digest(body) + body)
-        os.replace(file.name, path)
+        write_whole(path, _digest(body) + body)
         files = sorted(path.parent.iterdir(), key=lambda each: each.stat().st_mtime)
         for old in files[:-MOST_FILES]:
             old.unlink()

@@ -45,9 +45,14 @@ def advanced(law: Law, loss: Loss, stage: Moving, problems: Problem, z, value):
     wave = size * max(1, min(WAVE, -(-share // size)))
 
     def to_the_end(chosen):
-        begun = natural(log, starts[chosen])
-        end, *rest = _to_the_end(law, loss, stage, problems, chosen // count, begun, size)
-        return search(log, end), *rest
+        owner, begun = chosen // count, natural(log, starts[chosen])
+        end, *rest = _to_the_end(law, loss, stage, problems, owner, begun, size)
+        there = search(log, end)
+        # The logarithm of a bound's exponential is the bound but for rounding, which would take
+        # the start off it.
+        there = np.where(end >= high[owner], upper[owner], there)
+        held = (end <= low[owner]) & np.isfinite(lower[owner])
+        return np.where(held, lower[owner], there), *rest
 
     waves = [lane[first : first + wave] for first in range(0, len(lane), wave)]
     ends, values, steps = starts.copy(), value.ravel().copy(), np.zeros(value.size, int)

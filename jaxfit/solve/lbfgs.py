@@ -5,6 +5,7 @@ from typing import Any
 
 import optax
 
+from ..tracing import as_written
 from . import quasi_newton
 from .settings import check_settings
 
@@ -38,6 +39,6 @@ class LBFGS:
         pairs: Any = optax.scale_by_lbfgs(self.memory)
 
         def update(model, x, gradient):
-            return pairs.update(gradient, model, x)
+            return as_written(pairs.update)(gradient, model, x)
 
         return quasi_newton.Curvature(pairs.init, update)
