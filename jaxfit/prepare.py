@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,12 +13,13 @@ from .data import Dataset, from_table, require_positive
 from .laws import LAWS, Law
 from .laws.affine import with_linear
 from .laws.check import check
-from .laws.text import is_text, parse
+from .laws.text import SOURCE, assumed_positive, is_text, parse
 from .layout import Block, Ragged
 from .losses import Loss
 from .problem import Problem
 from .solve.programs import draw
 from .solve.sobol import sobol
+from .status import Note
 from .supports import unconstrain
 from .tables import nearest, read
 
@@ -107,6 +108,10 @@ def prepare(
     dataset = from_table(
         table, law.inputs, target=target, by=by, rename=inputs, weights=weights, nan=nan
     )
+    if law.source == SOURCE and (names := assumed_positive(law)):
+        freed = f"`where {names[0]} in (-inf, inf)` frees it."
+        text = f"Taken to be above 0: {', '.join(names)}. {freed}"
+        dataset = replace(dataset, notes=(*dataset.notes, Note("support", text)))
     if loss.log:
         require_positive(dataset, f"{type(loss).__name__}, a loss of logarithms,")
     box = resolve_bounds(law, bounds)

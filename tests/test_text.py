@@ -78,6 +78,16 @@ def test_a_text_is_fitted_saved_and_read_again(tmp_path):
     assert_allclose(again.predict({"N": [1e5]}), fit.predict({"N": [1e5]}))
 
 
+def test_a_parameter_that_is_taken_above_zero_is_named():
+    options = {"target": "loss", "starts": 16, "pipeline": SMALL}
+    fit = jaxfit.fit("E + (N_c / N)^k where E > 0", RUNS, **options)
+    assert [note.text for note in fit.notes if note.code == "support"] == [
+        "Taken to be above 0: N_c. `where N_c in (-inf, inf)` frees it."
+    ]
+    fit = jaxfit.fit("E + (N_c / N)^k where E > 0, N_c > 0", RUNS, **options)
+    assert not [note for note in fit.notes if note.code == "support"]
+
+
 def test_inputs_name_columns_that_no_text_can():
     runs = {"model size": X, "loss": RUNS["loss"]}
     options = {"target": "loss", "starts": 16, "pipeline": SMALL, "inputs": {"N": "model size"}}

@@ -108,6 +108,12 @@ def parse(text: str, inputs: Iterable[str]) -> Law:
     return Law(Formula(text, used), used, tuple(chosen), SOURCE, formula)
 
 
+def assumed_positive(law: Law) -> tuple[str, ...]:
+    """Parameters of a law from text that are taken above 0 though the text does not say so."""
+    _, said = _tree(law.name)
+    return tuple(name for name, support in law.supports if support == FACTOR and name not in said)
+
+
 def is_text(law: str) -> bool:
     """Whether a string is a law written out, and not the name of one."""
     return not law.strip().isidentifier()
