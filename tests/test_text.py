@@ -56,7 +56,8 @@ def test_names_of_columns_are_inputs_and_others_parameters_in_the_order_of_the_t
     assert isinstance(supports["beta"], jaxfit.Real)
     with jax.enable_x64(True):
         assert linear_parameters(law) == ("E", "A", "B")
-    assert str(law) == f"{law.name}: E + A*D^-beta + B*N^-alpha"
+    assert str(law) == law.name
+    assert law.formula == "E + A*D^-beta + B*N^-alpha"
     assert law == jaxfit.parse(law.name, law.inputs)
 
 

@@ -51,7 +51,8 @@ class Law:
         return latex(self.formula)
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.formula}" if self.formula else self.name
+        # A law from text is called by it.
+        return self.name if self.name.startswith(self.formula) else f"{self.name}: {self.formula}"
 
 
 def _name(func) -> str:
