@@ -1,5 +1,8 @@
 """The zoo: every law finds its own constants again, and no worse a fit than SciPy's."""
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from problems import OTHERS, name, simulate
@@ -35,3 +38,15 @@ def test_a_law_fits_noisy_data_no_worse_than_scipy(case):
     truth, noisy, fit = case
     slow = reference.fit(truth.law, noisy, starts=4, seed=1, **OPTIONS)
     assert fit.loss[1] <= slow.loss[0] * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+def test_repeated_data_that_calls_for_a_model_beyond_any_number_leaves_slopes_finite(dtype):
+    law = jaxfit.LAWS["data_constrained"]
+    constants = {"E": 1.9, "A": 500.0, "B": 1500.0, "alpha": 0.02, "beta": 1.2}
+    constants |= {"R_D": 15.0, "R_N": 5.0}
+    with jax.enable_x64(dtype == jnp.float64):
+        sizes = [jnp.full(3, size, dtype) for size in (1e9, 1e11, 1e9)]
+        theta = {name: jnp.asarray(value, dtype) for name, value in constants.items()}
+        slopes = jax.jacfwd(lambda theta: law(*sizes, **theta))(theta)
+    assert all(np.isfinite(slope).all() for slope in slopes.values())
