@@ -52,7 +52,7 @@ for _ in range(2):
     times.append(time.perf_counter() - start)
     cpu = time.process_time() - cpu if len(times) == 1 else cpu
 from jaxfit.solve import programs
-parts = (programs.draw_and_screen, programs.advance, programs.derive)
+parts = (programs.draw_and_screen, programs.advance, programs.derive, programs.predict)
 print(json.dumps([*times, cpu, sum(part.num_compiled() for part in parts)]))
 """
 

@@ -97,14 +97,13 @@ def prepare(
     loss = losses.get(loss) if isinstance(loss, str) else loss
     if not isinstance(loss, Loss):
         raise TypeError(f"loss={loss!r} is no loss; pass one such as jaxfit.MSE().")
-    if isinstance(law, str) and is_text(law):
-        table = read(data)
+    if not (isinstance(law, str) and is_text(law)):
+        law = _law(law)
+    table = read(data)
+    if isinstance(law, str):
         law = parse(law, (*(inputs or {}), *table.columns))
         if target in law.inputs:
             raise ValueError(f"`{target}` is the target; a law cannot have it among its inputs.")
-    else:
-        law = _law(law)
-        table = read(data)
     dataset = from_table(
         table, law.inputs, target=target, by=by, rename=inputs, weights=weights, nan=nan
     )

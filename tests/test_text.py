@@ -61,6 +61,12 @@ def test_names_of_columns_are_inputs_and_others_parameters_in_the_order_of_the_t
     assert law == jaxfit.parse(law.name, law.inputs)
 
 
+def test_a_name_that_ends_in_where_is_a_name():
+    law = jaxfit.parse("somewhere*N + b where b > 0", ("N",))
+    assert law.formula == "somewhere*N + b"
+    assert law.parameters == ("somewhere", "b")
+
+
 def test_what_scales_a_column_inside_of_a_power_is_above_zero_unless_said_otherwise():
     law = jaxfit.parse("(N_c/N)^a + (N + s)^-b + log(N + t)", ("N",))
     positive = {name for name, support in law.supports if isinstance(support, jaxfit.Positive)}

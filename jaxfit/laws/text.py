@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -43,6 +43,8 @@ _OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
 # Where starts are drawn for parameters of which nothing was said. Linear ones are solved for.
 ANY = Real(start=(-2.0, 2.0))
 FACTOR = Positive(start=(1e-6, 1e12))
+_WHERE = re.compile(r"\bwhere\b")
+_COMMA = re.compile(r",(?![^(\[]*[)\]])")  # but none within brackets
 _NUMBER = r"[-+]?(?:inf|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
 _RANGE = re.compile(rf"\s*(\w+)\s+in\s*[\[(]\s*({_NUMBER})\s*,\s*({_NUMBER})\s*[\])]\s*")
 _ABOVE = re.compile(r"\s*(\w+)\s*>=?\s*0(?:\.0*)?\s*")
@@ -84,28 +86,26 @@ def parse(text: str, inputs: Iterable[str]) -> Law:
     Raises ValueError, showing the character, for anything else.
     """
     tree, supports = _tree(text)
-    at = {node.id: _place(node) for node in _names(tree)}
+    at = {node.id: node.col_offset for node in _names(tree)}
     used = tuple(name for name in dict.fromkeys(inputs) if name in at)
     parameters = [name for name in at if name not in used]
-    given = {name: place for name, (_, place) in supports.items()}
-    for name, place in given.items():
+    for name, (_, place) in supports.items():
         if name not in parameters:
-            _refuse(text, place, f"`{name}` is not a parameter of this law.")
+            raise TextError(text, place, f"`{name}` is not a parameter of this law.")
     for name in parameters:
         near = [column for column in inputs if column.lower() == name.lower()]
         if near and near[0] not in used:
-            _refuse(text, at[name], f"`{name}` is no column; did you mean `{near[0]}`?")
+            raise TextError(text, at[name], f"`{name}` is no column; did you mean `{near[0]}`?")
     if not used:
-        _refuse(text, 0, f"No column is in this law. Columns: {', '.join(inputs)}.")
+        raise TextError(text, 0, f"No column is in this law. Columns: {', '.join(inputs)}.")
     if not parameters:
-        _refuse(text, 0, "There is no parameter in this law: every name is a column.")
+        raise TextError(text, 0, "There is no parameter in this law: every name is a column.")
     scales = set(_scales(tree, used))
     chosen = [
-        (name, supports[name][0] if name in given else FACTOR if name in scales else ANY)
+        (name, supports[name][0] if name in supports else FACTOR if name in scales else ANY)
         for name in parameters
     ]
-    formula = text.partition("where")[0].strip()
-    return Law(Formula(text, used), used, tuple(chosen), SOURCE, formula)
+    return Law(Formula(text, used), used, tuple(chosen), SOURCE, _WHERE.split(text)[0].strip())
 
 
 def assumed_positive(law: Law) -> tuple[str, ...]:
@@ -121,7 +121,9 @@ def is_text(law: str) -> bool:
 
 def latex(formula: str) -> str:
     """A formula in LaTeX: expressions and equations, divided by commas."""
-    parts = [[_expression(side, formula) for side in part.split("=")] for part in _commas(formula)]
+    parts = [
+        [_expression(side, formula) for side in part.split("=")] for part in _COMMA.split(formula)
+    ]
     return ",\\quad ".join(" = ".join(_latex(side, 0) for side in sides) for sides in parts)
 
 
@@ -130,9 +132,9 @@ def _tree(text: str) -> tuple[ast.expr, dict[str, tuple[Support, int]]]:
     """The expression of a text, and the supports that it states with their places."""
     if len(text) > LONGEST:
         raise ValueError(f"A law of {len(text)} characters is too long; {LONGEST} are read.")
-    body, where, rest = [*re.split(r"(\bwhere\b)", text, maxsplit=1), "", ""][:3]
-    supports, place = {}, len(body) + len(where)
-    for clause in re.split(r",(?![^(\[]*[)\]])", rest) if where else ():
+    body, *rest = _WHERE.split(text, maxsplit=1)
+    supports, place = {}, len(body) + len("where")
+    for clause in _COMMA.split(rest[0]) if rest else ():
         name, support = _support(text, clause, place)
         supports[name] = (support, place + len(clause) - len(clause.lstrip()))
         place += len(clause) + 1
@@ -144,7 +146,9 @@ def _support(text: str, clause: str, place: int) -> tuple[str, Support]:
     if above := _ABOVE.fullmatch(clause):
         return above[1], FACTOR
     if not (found := _RANGE.fullmatch(clause)):
-        _refuse(text, place, "Supports read `alpha in (0, 2)` or `E > 0`, divided by commas.")
+        raise TextError(
+            text, place, "Supports read `alpha in (0, 2)` or `E > 0`, divided by commas."
+        )
     low, high = float(found[2]), float(found[3])
     if (low, high) == (0.0, float("inf")):
         return found[1], FACTOR
@@ -153,7 +157,7 @@ def _support(text: str, clause: str, place: int) -> tuple[str, Support]:
     try:
         return found[1], Interval(low, high)
     except ValueError as error:
-        _refuse(text, place, str(error))
+        raise TextError(text, place, str(error)) from None
 
 
 def _expression(body: str, text: str) -> ast.expr:
@@ -164,14 +168,15 @@ def _expression(body: str, text: str) -> ast.expr:
         tree = ast.parse(source, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         column = (getattr(error, "offset", 0) or len(source) + 1) - 1
-        _refuse(text, _original(body, column), "This is no formula: something is missing or extra.")
+        what = "This is no formula: something is missing or extra."
+        raise TextError(text, _original(body, column), what) from None
     place = 0
     for part in ast.walk(tree):
         if isinstance(part, ast.expr):
             column = len(source.encode()[: part.col_offset].decode(errors="ignore"))
             place = part.col_offset = _original(body, column)
         if problem := _problem(part):
-            _refuse(text, place, problem)
+            raise TextError(text, place, problem)
     return tree
 
 
@@ -211,18 +216,6 @@ def _original(body: str, column: int) -> int:
         column -= 2 if body[place] == "^" else 1
         place += 1
     return place
-
-
-def _place(node: ast.AST) -> int:
-    return getattr(node, "col_offset", 0)
-
-
-def _refuse(text: str, place: int, what: str) -> NoReturn:
-    raise TextError(text, place, what)
-
-
-def _commas(formula: str) -> list[str]:
-    return re.split(r",(?![^(]*\))", formula)
 
 
 def _value(node: ast.AST, known: dict[str, Any]) -> Any:

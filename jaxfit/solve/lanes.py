@@ -47,12 +47,12 @@ def advanced(law: Law, loss: Loss, stage: Moving, problems: Problem, z, value):
     def to_the_end(chosen):
         owner, begun = chosen // count, natural(log, starts[chosen])
         end, *rest = _to_the_end(law, loss, stage, problems, owner, begun, size)
-        there = search(log, end)
         # The logarithm of a bound's exponential is the bound but for rounding, which would take
-        # the start off it.
-        there = np.where(end >= high[owner], upper[owner], there)
+        # the start off it; and the box of another precision may be a rounding wider.
+        there = np.where(end >= high[owner], upper[owner], search(log, end))
         held = (end <= low[owner]) & np.isfinite(lower[owner])
-        return np.where(held, lower[owner], there), *rest
+        there = np.where(held, lower[owner], there)
+        return np.clip(there, lower[owner], upper[owner]), *rest
 
     waves = [lane[first : first + wave] for first in range(0, len(lane), wave)]
     ends, values, steps = starts.copy(), value.ravel().copy(), np.zeros(value.size, int)
@@ -60,8 +60,6 @@ def advanced(law: Law, loss: Loss, stage: Moving, problems: Problem, z, value):
         waves, in_threads(to_the_end, waves), strict=True
     ):
         found = np.isfinite(objectives)
-        # The box of another precision, or of the parameters, may be a rounding wider.
-        end = np.clip(end, lower[chosen // count], upper[chosen // count])
         ends[chosen[found]], values[chosen[found]] = end[found], objectives[found]
         steps[chosen] = taken_steps
     steps = steps.reshape(value.shape).sum(axis=1)
