@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from .losses import LogHuber as LogHuber
     from .losses import LogMSE as LogMSE
     from .losses import SoftL1 as SoftL1
+    from .priors import Hinge as Hinge
+    from .priors import LogNormal as LogNormal
+    from .priors import Normal as Normal
+    from .priors import Ridge as Ridge
     from .result import Fit as Fit
     from .result import load as load
     from .solve.adam import Adam as Adam
@@ -42,6 +46,7 @@ _HOMES = {
     "BFGS": "solve.bfgs",
     "Fit": "result",
     "GroupsFailed": "status",
+    "Hinge": "priors",
     "Huber": "losses",
     "Interval": "supports",
     "Keep": "solve.keep",
@@ -51,10 +56,13 @@ _HOMES = {
     "LevenbergMarquardt": "solve.levenberg_marquardt",
     "LogHuber": "losses",
     "LogMSE": "losses",
+    "LogNormal": "priors",
     "MSE": "losses",
+    "Normal": "priors",
     "PIPELINES": "solve.presets",
     "Positive": "supports",
     "Real": "supports",
+    "Ridge": "priors",
     "STATUS": "status",
     "SoftL1": "losses",
     "VariableProjection": "solve.variable_projection",

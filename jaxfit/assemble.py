@@ -1,7 +1,6 @@
 """From the engine's arrays to a `Fit`: names, units, statuses."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -9,41 +8,13 @@ import jax
 import numpy as np
 
 from . import audit, predict
+from .answers import Answers, all_parameters, penalty
 from .prepare import Task
-from .problem import Problem, logarithms, natural
+from .problem import logarithms, natural
 from .result import Fit
-from .solve.pipeline import Solution, unsolved
+from .solve.pipeline import Solution
 from .status import UNFITTED, Note
 from .verdict import Verdicts, judge
-
-
-@dataclass
-class Answers:
-    """What was found for G groups; rows of groups that were not searched hold nothing."""
-
-    solution: Solution  # fields lead with G
-    searched: np.ndarray  # (G,) bool
-    units: np.ndarray  # (G,) of the residuals
-    floors: np.ndarray  # (G,) objective of mere rounding errors, in unit ** degree
-    widths: np.ndarray  # (G, P) of the start ranges in search coordinates
-
-    @classmethod
-    def empty(cls, task: Task, stages: int) -> "Answers":
-        """Answers of a task before any search with so many stages."""
-        count, width = len(task.data.groups), len(task.law.parameters)
-        nothing = unsolved(count, width, stages)
-        return cls(
-            nothing, np.zeros(count, bool), np.ones(count), np.zeros(count), np.ones_like(nothing.z)
-        )
-
-    def record(self, groups: np.ndarray, problems: Problem, solution: Solution) -> None:
-        """Keep the solutions of `groups` (g,), the groups of a batch of NumPy arrays."""
-        pairs = zip(jax.tree.leaves(self.solution), jax.tree.leaves(solution), strict=True)
-        for column, rows in pairs:
-            column[groups] = rows
-        self.searched[groups] = True
-        self.units[groups], self.floors[groups] = problems.unit, problems.floor
-        self.widths[groups] = problems.start_high - problems.start_low
 
 
 def assemble(task: Task, answers: Answers, settings: Mapping[str, Any]) -> Fit:
@@ -66,43 +37,44 @@ def assemble(task: Task, answers: Answers, settings: Mapping[str, Any]) -> Fit:
     )
     _explain_non_finite(task, answers, verdicts)
     fitted = ~np.isin(verdicts.status, UNFITTED)
-    theta = _parameters(task, solution, verdicts.at_bound)
-    params = {name: np.where(fitted, theta[:, j], np.nan) for j, name in enumerate(law.parameters)}
-    columns = [data.inputs[name] for name in law.inputs]
-    rows = predict.at_rows(law, params, columns, data.group)
+    theta = _on_bounds(task, solution, verdicts.at_bound)
+    free = {name: np.where(fitted, theta[:, j], np.nan) for j, name in enumerate(law.parameters)}
+    columns = [task.inputs[name] for name in law.inputs]
+    rows = predict.at_rows(law, free, columns, data.group)
+    of_priors = penalty(task, free)
+    share = _in_own_unit(of_priors, 1.0 / answers.units, task.loss.degree)
+    of_runs = np.where(fitted, np.maximum(solution.value - share, 0.0), np.nan)
     audit.refuse_mixed_rows(
         law,
         task.loss,
         data,
         alone=rows,
-        found=np.where(fitted, solution.value, np.nan),
+        found=of_runs,
         units=answers.units,
         floors=answers.floors,
     )
-    loss = np.where(fitted, _in_own_unit(solution.value, answers.units, task.loss.degree), np.nan)
+    loss = _in_own_unit(of_runs, answers.units, task.loss.degree)
     _note_range(task, answers, verdicts, np.flatnonzero(fitted), loss)
-    reason = settings.get("reason", "")
-    said = [Note("pipeline", reason)] if reason else []
     return Fit(
-        law=law,
+        law=task.given,
         loss_function=task.loss,
         data=data,
-        params=params,
+        params=all_parameters(task, free),
         loss=loss,
+        penalty=np.where(fitted, of_priors, np.nan),
         status=verdicts.status,
         starts_usable=np.where(answers.searched, solution.screening.differentiable, 0),
         starts_finished=np.where(fitted, solution.finished, 0),
         starts_agreeing=np.where(fitted, solution.agreeing, 0),
-        at_bound={name: verdicts.at_bound[:, j] for j, name in enumerate(law.parameters)},
+        at_bound={
+            **{name: np.zeros(len(data.groups), int) for name in task.given.parameters},
+            **{name: verdicts.at_bound[:, j] for j, name in enumerate(law.parameters)},
+        },
         condition=verdicts.condition,
         offset=np.where(fitted, solution.certificate.offset, np.nan),
         evaluations=np.where(answers.searched[:, None], solution.evaluations, 0),
         fitted=rows,
-        notes=(
-            *data.notes,
-            *said,
-            *chain.from_iterable(verdicts.notes[g] for g in sorted(verdicts.notes)),
-        ),
+        notes=_notes(data, verdicts, settings.get("reason", "")),
         settings={
             "starts": task.num_starts,
             **task.settings,
@@ -110,6 +82,13 @@ def assemble(task: Task, answers: Answers, settings: Mapping[str, Any]) -> Fit:
             "versions": {"jax": jax.__version__, "numpy": np.__version__},
         },
     )
+
+
+def _notes(data, verdicts: Verdicts, reason: str) -> tuple[Note, ...]:
+    """All that is to be said, of the table first."""
+    said = [Note("pipeline", reason)] if reason else []
+    each = chain.from_iterable(verdicts.notes[g] for g in sorted(verdicts.notes))
+    return (*data.notes, *said, *each)
 
 
 def _explain_non_finite(task: Task, answers: Answers, verdicts: Verdicts) -> None:
@@ -127,7 +106,7 @@ def _explain_non_finite(task: Task, answers: Answers, verdicts: Verdicts) -> Non
         raise ValueError(f"Law `{task.law.name}`{group}: {note.text}")
 
 
-def _parameters(task: Task, solution: Solution, at_bound) -> np.ndarray:
+def _on_bounds(task: Task, solution: Solution, at_bound) -> np.ndarray:
     """Parameters (G, P) in their own units; exactly the bound where they are on it."""
     theta = natural(logarithms(task.law), solution.z)
     theta = np.where((at_bound < 0) & solution.certificate.lower, task.box.lower, theta)

@@ -65,7 +65,7 @@ def _rows_never_finite(task: Task, rows: np.ndarray, theta: Mapping[str, np.ndar
     """Positions among `rows` at which no theta, each (S,), gives a finite prediction."""
     num_starts = len(next(iter(theta.values())))
     group = np.repeat(np.arange(num_starts), len(rows))
-    columns = [np.tile(task.data.inputs[name][rows], num_starts) for name in task.law.inputs]
+    columns = [np.tile(task.inputs[name][rows], num_starts) for name in task.law.inputs]
     pred = predict.at_rows(task.law, theta, columns, group).reshape(num_starts, len(rows))
     with np.errstate(invalid="ignore", divide="ignore"):
         pred = np.log(pred) if task.loss.log else pred

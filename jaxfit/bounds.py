@@ -8,11 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from .data import Dataset
 from .laws import Law
+from .laws.derived import original
+from .per_group import from_data, known_groups, per_group
 from .supports import start_range, unconstrain
 from .tables import nearest
 
-Bounds = Mapping[str, tuple[float, float]] | Sequence[tuple[float, float]]
+# Of each parameter: (low, high), whose ends may be numbers as in `jaxfit.priors`; {group: (low,
+# high)}, for some of the groups; or a function of a group's inputs and target that returns a pair.
+Bounds = Mapping[str, Any] | Sequence[tuple[float, float]]
 Starts = int | Mapping[str, Any] | Sequence[Any] | np.ndarray
 
 
@@ -20,54 +25,83 @@ Starts = int | Mapping[str, Any] | Sequence[Any] | np.ndarray
 class Box:
     """Bounds of every parameter, in its own unit: the support cut down by the user's bounds."""
 
-    lower: np.ndarray  # (P,)
-    upper: np.ndarray  # (P,)
+    lower: np.ndarray  # (G, P)
+    upper: np.ndarray  # (G, P)
 
 
-def resolve_bounds(law: Law, bounds: Bounds | None) -> Box:
-    """The box of `law` under the user's `bounds`: {name: (low, high)}, or P pairs in order.
+def resolve_bounds(law: Law, bounds: Bounds | None, data: Dataset) -> Box:
+    """The box of `law` under the user's `bounds`: {name: bounds}, or P pairs in order.
 
     Raises ValueError naming the parameter for bounds that are NaN, reversed, outside the
     support, or too many or too few.
     """
-    supports = dict(law.supports)
     given = _named_bounds(law, bounds)
-    lower, upper = [], []
-    for name, support in supports.items():
-        low, high = given.get(name, (support.low, support.high))
-        if math.isnan(low) or math.isnan(high):
-            raise ValueError(f"Bounds ({low}, {high}) of parameter `{name}` contain NaN.")
-        if not low < high:
-            raise ValueError(
-                f"Bounds ({low}, {high}) of parameter `{name}` are reversed or empty; give "
-                "(low, high) with low < high."
-            )
-        if low < support.low or high > support.high:
-            raise ValueError(
-                f"Bounds ({low}, {high}) of parameter `{name}` reach outside the law's support "
-                f"[{support.low}, {support.high}]"
-                + (", in which it is searched by its logarithm." if support.log else ".")
-            )
-        lower.append(low)
-        upper.append(high)
-    return Box(np.array(lower, float), np.array(upper, float))
+    ends = np.empty((2, len(data.groups), len(law.parameters)))
+    for j, (name, support) in enumerate(law.supports):
+        ends[:, :, j] = np.array([[support.low], [support.high]])
+        if name in given:
+            low, high = _ends(name, given[name], data, ends[:, :, j])
+            _check_ends(name, support, low[data.sizes > 0], high[data.sizes > 0])
+            ends[:, :, j] = low, high
+    return Box(*ends)
 
 
-def _named_bounds(law, bounds) -> dict[str, tuple[float, float]]:
+def _check_ends(name, support, low, high) -> None:
+    """Raise ValueError for the first of the bounds, each (g,), that cannot be."""
+    tests = (
+        (np.isnan(low) | np.isnan(high), "contain NaN."),
+        (~(low < high), "are reversed or empty; give (low, high) with low < high."),
+        (
+            (low < support.low) | (high > support.high),
+            f"reach outside the law's support [{support.low}, {support.high}]"
+            + (", in which it is searched by its logarithm." if support.log else "."),
+        ),
+    )
+    for wrong, what in tests:
+        if wrong.any():
+            i = int(np.flatnonzero(wrong)[0])
+            raise ValueError(f"Bounds ({low[i]}, {high[i]}) of parameter `{name}` {what}")
+
+
+def _ends(name, given, data: Dataset, support) -> tuple[np.ndarray, np.ndarray]:
+    """Both bounds of a parameter, (G,) each; `support`: (2, G), where nothing else is said."""
+    what = f"Bounds of parameter `{name}`"
+    if callable(given):
+        pairs = zip(data.groups, from_data(given, data, what), data.sizes, strict=True)
+        given = {key: pair for key, pair, rows in pairs if rows}
+    if isinstance(given, Mapping):
+        known_groups(given, data, what)
+        low, high = support.copy()
+        for key, pair in given.items():
+            g = data.groups.index(key)
+            low[g], high[g] = _pair(name, pair)
+        return low, high
+    if not isinstance(given, tuple | list) or not any(
+        callable(end) or isinstance(end, Mapping) for end in given
+    ):
+        given = _pair(name, given)
+    if len(given) != 2:
+        raise ValueError(f"Bounds of parameter `{name}` are {given!r}; give two: (low, high).")
+    low, high = (per_group(end, data, what) for end in given)
+    return low, high
+
+
+def _pair(name, pair) -> tuple[float, float]:
+    ends = _numbers(pair)
+    if ends is None or ends.shape != (2,):
+        raise ValueError(
+            f"Bounds of parameter `{name}` are {pair!r}; give two numbers (low, high)."
+        )
+    return float(ends[0]), float(ends[1])
+
+
+def _named_bounds(law, bounds) -> dict[str, Any]:
     if bounds is None:
         return {}
     if not isinstance(bounds, Mapping):
         bounds = _in_order(law, bounds)
     _known(law, bounds, "bounds=")
-    pairs = {}
-    for name, pair in bounds.items():
-        ends = _numbers(pair)
-        if ends is None or ends.shape != (2,):
-            raise ValueError(
-                f"Bounds of parameter `{name}` are {pair!r}; give two numbers (low, high)."
-            )
-        pairs[name] = (float(ends[0]), float(ends[1]))
-    return pairs
+    return dict(bounds)
 
 
 def _in_order(law, bounds) -> dict[str, Any]:
@@ -102,6 +136,10 @@ def _numbers(values) -> np.ndarray | None:
 
 def _known(law, names, where):
     for name in names:
+        if name in original(law).parameters and name not in law.parameters:
+            raise ValueError(
+                f"{where} names `{name}`, which fixed= or tied= takes from the search."
+            )
         if name not in law.parameters:
             raise ValueError(
                 f"{where} names `{name}`, which is no parameter of law `{law.name}`"
@@ -118,7 +156,7 @@ def given_starts(law: Law, starts: Starts, box: Box) -> np.ndarray:
     """
     theta = _start_points(law, starts)
     for j, (name, support) in enumerate(law.supports):
-        column, low, high = theta[:, j], box.lower[j], box.upper[j]
+        column, low, high = theta[:, j], np.nanmax(box.lower[:, j]), np.nanmin(box.upper[:, j])
         outside = (column < low) | (column > high) | (support.log & (column <= 0))
         for wrong, reason in (
             (~np.isfinite(column), "must be finite"),
@@ -167,9 +205,9 @@ def _start_column(name, values) -> np.ndarray:
 
 
 def search_range(
-    law: Law, box: Box, j: int, inputs: Mapping[str, np.ndarray], target: np.ndarray
+    law: Law, box: Box, g: int, j: int, inputs: Mapping[str, np.ndarray], target: np.ndarray
 ) -> tuple[float, float]:
-    """Start range of parameter `j` for one group's data, in search coordinates.
+    """Start range of parameter `j` in group `g`, whose data follow, in search coordinates.
 
     Raises ValueError when the law's own function for it returns no range; an error that the
     function raises by itself is passed on, with law and parameter added as a note.
@@ -185,7 +223,7 @@ def search_range(
             f"Start range ({low}, {high}) of parameter `{name}` in law `{law.name}` must be "
             f"two numbers, low < high, a finite distance apart{', above 0' * support.log}."
         )
-    ends = unconstrain(support, [low, high, box.lower[j], box.upper[j]])
+    ends = unconstrain(support, [low, high, box.lower[g, j], box.upper[g, j]])
     low, high, least, most = (float(end) for end in ends)
     inside = max(low, least), min(high, most)
     if inside[0] < inside[1]:

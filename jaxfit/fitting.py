@@ -6,11 +6,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from .assemble import Answers, assemble
+from .answers import Answers
+from .assemble import assemble
 from .bounds import Bounds, Starts
+from .constraints import Fixed, Priors, Tied
 from .keywords import checked_keywords
 from .laws import Law
 from .losses import Loss
+from .noise import with_noise
 from .prepare import Task, prepare
 from .result import Fit
 from .solve.ahead import compile_ahead
@@ -33,6 +36,9 @@ def fit(
     seed: int = 0,
     weights: str | np.ndarray | Sequence[float] | None = None,
     bounds: Bounds | None = None,
+    fixed: Fixed | None = None,
+    tied: Tied | None = None,
+    priors: Priors | None = None,
     nan: str = "raise",
     pipeline: str | Pipeline = "adam-lbfgs",
     strict: bool = False,
@@ -50,7 +56,13 @@ def fit(
         your own: {parameter: values (S,)} or an array (S, P).
     seed: of the Sobol starts; the same seed gives the same answer.
     weights: a column, or one number >= 0 a row; the objective is the weighted mean.
-    bounds: {parameter: (low, high)}, inside the law's supports.
+    bounds: {parameter: (low, high)}, inside the law's supports; also {parameter: {group: (low,
+        high)}}, or a function of a group's inputs and target that returns a pair.
+    fixed: {parameter: value}, of what is known; a value is a number, {group: number}, or a
+        function of a group's inputs and target.
+    tied: {parameter: function of others as text}, e.g. {"beta": "alpha"}.
+    priors: {parameter, or function of some as text: prior}, e.g. {"alpha": Normal(0.34, 0.05)},
+        {"B - A": Hinge(1e-3, low=0.0)}; see `jaxfit.priors`.
     nan: "raise" on a missing or infinite cell, or "mask" to leave its row out and count it.
     pipeline: a name in `jaxfit.PIPELINES`; "auto", which chooses one of them and says why; or a
         tuple of stages.
@@ -74,11 +86,14 @@ def fit(
             seed=seed,
             weights=weights,
             bounds=bounds,
+            fixed=fixed,
+            tied=tied,
+            priors=priors,
             nan=nan,
         )
         named = isinstance(pipeline, str)
         chosen = choose(pipeline, task.law, task.loss) if named else Choice(pipeline)
-        answers = _run(task, chosen.stages, progress)
+        task, answers = with_noise(task, lambda task: _run(task, chosen.stages, progress))
     settings = {"pipeline": [repr(stage) for stage in chosen.stages], "reason": chosen.reason}
     result = assemble(task, answers, settings)
     if strict and not result.ok.all():

@@ -9,14 +9,16 @@ import numpy as np
 
 from . import losses
 from .bounds import Bounds, Box, Starts, given_starts, resolve_bounds, search_range
+from .constraints import Constraints, Fixed, Priors, Tied, constrained
 from .data import Dataset, from_table, require_positive
 from .laws import LAWS, Law
 from .laws.affine import with_linear
 from .laws.check import check
+from .laws.derived import EDGE, SCALE, TERM
 from .laws.text import SOURCE, assumed_positive, is_text, parse
 from .layout import Block, Ragged
 from .losses import Loss
-from .problem import Problem
+from .problem import SQUARE, Problem
 from .solve.programs import draw
 from .solve.sobol import sobol
 from .status import Note
@@ -33,13 +35,20 @@ SHORT = (16, 64, 256)  # lengths of groups with their padding; beyond, powers of
 class Task:
     """A law, a loss, data and starts, all checked: what `fit` and its reference work on."""
 
-    law: Law
+    given: Law  # as the user gave it
+    constraints: Constraints
     loss: Loss
     data: Dataset
+    inputs: Mapping[str, np.ndarray]  # each (m,): of `law`, which may have more than the data
     box: Box
     points: np.ndarray  # (S, P): Sobol points of the unit cube, or the user's own starts
     cube: bool  # which of the two; own starts are in search coordinates
     settings: Mapping[str, Any]
+
+    @property
+    def law(self) -> Law:
+        """The law that is searched: of the parameters that are neither fixed nor tied."""
+        return self.constraints.law
 
     @property
     def num_starts(self) -> int:
@@ -48,16 +57,18 @@ class Task:
 
     @property
     def fittable(self) -> np.ndarray:
-        """(G,) bool: the group has as many points as the law has parameters."""
-        return self.data.sizes >= len(self.law.parameters)
+        """(G,) bool: the group has as many points, and priors, as parameters to fit."""
+        told = int((self.constraints.kinds == SQUARE).sum())
+        sizes = self.data.sizes
+        return (sizes > 0) & (sizes + told >= len(self.law.parameters))
 
     @property
     def lengths(self) -> np.ndarray:
-        """(G,) points of each group with its padding: few lengths, for each is compiled apart.
+        """(G,) points of each group with its priors and padding, few, for each is compiled apart.
 
         A group's length is its own affair; it computes the same in any company.
         """
-        sizes = self.data.sizes
+        sizes = self.data.sizes + len(self.constraints.kinds)
         longer = 1 << np.ceil(np.log2(np.maximum(sizes, 1))).astype(int)
         return np.select([sizes <= n for n in SHORT], SHORT, longer)
 
@@ -76,7 +87,7 @@ class Task:
             for first in range(0, len(members), most):
                 chosen = members[first : first + most]
                 block = ragged.block(chosen, int(n))
-                yield chosen, _build(self.law, self.loss, self.data, self.box, block)
+                yield chosen, _build(self, chosen, block)
 
 
 def prepare(
@@ -91,6 +102,9 @@ def prepare(
     seed: int = 0,
     weights: str | np.ndarray | Sequence[float] | None = None,
     bounds: Bounds | None = None,
+    fixed: Fixed | None = None,
+    tied: Tied | None = None,
+    priors: Priors | None = None,
     nan: str = "raise",
 ) -> Task:
     """Check everything that `jaxfit.fit` is given; arguments and errors as described there."""
@@ -113,29 +127,42 @@ def prepare(
         dataset = replace(dataset, notes=(*dataset.notes, Note("support", text)))
     if loss.log:
         require_positive(dataset, f"{type(loss).__name__}, a loss of logarithms,")
-    box = resolve_bounds(law, bounds)
     check(law, max(int(dataset.sizes.max(initial=0)), 2))
-    law = with_linear(law, dataset.inputs)
-    cube = False
-    if isinstance(starts, int | np.integer) and not isinstance(starts, bool):
-        if not 1 <= starts <= MOST_STARTS:
-            raise ValueError(f"starts={starts}; give at least 1 and at most {MOST_STARTS} starts.")
-        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-            raise ValueError(f"seed={seed!r}; give an integer, 0 or above.")
-        points, cube = sobol(int(starts), len(law.parameters), int(seed)), True
-    else:
-        points = given_starts(law, starts, box)
-    pairs = zip(law.parameters, box.lower.tolist(), box.upper.tolist(), strict=True)
+    constraints = constrained(law, dataset, fixed, tied, priors)
+    columns = constraints.columns(dataset)
+    given, law = law, with_linear(constraints.law, columns)
+    constraints = replace(constraints, law=law)
+    box = resolve_bounds(law, bounds, dataset)
+    points, cube = _starts(law, starts, seed, box)
     settings = {
         "seed": int(seed) if cube else None,
         "nan": nan,
-        "bounds": {name: [_or_none(low), _or_none(high)] for name, low, high in pairs},
+        "bounds": {
+            name: [_said(box.lower[:, j]), _said(box.upper[:, j])]
+            for j, name in enumerate(law.parameters)
+        },
+        "fixed": list(fixed or ()),
+        "tied": dict(tied or {}),
+        "priors": {of: repr(prior) for of, prior in (priors or {}).items()},
     }
-    return Task(law, loss, dataset, box, points, cube, settings)
+    return Task(given, constraints, loss, dataset, columns, box, points, cube, settings)
 
 
-def _or_none(end: float) -> float | None:
-    return end if math.isfinite(end) else None
+def _said(ends: np.ndarray) -> float | list[float | None] | None:
+    """Bounds (G,) as JSON: one number where they are all the same, and None where there is none."""
+    numbers = [end if math.isfinite(end) else None for end in ends.tolist()]
+    return numbers[0] if len(set(numbers)) == 1 else numbers
+
+
+def _starts(law: Law, starts: Starts, seed: int, box: Box) -> tuple[np.ndarray, bool]:
+    """Points (S, P) to draw starts from, or starts; and whether they are the former."""
+    if not isinstance(starts, int | np.integer) or isinstance(starts, bool):
+        return given_starts(law, starts, box), False
+    if not 1 <= starts <= MOST_STARTS:
+        raise ValueError(f"starts={starts}; give at least 1 and at most {MOST_STARTS} starts.")
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(f"seed={seed!r}; give an integer, 0 or above.")
+    return sobol(int(starts), len(law.parameters), int(seed)), True
 
 
 def _law(law) -> Law:
@@ -153,22 +180,26 @@ def _law(law) -> Law:
     )
 
 
-def _build(law: Law, loss: Loss, data: Dataset, box: Box, block: Block) -> Problem:
-    """The problems of the groups of a block."""
+def _build(task: Task, groups: np.ndarray, block: Block) -> Problem:
+    """The problems of `groups` (g,), whose rows are those of a block."""
+    law, loss, data = task.law, task.loss, task.data
     target = block.take(data.target)
     weights = np.where(block.real, block.take(data.weights), 0.0)
     # Scaled by the largest first, so that their sum cannot overflow.
     weights = weights / np.maximum(weights.max(axis=1, keepdims=True), np.finfo(float).tiny)
     weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1.0)
     unit, floor = _units(loss, target)
-    ranges = _search_ranges(law, data, box, block)
-    ends = [
-        np.array([unconstrain(s, end[j]) for j, (_, s) in enumerate(law.supports)])
-        for end in (box.lower, box.upper)
-    ]
-    lower, upper = (np.broadcast_to(end, (len(target), len(end))) for end in ends)
+    ranges = _search_ranges(law, data, task.box, groups, block)
+    lower, upper = (
+        np.stack([unconstrain(s, end[groups, j]) for j, (_, s) in enumerate(law.supports)], axis=1)
+        for end in (task.box.lower, task.box.upper)
+    )
+    inputs = {name: block.take(task.inputs[name]) for name in law.inputs}
+    kind = None
+    if len(task.constraints.kinds):
+        kind = _with_priors(task, groups, inputs, weights, unit)
     return Problem(
-        inputs=tuple(block.take(data.inputs[name]) for name in law.inputs),
+        inputs=tuple(inputs.values()),
         target=target,
         weights=weights,
         unit=unit,
@@ -177,20 +208,39 @@ def _build(law: Law, loss: Loss, data: Dataset, box: Box, block: Block) -> Probl
         upper=upper,
         start_low=ranges[..., 0],
         start_high=ranges[..., 1],
+        kind=kind,
     )
 
 
-def _search_ranges(law, data, box, block) -> np.ndarray:
-    """Start ranges (g, P, 2) in search coordinates; only those that follow the data differ."""
-    ranges = np.tile([-1.0, 1.0], (len(block.real), len(law.parameters), 1))
+def _with_priors(task: Task, groups, inputs, weights, unit) -> np.ndarray:
+    """Put the priors of `groups` behind their runs; the kinds (g, n) of all rows.
+
+    Changes inputs, each (g, n), and weights (g, n) in place.
+    """
+    constraints, terms = task.constraints, task.constraints.terms
+    kind = np.zeros(weights.shape)
+    there = task.data.sizes[groups][:, None] + np.arange(len(constraints.kinds))
+    rows = np.arange(len(groups))[:, None]
+    kind[rows, there] = constraints.kinds
+    inputs[TERM][rows, there] = 1 + np.arange(len(constraints.kinds))
+    inputs[EDGE][rows, there] = terms.edge[groups]
+    inputs[SCALE][rows, there] = terms.scale[groups]
+    weights[rows, there] = terms.weight[groups] / (unit**task.loss.degree)[:, None]
+    return kind
+
+
+def _search_ranges(law, data, box, groups, block) -> np.ndarray:
+    """Start ranges (g, P, 2) in search coordinates; one for all where nothing differs."""
+    ranges = np.tile([-1.0, 1.0], (len(groups), len(law.parameters), 1))
     for j, (_, support) in enumerate(law.supports):
-        if not callable(support.start):
-            ranges[:, j] = search_range(law, box, j, {}, np.empty(0))
+        ends = box.lower[groups, j], box.upper[groups, j]
+        if not callable(support.start) and all((end == end[0]).all() for end in ends):
+            ranges[:, j] = search_range(law, box, groups[0], j, {}, np.empty(0))
             continue
-        for i in range(len(block.real)):
+        for i, g in enumerate(groups):
             index = block.positions[i][block.real[i]]
-            columns = {name: data.inputs[name][index] for name in law.inputs}
-            ranges[i, j] = search_range(law, box, j, columns, data.target[index])
+            columns = {name: values[index] for name, values in data.inputs.items()}
+            ranges[i, j] = search_range(law, box, g, j, columns, data.target[index])
     return ranges
 
 

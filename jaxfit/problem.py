@@ -8,11 +8,13 @@ Everything here is pure and is batched over groups and starts by `vmap`.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from .arrays import functions
 from .laws import Law
+from .laws.derived import has_hinges
 from .laws.evaluate import evaluate
 from .losses import Loss
 
@@ -24,13 +26,19 @@ class Problem(NamedTuple):
 
     inputs: tuple[Array, ...]  # each (n,)
     target: Array  # (n,)
-    weights: Array  # (n,) summing to 1; 0 on padding
+    weights: Array  # (n,) of runs summing to 1; 0 on padding
     unit: Array  # () spread of the target (of its log for log losses), a power of two
     floor: Array  # () objective at which residuals are rounding errors
     lower: Array  # (P,) box in search coordinates, may be -inf
     upper: Array  # (P,) may be inf
     start_low: Array  # (P,) start range in search coordinates, finite
     start_high: Array  # (P,)
+    # (n,) RUN, SQUARE or HINGE, where rows may be those of priors: their predictions are
+    # residuals as they stand, and their weights come on top of those of the runs.
+    kind: Array | None = None
+
+
+RUN, SQUARE, HINGE = 0, 1, 2
 
 
 class Objective(NamedTuple):
@@ -42,6 +50,7 @@ class Objective(NamedTuple):
     rho: Callable  # residuals (n,) -> (n,)
     predict: Callable  # theta -> (n,) predictions
     compare: Callable  # predictions (n,) -> (n,) residuals in `unit`; 0 on padding
+    hinged: Array | None  # (n,) bool, rows of hinges; None if there are none
     problem: Problem
     log: np.ndarray  # (P,) bool: coordinates z that are logarithms of parameters
     affine: np.ndarray  # (P,) bool: parameters in which predictions are exactly affine
@@ -82,19 +91,26 @@ def objective(law: Law, loss: Loss, problem: Problem, *, natural_z: bool = False
     """The objective of one group; of the parameters themselves if `natural_z`."""
     log = logarithms(law) & (not natural_z)
     affine = np.array([name in law.affine for name in law.parameters])
+    hinged = problem.kind == HINGE if has_hinges(law) else None
 
     def predict(theta):
         return evaluate(law, problem.inputs, [theta[i] for i in range(len(law.parameters))])
 
     def compare(pred):
         r = loss.residual(pred, problem.target) / problem.unit
+        if problem.kind is not None:
+            r = jnp.where(problem.kind == RUN, r, pred)
         return jnp.where(problem.weights > 0, r, 0.0)
 
     def residual(z):
         return compare(predict(natural(log, z)))
 
     def rho(r):
-        return loss.rho(r, problem.unit)
+        of_runs = loss.rho(r, problem.unit)
+        if problem.kind is None:
+            return of_runs
+        of_priors = jnp.where(problem.kind == HINGE, jax.nn.softplus(r), r * r)
+        return jnp.where(problem.kind == RUN, of_runs, of_priors)
 
     def mean(r):
         return jnp.sum(problem.weights * rho(r))
@@ -109,10 +125,11 @@ def objective(law: Law, loss: Loss, problem: Problem, *, natural_z: bool = False
         rho=rho,
         predict=predict,
         compare=compare,
+        hinged=hinged,
         problem=problem,
         log=log,
         affine=affine,
         relative=loss.log,
-        squared=loss.squared,
-        quadratic=loss.squared and not loss.log,
+        squared=loss.squared and hinged is None,
+        quadratic=loss.squared and hinged is None and not loss.log,
     )

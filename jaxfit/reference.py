@@ -13,11 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import optimize
 
-from .assemble import Answers, assemble
+from .answers import Answers
+from .assemble import assemble
 from .bounds import Bounds, Starts
+from .constraints import Fixed, Priors, Tied
 from .keywords import checked_keywords
 from .laws import Law
 from .losses import Loss
+from .noise import with_noise
 from .prepare import Task, prepare
 from .problem import Problem, objective
 from .result import Fit
@@ -43,6 +46,9 @@ def fit(
     seed: int = 0,
     weights: str | np.ndarray | Sequence[float] | None = None,
     bounds: Bounds | None = None,
+    fixed: Fixed | None = None,
+    tied: Tied | None = None,
+    priors: Priors | None = None,
     nan: str = "raise",
 ) -> Fit:
     """Fit as `jaxfit.fit` does, with SciPy's L-BFGS-B from every start in turn.
@@ -63,15 +69,23 @@ def fit(
             seed=seed,
             weights=weights,
             bounds=bounds,
+            fixed=fixed,
+            tied=tied,
+            priors=priors,
             nan=nan,
         )
-        answers = Answers.empty(task, 1)
-        for chosen, problems in task.batches():
-            z, value, screening = screened(task.law, task.loss, problems, task.points, task.cube)
-            ends, values, counts = _minimize_all(task, problems, z, value)
-            solution = concluded(task.law, task.loss, problems, screening, ends, values, counts)
-            answers.record(chosen, problems, solution)
+        task, answers = with_noise(task, _run)
     return assemble(task, answers, {"pipeline": ["scipy.optimize.minimize(L-BFGS-B)"]})
+
+
+def _run(task: Task) -> Answers:
+    answers = Answers.empty(task, 1)
+    for chosen, problems in task.batches():
+        z, value, screening = screened(task.law, task.loss, problems, task.points, task.cube)
+        ends, values, counts = _minimize_all(task, problems, z, value)
+        solution = concluded(task.law, task.loss, problems, screening, ends, values, counts)
+        answers.record(chosen, problems, solution)
+    return answers
 
 
 @partial(jax.jit, static_argnames=("law", "loss"))

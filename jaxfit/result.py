@@ -29,7 +29,8 @@ class Fit:
     loss_function: Loss
     data: Dataset
     params: Mapping[str, np.ndarray]  # each (G,) float64
-    loss: np.ndarray  # (G,) objective: weighted mean of rho over the rows of the group
+    loss: np.ndarray  # (G,) weighted mean of rho over the rows of the group
+    penalty: np.ndarray  # (G,) what priors add to it in the objective
     status: np.ndarray  # (G,) words; see jaxfit.STATUS
     starts_usable: np.ndarray  # (G,) starts with a finite objective and gradient
     starts_finished: np.ndarray  # (G,) starts that went through the whole pipeline

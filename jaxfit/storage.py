@@ -20,9 +20,10 @@ from .status import Note
 if TYPE_CHECKING:
     from .result import Fit
 
-FORMAT = 2
+FORMAT = 3
 _PER_GROUP = (
     "loss",
+    "penalty",
     "starts_usable",
     "starts_finished",
     "starts_agreeing",
@@ -62,13 +63,15 @@ def load(path: str | os.PathLike, law: Law | None) -> dict[str, Any]:
         raise ValueError(f"There is no file {path}.") from None
     except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
         raise ValueError(f"{path} is no saved fit, or is damaged: {error}.") from error
-    if version == 1:  # evaluations were not counted then
-        stages = 1 + len(manifest["settings"]["pipeline"])
-        arrays["evaluations"] = np.zeros((len(manifest["groups"]), stages), int)
-    elif version != FORMAT:
+    if version not in range(1, 1 + FORMAT):
         raise ValueError(
             f"{path} has format {version}, and this jaxfit reads {FORMAT}; use a newer jaxfit."
         )
+    if version < 2:  # evaluations were not counted then
+        stages = 1 + len(manifest["settings"]["pipeline"])
+        arrays["evaluations"] = np.zeros((len(manifest["groups"]), stages), int)
+    if version < 3:  # there were no priors then
+        arrays["penalty"] = 0 * arrays["loss"]
     return _restore(manifest, arrays, _matching_law(path, manifest["law"], law))
 
 

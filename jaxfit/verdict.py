@@ -157,8 +157,8 @@ def _words(law, box, data, solution, out, fitted, holds, dead, unseen) -> None:
         out.say(g, "not_converged", _unsettled_text(solution.certificate, g), groups[g])
     for j, name in enumerate(names):
         for sign, side, ends in ((-1, "lower", box.lower), (1, "upper", box.upper)):
-            text = f"{name} is at its {side} bound {ends[j]:g}."
             for g in _where(fitted & (out.at_bound[:, j] == sign)):
+                text = f"{name} is at its {side} bound {ends[g, j]:g}."
                 out.say(g, "at_bound", text, groups[g])
     text = f"{len(names)} points for {len(names)} parameters: 0 degrees of freedom."
     for g in _where(fitted & holds["no_dof"]):

@@ -16,6 +16,7 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, Var
 
 from ..tracing import as_written
+from .derived import prior_rows
 from .law import Law
 
 _CALLS = ("jit", "pjit")
@@ -54,7 +55,7 @@ def described(law: Law, n: int, dtype) -> str | None:
     arrays = [np.asarray(each) for each in constants(traced)]
     numbers = [(each.dtype.str, each.shape, each.tobytes()) for each in arrays]
     factors = [(name, support.log) for name, support in law.supports]
-    return repr((str(traced.jaxpr), numbers, law.inputs, factors, law.affine))
+    return repr((str(traced.jaxpr), numbers, law.inputs, factors, law.affine, prior_rows(law)))
 
 
 def constants(closed: ClosedJaxpr) -> Iterator[Any]:

@@ -6,7 +6,7 @@ functions are let through. Nothing of it is ever run as code.
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from ..supports import Interval, Positive, Real, Support
+from ..tables import nearest
 from .law import Law
 
 SOURCE = "written as text"
@@ -106,6 +107,34 @@ def parse(text: str, inputs: Iterable[str]) -> Law:
         for name in parameters
     ]
     return Law(Formula(text, used), used, tuple(chosen), SOURCE, _WHERE.split(text)[0].strip())
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A function of parameters as text, called with a dict of their values."""
+
+    text: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names in it, in order of appearance."""
+        return tuple(dict.fromkeys(node.id for node in _names(_expression(self.text, self.text))))
+
+    def __call__(self, known: Mapping[str, Any]) -> Any:
+        return _value(_expression(self.text, self.text), known)
+
+
+def expression(text: str, names: Sequence[str]) -> Expression:
+    """The expression that `text` writes of parameters called `names`.
+
+    Raises ValueError, showing the character, for what is no expression, or a name that is none
+    of theirs.
+    """
+    for node in _names(_expression(text, text)):
+        if node.id not in names:
+            what = f"`{node.id}` is no parameter{nearest(node.id, names)} There are: "
+            raise TextError(text, node.col_offset, f"{what}{', '.join(names)}.")
+    return Expression(text)
 
 
 def assumed_positive(law: Law) -> tuple[str, ...]:
@@ -218,7 +247,7 @@ def _original(body: str, column: int) -> int:
     return place
 
 
-def _value(node: ast.AST, known: dict[str, Any]) -> Any:
+def _value(node: ast.AST, known: Mapping[str, Any]) -> Any:
     if isinstance(node, ast.Constant):
         return float(node.value)  # type: ignore[arg-type]
     if isinstance(node, ast.Name):

@@ -50,12 +50,15 @@ class Certificate(NamedTuple):
 
 def differentiate(f, z) -> Derivatives:
     """The derivatives of the objective `f` at z (P,)."""
-    root = jnp.sqrt(f.problem.weights)
     r, columns = gauss_newton.linearise(f.residual, z)
+    slope, curvature = gauss_newton.slopes(f.rho, r)
+    weights = f.problem.weights
+    if f.hinged is not None:  # a soft bound tells no more of a parameter than it bends there
+        weights = jnp.where(f.hinged, 0.5 * curvature * weights, weights)
+    root = jnp.sqrt(weights)
     effect = norms(root * columns)
     scale = jnp.where(effect > 0, effect, 1.0)
     columns = columns / scale[:, None]
-    slope, curvature = gauss_newton.slopes(f.rho, r)
     bent = jax.jacfwd(jax.jacfwd(lambda v: f.residual(z + v / scale)))(jnp.zeros_like(z))
     inner = jnp.sum(columns[:, None] * columns * (f.problem.weights * curvature), axis=-1)
     return Derivatives(

@@ -42,6 +42,8 @@ def weights_of(f, r, share):
         return 2.0 * r, jnp.full_like(r, 2.0)
     slope, tangent = slopes(f.rho, r)
     secant = jnp.where(r == 0, tangent, slope / jnp.where(r == 0, 1.0, r))
+    if f.hinged is not None:  # a softplus has no minimum that a secant could lead to
+        secant = jnp.where(f.hinged, tangent, secant)
     return slope, jnp.maximum(tangent, share * secant)
 
 

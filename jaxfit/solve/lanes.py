@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from ..laws import Law
+from ..laws.derived import prior_rows
 from ..losses import Loss
 from ..problem import Problem, logarithms, natural, natural_box, objective, search
 from . import programs
@@ -124,4 +125,5 @@ def idle_problems(law: Law, n: int, count: int, precision: str = "float64") -> P
     column, one = np.ones((count, n), precision), np.ones(count, precision)
     box = np.ones((count, len(law.parameters)), precision)
     inputs = (column,) * len(law.inputs)
-    return Problem(inputs, column, 0 * column, one, one, -box, box, -box, box)
+    kind = 0 * column if prior_rows(law) else None
+    return Problem(inputs, column, 0 * column, one, one, -box, box, -box, box, kind)

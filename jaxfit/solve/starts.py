@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 
-from ..problem import Objective, natural, natural_box
+from ..problem import RUN, SQUARE, Objective, natural, natural_box
 from . import gauss_newton, least_squares
 from .variable_projection import project, with_linear
 
@@ -47,9 +47,13 @@ def _solve_linear(f, theta, which, low, high):
         lambda x: f.predict(with_linear(f, theta, x)), jnp.zeros(len(which), theta.dtype)
     )
     root = jnp.sqrt(f.problem.weights)
-    if f.relative:
-        root = root * size / target
-    columns, rhs = root * columns, root * ((target - base) / size)
+    factor = size / target if f.relative else jnp.ones_like(target)
+    if (kind := f.problem.kind) is not None:
+        # What a prior predicts is a residual already; a soft bound is no matter of squares.
+        there = f.problem.unit * (size if f.relative else 1.0)
+        factor = jnp.where(kind == RUN, factor, jnp.where(kind == SQUARE, there, 0.0))
+        target = jnp.where(kind == RUN, target, 0.0)
+    columns, rhs = root * factor * columns, root * factor * ((target - base) / size)
     reach = least_squares.norms(columns)
     reach = jnp.where(reach > 0, reach, 1.0)
     least = 1e-3 * jnp.sqrt(jnp.sum(rhs * rhs)) / reach * size
