@@ -13,10 +13,11 @@ from .data import Dataset, from_table, require_positive
 from .laws import LAWS, Law
 from .laws.affine import with_linear
 from .laws.check import check
+from .laws.slopes import refuse_wrong_slopes, stated
 from .laws.text import SOURCE, assumed_positive, is_text, parse
 from .layout import Block, Ragged
 from .losses import Loss
-from .problem import Problem
+from .problem import Problem, logarithms, natural
 from .solve.programs import draw
 from .solve.sobol import sobol
 from .status import Note
@@ -26,6 +27,7 @@ from .tables import nearest, read
 # Starts of all groups that are screened and raced together; more groups make more batches.
 CALL_SIZE = 2**20
 MOST_STARTS = 2**20
+COMPARED = 4  # starts at which derivatives that a law states by itself are compared
 SHORT = (16, 64, 256)  # lengths of groups with their padding; beyond, powers of two
 
 
@@ -114,7 +116,8 @@ def prepare(
     if loss.log:
         require_positive(dataset, f"{type(loss).__name__}, a loss of logarithms,")
     box = resolve_bounds(law, bounds)
-    check(law, max(int(dataset.sizes.max(initial=0)), 2))
+    program = check(law, max(int(dataset.sizes.max(initial=0)), 2))
+    code = [*dict.fromkeys(stated(program.jaxpr))]
     law = with_linear(law, dataset.inputs)
     cube = False
     if isinstance(starts, int | np.integer) and not isinstance(starts, bool):
@@ -131,7 +134,10 @@ def prepare(
         "nan": nan,
         "bounds": {name: [_or_none(low), _or_none(high)] for name, low, high in pairs},
     }
-    return Task(law, loss, dataset, box, points, cube, settings)
+    task = Task(law, loss, dataset, box, points, cube, settings)
+    if code and task.fittable.any():
+        _compare_slopes(task, code)
+    return task
 
 
 def _or_none(end: float) -> float | None:
@@ -151,6 +157,24 @@ def _law(law) -> Law:
     raise TypeError(
         f"{law!r} is no law. Pass the name of one, or make one with the decorator jaxfit.law."
     )
+
+
+def _compare_slopes(task: Task, code: Sequence[str]) -> None:
+    """Check the derivatives that the law states, at a few starts and rows of the largest group."""
+    law, data = task.law, task.data
+    rows = data.rows()[int(np.argmax(data.sizes))]
+    columns, points = {name: data.inputs[name][rows] for name in law.inputs}, task.points[:COMPARED]
+    if task.cube:
+        ranges = np.array(
+            [
+                search_range(law, task.box, j, columns, data.target[rows])
+                for j in range(len(law.parameters))
+            ]
+        )
+        points = ranges[:, 0] + points * (ranges[:, 1] - ranges[:, 0])
+    few = np.linspace(0, len(rows) - 1, 2 * COMPARED).astype(int)
+    theta = natural(logarithms(law), points)
+    refuse_wrong_slopes(law, code, tuple(column[few] for column in columns.values()), theta)
 
 
 def _build(law: Law, loss: Loss, data: Dataset, box: Box, block: Block) -> Problem:
