@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_fit(commands)
     _add_predict(commands)
     add = commands.add_parser("laws", help="list the laws, or show one")
-    add.add_argument("name", nargs="?", metavar="NAME")
+    add.add_argument("name", nargs="?", metavar="NAME", help="of a law, or FILE.py:NAME")
     add.set_defaults(run=_laws)
     add = commands.add_parser("doctor", help="check this installation")
     _add_cache(add)
@@ -66,7 +66,10 @@ def _add_fit(commands):
     add = commands.add_parser("fit", help="fit a law to every group of a table")
     add.add_argument("data", help="CSV or Parquet file, one training run a row")
     add.add_argument(
-        "--law", required=True, help="name of a law, as `jaxfit laws` lists them, or a formula"
+        "--law",
+        required=True,
+        help="name of a law, as `jaxfit laws` lists them, a formula, or FILE.py:NAME: the law NAME "
+        "in a Python file of yours, which is run",
     )
     add.add_argument("--target", required=True, metavar="COLUMN", help="column to predict")
     add.add_argument("--by", nargs="+", metavar="COLUMN", help="column(s) that make the groups")
@@ -102,6 +105,7 @@ def _add_predict(commands):
     add = commands.add_parser("predict", help="evaluate a saved fit at new points")
     add.add_argument("fit", help="file written by `jaxfit fit --out`")
     add.add_argument("points", help="CSV or Parquet file with the law's inputs")
+    add.add_argument("--law", metavar="FILE.py:NAME", help="the fit's law, where it is your own")
     add.add_argument("--thousands", metavar="CHAR", help="thousands separator in cells")
     add.add_argument("--decimal", metavar="CHAR", default=".", help="decimal mark in cells")
     add.add_argument("--out", type=Path, metavar="FILE", help="write CSV here, not to the screen")
@@ -121,9 +125,10 @@ def _fit(options) -> int:
     for path in (options.out, options.plot):
         _refuse_existing(path, options.overwrite)
     _use_cache(options)
+    law = _law(options.law)
     table = read(options.data, thousands=options.thousands, decimal=options.decimal)
     result = fit(
-        options.law,
+        law,
         table,
         target=options.target,
         by=options.by,
@@ -153,11 +158,12 @@ def _write(result, out: Path | None, picture: Path | None) -> None:
 
 
 def _predict(options) -> int:
+    from .laws.from_file import from_file
     from .result import load
     from .tables import read
 
     _refuse_existing(options.out, options.overwrite)
-    result = load(options.fit)
+    result = load(options.fit, law=from_file(options.law) if options.law else None)
     table = read(options.points, thousands=options.thousands, decimal=options.decimal)
     pred = result.predict(table)
     by = result.data.by
@@ -204,7 +210,11 @@ def _safe_cell(cell) -> str:
 
 
 def _laws(options) -> int:
+    import jax
+
     from .laws import FAMILIES, LAWS
+    from .laws.affine import linear_parameters
+    from .laws.check import check
     from .tables import nearest
 
     if options.name is None:
@@ -215,21 +225,31 @@ def _laws(options) -> int:
                 print(f"    {law.formula}\n    {law.source}")
             print()
         return OK
-    if options.name not in LAWS:
-        raise ValueError(
-            f"No law is called `{options.name}`{nearest(options.name, LAWS)} `jaxfit laws` lists "
-            "them."
-        )
-    law = LAWS[options.name]
-    print(f"{law.name}({', '.join(law.inputs)}) = {law.formula}\n{law.source}\n")
-    print(f"{inspect.cleandoc(law.func.__doc__ or '')}\n\nParameters")
+    law = _law(options.name)
+    if isinstance(law, str):
+        raise ValueError(f"No law is called `{law}`{nearest(law, LAWS)} `jaxfit laws` lists them.")
+    with jax.enable_x64(True):
+        check(law, 2)
+        linear = linear_parameters(law) if law.linear is None else law.linear
+    formula = f" = {law.formula}" if law.formula else ""
+    heading = f"{law.name}({', '.join(law.inputs)}){formula}\n{law.source}".strip()
+    about = inspect.cleandoc(law.func.__doc__ or "")
+    print("\n\n".join(filter(None, (heading, about, "Parameters"))))
     for name, support in law.supports:
         start = support.start
         drawn = "starts from the data" if callable(start) else f"starts in {start}"
-        if name in law.affine:
+        if name in linear:
             drawn = "starts by least squares"
         print(f"  {name}: in [{support.low:g}, {support.high:g}], {drawn}")
     return OK
+
+
+def _law(name: str):
+    """The law that jaxfit calls so, or the one in a file; the text itself where it is neither."""
+    from .laws import LAWS
+    from .laws.from_file import from_file, is_file
+
+    return from_file(name) if is_file(name) else LAWS.get(name, name)
 
 
 def _doctor(options) -> int:

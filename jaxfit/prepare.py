@@ -15,10 +15,11 @@ from .laws import LAWS, Law
 from .laws.affine import with_linear
 from .laws.check import check
 from .laws.derived import EDGE, SCALE, TERM
+from .laws.slopes import refuse_wrong_slopes, stated
 from .laws.text import SOURCE, assumed_positive, is_text, parse
 from .layout import Block, Ragged
 from .losses import Loss
-from .problem import SQUARE, Problem
+from .problem import SQUARE, Problem, logarithms, natural
 from .solve.programs import draw
 from .solve.sobol import sobol
 from .status import Note
@@ -28,6 +29,7 @@ from .tables import nearest, read
 # Starts of all groups that are screened and raced together; more groups make more batches.
 CALL_SIZE = 2**20
 MOST_STARTS = 2**20
+COMPARED = 4  # starts at which derivatives that a law states by itself are compared
 SHORT = (16, 64, 256)  # lengths of groups with their padding; beyond, powers of two
 
 
@@ -127,7 +129,8 @@ def prepare(
         dataset = replace(dataset, notes=(*dataset.notes, Note("support", text)))
     if loss.log:
         require_positive(dataset, f"{type(loss).__name__}, a loss of logarithms,")
-    check(law, max(int(dataset.sizes.max(initial=0)), 2))
+    program = check(law, max(int(dataset.sizes.max(initial=0)), 2))
+    code = [*dict.fromkeys(stated(program.jaxpr))]
     constraints = constrained(law, dataset, fixed, tied, priors)
     columns = constraints.columns(dataset)
     given, law = law, with_linear(constraints.law, columns)
@@ -145,7 +148,10 @@ def prepare(
         "tied": dict(tied or {}),
         "priors": {of: repr(prior) for of, prior in (priors or {}).items()},
     }
-    return Task(given, constraints, loss, dataset, columns, box, points, cube, settings)
+    task = Task(given, constraints, loss, dataset, columns, box, points, cube, settings)
+    if code and task.fittable.any():
+        _compare_slopes(task, code)
+    return task
 
 
 def _said(ends: np.ndarray) -> float | list[float | None] | None:
@@ -178,6 +184,25 @@ def _law(law) -> Law:
     raise TypeError(
         f"{law!r} is no law. Pass the name of one, or make one with the decorator jaxfit.law."
     )
+
+
+def _compare_slopes(task: Task, code: Sequence[str]) -> None:
+    """Check the derivatives that the law states, at a few starts and rows of the largest group."""
+    law, data = task.law, task.data
+    g = int(np.argmax(data.sizes))
+    rows, points = data.rows()[g], task.points[:COMPARED]
+    columns = {name: task.inputs[name][rows] for name in law.inputs}
+    if task.cube:
+        ranges = np.array(
+            [
+                search_range(law, task.box, g, j, columns, data.target[rows])
+                for j in range(len(law.parameters))
+            ]
+        )
+        points = ranges[:, 0] + points * (ranges[:, 1] - ranges[:, 0])
+    few = np.linspace(0, len(rows) - 1, 2 * COMPARED).astype(int)
+    theta = natural(logarithms(law), points)
+    refuse_wrong_slopes(law, code, tuple(column[few] for column in columns.values()), theta)
 
 
 def _build(task: Task, groups: np.ndarray, block: Block) -> Problem:

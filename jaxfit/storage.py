@@ -123,7 +123,7 @@ def _matching_law(path, stored, law) -> Law:
     if law is None:
         raise ValueError(
             f"{path} was made by law `{stored['name']}`, which is none of jaxfit's; pass it: "
-            "jaxfit.load(path, law=...)."
+            f"jaxfit.load(path, law=...), or --law FILE.py:{stored['name']} of the command."
         )
     same = (law.name, list(law.inputs), list(law.parameters)) == (
         stored["name"],

@@ -27,6 +27,8 @@ from small_fits import (
 import jaxfit
 from jaxfit import Interval, Positive, Real
 from jaxfit.laws.check import check
+from jaxfit.laws.slopes import stated
+from jaxfit.prepare import prepare
 
 OTHERS = ("g0", "g2")
 WIDE = Real(start=(-5.0, 5.0))
@@ -492,6 +494,175 @@ def test_an_optimum_where_the_slope_is_infinite_is_never_ok():
     assert np.isfinite(found.params["a"][1])
     assert np.isfinite(found.params["b"][1])
     assert same_bits(found, clean(kinked), OTHERS)
+
+
+# Laws that state derivatives by themselves.
+
+
+@jax.custom_jvp
+def squared(b):
+    return b**2
+
+
+@squared.defjvp
+def squared_jvp(primals, tangents):
+    return squared(*primals), 3.0 * primals[0] * tangents[0]
+
+
+@jax.custom_jvp
+def exponential(b):
+    return jnp.exp(b)
+
+
+@exponential.defjvp
+def exponential_jvp(primals, tangents):
+    return exponential(*primals), exponential(*primals) * tangents[0]
+
+
+@jax.custom_vjp
+def reversed_only(b):
+    return b**2
+
+
+reversed_only.defvjp(lambda b: (b**2, b), lambda b, y: (2.0 * b * y,))
+
+
+def wrong_rule(x, *, a, b):
+    return a + squared(b) * x
+
+
+def wrong_twice(x, *, a, b):
+    return a + squared(b) * x + squared(b)
+
+
+def wrong_in_a_loop(x, *, a, b):
+    return jax.lax.fori_loop(0, 2, lambda i, y: y + squared(b) * x, a + 0.0 * x)
+
+
+def cut(x, *, a, b):
+    return a + jax.lax.stop_gradient(b) * x
+
+
+def half_cut(x, *, a, b):
+    return a + (b + jax.lax.stop_gradient(b)) * x
+
+
+def cut_inside(x, *, a, b):
+    return jax.jit(cut)(x, a=a, b=b)
+
+
+def straight_through(x, *, a, b):
+    return a + (b + jax.lax.stop_gradient(jnp.round(b) - b)) * x
+
+
+STARTS = {"a": [1.0, 0.0], "b": [2.0, -1.0]}
+
+
+@pytest.mark.parametrize(
+    ("func", "slope", "change", "code"),
+    [
+        (wrong_rule, 600, 400, "jax.custom_jvp of `squared`"),
+        (wrong_twice, 606, 404, "jax.custom_jvp of `squared`"),
+        (wrong_in_a_loop, 1200, 800, "jax.custom_jvp of `squared`"),
+        (cut, 0, 100, "stop_gradient"),
+        (half_cut, 100, 200, "stop_gradient"),
+        (cut_inside, 0, 100, "stop_gradient"),
+        (straight_through, 100, 0, "stop_gradient"),
+    ],
+)
+def test_a_wrong_derivative_is_refused_with_both_numbers(func, slope, change, code):
+    raises(
+        ValueError,
+        f"Law `{func.__name__}`: its derivative along `b` is {slope}, but its predictions change "
+        f"by {change} per unit of `b` (at x = 100, a = 1, b = 2). It uses {code}: correct it, or "
+        "take it out and leave derivatives to JAX.",
+        one_family(),
+        law_of(func),
+        starts=STARTS,
+    )
+    raises(ValueError, "its derivative along `b` is", one_family(), law_of(func))
+
+
+def right_rule(x, *, a, b):
+    return a + exponential(b) * x
+
+
+def in_single_precision(x, *, a, b):
+    """A large offset, beside which a small step of the parameters is rounded away."""
+    x, a, b = (each.astype(jnp.float32) for each in (x, a, b))
+    return (1e8 + a + exponential(b) * x).astype(jnp.float64)
+
+
+def shifted_sum(x, *, a, b):
+    """A gradient that is right with its cut: the shift has no effect."""
+    shift = jax.lax.stop_gradient(jnp.maximum(a, b * x))
+    return shift + jnp.log(jnp.exp(a - shift) + jnp.exp(b * x - shift))
+
+
+def summed(x, *, a, b):
+    return jax.scipy.special.logsumexp(jnp.stack([a + 0.0 * x, b * x]), axis=0)
+
+
+def kinked_rule(x, *, a, b):
+    return exponential(a) + jnp.abs(b) * x
+
+
+def cut_data(x, *, a, b):
+    return a + b * jax.lax.stop_gradient(x)
+
+
+def overflowing(x, *, a, b):
+    return a + exponential(1e3 * b) * x
+
+
+@pytest.mark.parametrize(
+    "func",
+    [
+        right_rule,
+        in_single_precision,
+        shifted_sum,
+        summed,
+        kinked_rule,
+        cut_data,
+        overflowing,
+    ],
+)
+@pytest.mark.parametrize("starts", [STARTS, {"a": 0.0, "b": 0.0}, 64])
+def test_a_right_derivative_is_not_refused(func, starts):
+    with jax.enable_x64(True):
+        prepare(law_of(func), runs(), target="y", by="family", starts=starts)
+
+
+def test_a_derivative_of_jax_itself_is_not_compared():
+    def usual(x, *, a, b):
+        return jax.nn.relu(a) + jax.nn.softplus(b * x) + jnp.logaddexp(a, x)
+
+    assert [*stated(check(law_of(usual), SIZE).jaxpr)] == []
+    assert [*stated(check(jaxfit.LAWS["sigmoid_power"], SIZE).jaxpr)] == []
+    assert [*stated(check(law_of(wrong_rule), SIZE).jaxpr)] == ["jax.custom_jvp of `squared`"]
+
+
+def only_reversed(x, *, a, b):
+    return a + reversed_only(b) * x
+
+
+def called_back(x, *, a, b):
+    shape = jax.ShapeDtypeStruct(x.shape, x.dtype)
+    return jax.pure_callback(lambda x, a, b: a + b * x, shape, x, a, b)
+
+
+@pytest.mark.parametrize(
+    ("func", "error", "code"),
+    [
+        (only_reversed, TypeError, "jax.custom_vjp of `reversed_only`"),
+        (called_back, ValueError, "pure_callback"),
+    ],
+)
+def test_a_law_without_a_derivative_is_named(func, error, code):
+    with pytest.raises(error) as caught:
+        fit(one_family(), law_of(func))
+    said = f"of law `{func.__name__}`, which uses {code}: jaxfit needs one that jax.jvp can take."
+    assert any(said in note for note in caught.value.__notes__)
 
 
 # Laws that hide parameters from the search, or from the data.

@@ -161,6 +161,128 @@ def test_laws_lists_and_shows(capsys):
     assert cli.main(["laws", "fine"]) == 1
 
 
+OWN = """
+import jaxfit
+import ranges_of_mine
+from jaxfit import Positive
+
+LOADED = ranges_of_mine.count()
+
+
+@jaxfit.law(
+    "my notebook",
+    c=Positive(start=(0.01, 10.0)),
+    a=Positive(start=(0.01, 1e3)),
+    gamma=ranges_of_mine.GAMMA,
+)
+def mine(x, *, c, a, gamma):
+    \"\"\"A power law of my own.\"\"\"
+    return c + a * x**-gamma
+
+
+@jaxfit.law(linear=("a",), a=jaxfit.Real((-1.0, 1.0)))
+def half(x, *, a):
+    return a * x
+
+
+def bare(x, *, a, k):
+    return a * x**k
+
+
+NUMBER = 3
+"""
+BESIDE = """
+import jaxfit
+
+CALLS = []
+GAMMA = jaxfit.Interval(0.0, 3.0, start=(0.02, 1.5))
+
+
+def count():
+    CALLS.append(1)
+    return len(CALLS)
+"""
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A file of laws, and a module beside it."""
+    (tmp_path / "ranges_of_mine.py").write_text(BESIDE)
+    (tmp_path / "my_laws.py").write_text(OWN)
+    yield str(tmp_path / "my_laws.py")
+    sys.modules.pop("ranges_of_mine", None)
+
+
+def test_a_law_of_a_file_is_fitted_saved_predicted_and_shown(folder, own, tmp_path, capsys):
+    saved, paths = str(tmp_path / "own.jaxfit"), [*sys.path]
+    command = [f"{own}:mine" if word == "power_law" else word for word in fit_command(folder)]
+    assert cli.main([*command, "--seed", "3", "--out", saved]) == 0
+    points = write(tmp_path / "points.csv", {"group": ["g1", "g0"], "x": [1e8, 2e9]})
+    capsys.readouterr()
+    assert cli.main(["predict", saved, points]) == 1
+    assert "or --law FILE.py:mine of the command" in capsys.readouterr().err
+    assert cli.main(["predict", saved, points, "--law", f"{own}:half"]) == 1
+    assert "was made by law mine(x; c, a, gamma), not by half(x; a)" in capsys.readouterr().err
+    assert cli.main(["predict", saved, points, "--law", f"{own}:mine"]) == 0
+    rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    expected = jaxfit.load(folder / "fit.jaxfit").predict(points)
+    assert_allclose([float(row["y_predicted"]) for row in rows], expected, rtol=1e-6)
+    assert cli.main(["laws", f"{own}:mine"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("mine(x)\nmy notebook\n\nA power law of my own.\n")
+    assert "gamma: in [0, 3], starts in (0.02, 1.5)" in shown
+    assert "a: in [0, inf], starts by least squares" in shown
+    assert len(sys.modules["ranges_of_mine"].CALLS) == 1
+    assert sys.path == paths
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("mine.py:mine", "There is no file mine.py."),
+        ("FILE:mime", "has no `mime`; did you mean `mine`? Its laws: mine, half."),
+        ("FILE:NUMBER", "is no law, but of type int. Its laws: mine, half."),
+        ("FILE:bare", "is no law, but a function; write @jaxfit.law(a=jaxfit.Real(start=(-1, 1)),"),
+        ("FILE", "holds 2 laws; write "),
+    ],
+)
+def test_what_is_no_law_of_a_file_is_refused(own, capsys, name, message):
+    assert cli.main(["laws", name.replace("FILE", own)]) == 1
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("import math\n\nmath.nothing\n", "line 3 (`math.nothing`), raised AttributeError: module"),
+        ("a = 1\nb = = 2\n", "line 2, raised SyntaxError: invalid syntax"),
+        ("import nowhere\n", "line 1 (`import nowhere`), raised ModuleNotFoundError: No module"),
+        ("raise SystemExit(3)\n", "line 1 (`raise SystemExit(3)`), raised SystemExit: 3"),
+        ("a = 1\n", "has no `mine`. Its laws: none."),
+    ],
+)
+def test_a_file_that_cannot_be_run_is_refused_with_its_line(tmp_path, capsys, text, message):
+    (tmp_path / "broken.py").write_text(text)
+    paths = [*sys.path]
+    assert cli.main(["laws", f"{tmp_path}/broken.py:mine"]) == 1
+    assert message in capsys.readouterr().err
+    assert sys.path == paths
+
+
+def test_the_only_law_of_a_file_needs_no_name(tmp_path, capsys):
+    only = "import jaxfit\n\n@jaxfit.law(a=jaxfit.Real((-1.0, 1.0)))\ndef one(x, *, a):\n"
+    (tmp_path / "only.py").write_text(only + "    return a * x\n")
+    assert cli.main(["laws", f"{tmp_path}/only.py"]) == 0
+    assert capsys.readouterr().out.startswith("one(x)\n\nParameters\n")
+
+
+def test_predict_takes_a_law_from_a_file_only(folder, capsys):
+    points = write(folder / "more.csv", {"x": [1e8]})
+    command = ["predict", str(folder / "fit.jaxfit"), points, "--law", "power_law"]
+    assert cli.main(command) == 1
+    assert "`power_law` names no law in a file; write my_laws.py" in capsys.readouterr().err
+
+
 def test_doctor_reports_versions_devices_float64_and_cache(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(cli, "_use_cache", lambda options: tmp_path / "jaxfit")

@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import ClosedJaxpr
 
 from .evaluate import constants
 from .law import Law
@@ -23,13 +24,13 @@ from .law import Law
 _PROGRAMS: dict[Law, Any] = {}
 
 
-def check(law: Law, n: int) -> None:
+def check(law: Law, n: int) -> ClosedJaxpr:
     """Trace `law` on columns of n points and raise if it cannot be fitted.
 
-    Raises TypeError for Python control flow, NumPy calls or `float()` on traced values, for
-    inputs changed in place and for results that are complex or no numbers; ValueError for a
-    result of the wrong shape and for a law that is not a pure function. An error that the law
-    raises by itself is passed on, with the law's name added as a note.
+    Returns its trace on one point. Raises TypeError for Python control flow, NumPy calls or
+    `float()` on traced values, for inputs changed in place and for results that are complex or no
+    numbers; ValueError for a result of the wrong shape and for a law that is not a pure function.
+    An error that the law raises by itself is passed on, with the law's name added as a note.
     """
     if not _same(_trace(law, n), _trace(law, n)):
         raise ValueError(
@@ -45,6 +46,7 @@ def check(law: Law, n: int) -> None:
             "outside of it has changed. Make that variable an input or a parameter, or declare "
             "the law anew."
         )
+    return program
 
 
 def _same(left, right) -> bool:
