@@ -1,6 +1,6 @@
 """Answers: what the engine found, in names and units."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -12,8 +12,7 @@ from .problem import HINGE, Problem, logarithms, natural
 from .solve.pipeline import Solution, unsolved
 
 
-@dataclass
-class Answers:
+class Answers(NamedTuple):
     """What was found for G groups; rows of groups that were not searched hold nothing."""
 
     solution: Solution  # fields lead with G
@@ -39,6 +38,10 @@ class Answers:
         self.searched[groups] = True
         self.units[groups], self.floors[groups] = problems.unit, problems.floor
         self.widths[groups] = problems.start_high - problems.start_low
+
+    def of(self, groups: np.ndarray) -> "Answers":
+        """The answers of some groups (g,)."""
+        return jax.tree.map(lambda column: column[groups], self)
 
 
 def parameters(task: Task, answers: Answers) -> dict[str, np.ndarray]:

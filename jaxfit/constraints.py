@@ -8,7 +8,7 @@ import numpy as np
 
 from .data import Dataset
 from .laws import Law
-from .laws.derived import EDGE, SCALE, TERM, Row, derived, prior_rows
+from .laws.derived import EDGE, SCALE, TERM, Row, derived, prior_rows, with_fixed, with_rows
 from .laws.text import Expression, expression
 from .per_group import per_group
 from .priors import Number, Prior, Term
@@ -100,6 +100,29 @@ def constrained(
             counted=np.array([term.counted for _, term, _ in terms], bool),
             run=np.zeros(count),
         ),
+    )
+
+
+def holding(constraints: Constraints, names: Sequence[str]) -> Constraints:
+    """The constraints with the parameters `names` fixed too, to values that are yet to be put."""
+    return replace(constraints, law=with_fixed(constraints.law, names))
+
+
+def with_terms(constraints: Constraints, names: Sequence[str], log: np.ndarray) -> Constraints:
+    """The constraints with one more term of each of the parameters `names`, to be counted.
+
+    log: (K,) bool, of its logarithm. Its numbers are blank.
+    """
+    law, terms, count = constraints.law, constraints.terms, len(constraints.fixed)
+    rows = [Row(Expression(name), bool(of), False) for name, of in zip(names, log, strict=True)]
+    blank = np.ones((count, len(names)))
+    joined = {
+        field: np.concatenate([getattr(terms, field), blank], axis=1)
+        for field in ("edge", "scale", "strength")
+    }
+    counted = np.concatenate([terms.counted, np.ones(len(names), bool)])
+    return replace(
+        constraints, law=with_rows(law, rows), terms=Terms(**joined, counted=counted, run=terms.run)
     )
 
 

@@ -14,8 +14,10 @@ from .keywords import checked_keywords
 from .laws import Law
 from .losses import Loss
 from .noise import with_noise
+from .pooling import pooled
 from .prepare import Task, prepare
 from .result import Fit
+from .sharing import jointly
 from .solve.ahead import compile_ahead
 from .solve.pipeline import solve
 from .solve.presets import AUTO, PIPELINES, Choice, Pipeline, Stage, choose
@@ -39,6 +41,8 @@ def fit(
     fixed: Fixed | None = None,
     tied: Tied | None = None,
     priors: Priors | None = None,
+    shared: Sequence[str] = (),
+    pool: Sequence[str] = (),
     nan: str = "raise",
     pipeline: str | Pipeline = "adam-lbfgs",
     strict: bool = False,
@@ -63,6 +67,9 @@ def fit(
     tied: {parameter: function of others as text}, e.g. {"beta": "alpha"}.
     priors: {parameter, or function of some as text: prior}, e.g. {"alpha": Normal(0.34, 0.05)},
         {"B - A": Hinge(1e-3, low=0.0)}; see `jaxfit.priors`.
+    shared: parameters that are the same in all groups, found in one joint fit of all rows.
+    pool: parameters that differ between groups as draws from one normal population do (of their
+        logarithms, for `Positive` ones), whose mean and spread are estimated with them.
     nan: "raise" on a missing or infinite cell, or "mask" to leave its row out and count it.
     pipeline: a name in `jaxfit.PIPELINES`; "auto", which chooses one of them and says why; or a
         tuple of stages.
@@ -93,9 +100,19 @@ def fit(
         )
         named = isinstance(pipeline, str)
         chosen = choose(pipeline, task.law, task.loss) if named else Choice(pipeline)
-        task, answers = with_noise(task, lambda task: _run(task, chosen.stages, progress))
-    settings = {"pipeline": [repr(stage) for stage in chosen.stages], "reason": chosen.reason}
-    result = assemble(task, answers, settings)
+
+        def search(task):
+            return _run(task, chosen.stages, progress)
+
+        settings = {"pipeline": [repr(stage) for stage in chosen.stages], "reason": chosen.reason}
+        if shared and pool:
+            raise ValueError("shared= and pool= do not go together; choose one of them.")
+        if shared:
+            result = jointly(task, _names(task, shared, "shared"), search, settings)
+        elif pool:
+            result = pooled(task, _names(task, pool, "pool"), search, settings)
+        else:
+            result = assemble(*with_noise(task, search), settings)
     if strict and not result.ok.all():
         raise GroupsFailed(_failures(result))
     return result
@@ -116,6 +133,19 @@ def _run(task: Task, stages: Pipeline, progress) -> Answers:
         if progress:
             progress(done, count)
     return answers
+
+
+def _names(task: Task, names, what: str) -> tuple[str, ...]:
+    """Parameters that an option names, each of them searched and in one group of several."""
+    names = (names,) if isinstance(names, str) else tuple(names)
+    for name in names:
+        if name not in task.law.parameters:
+            known = task.law.parameters
+            raise ValueError(
+                f"{what}= names `{name}`, which is no parameter that law `{task.law.name}` "
+                f"searches{nearest(str(name), known)} It searches {', '.join(known)}."
+            )
+    return tuple(dict.fromkeys(names))
 
 
 def _checked_pipeline(pipeline) -> str | Pipeline:

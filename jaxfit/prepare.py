@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,6 @@ class Task:
     constraints: Constraints
     loss: Loss
     data: Dataset
-    inputs: Mapping[str, np.ndarray]  # each (m,): of `law`, which may have more than the data
     box: Box
     points: np.ndarray  # (S, P): Sobol points of the unit cube, or the user's own starts
     cube: bool  # which of the two; own starts are in search coordinates
@@ -51,6 +51,11 @@ class Task:
     def law(self) -> Law:
         """The law that is searched: of the parameters that are neither fixed nor tied."""
         return self.constraints.law
+
+    @cached_property
+    def inputs(self) -> Mapping[str, np.ndarray]:
+        """The inputs of `law`, each (m,): those of the data, and perhaps more."""
+        return self.constraints.columns(self.data)
 
     @property
     def num_starts(self) -> int:
@@ -132,8 +137,7 @@ def prepare(
     program = check(law, max(int(dataset.sizes.max(initial=0)), 2))
     code = [*dict.fromkeys(stated(program.jaxpr))]
     constraints = constrained(law, dataset, fixed, tied, priors)
-    columns = constraints.columns(dataset)
-    given, law = law, with_linear(constraints.law, columns)
+    given, law = law, with_linear(constraints.law, constraints.columns(dataset))
     constraints = replace(constraints, law=law)
     box = resolve_bounds(law, bounds, dataset)
     points, cube = _starts(law, starts, seed, box)
@@ -148,7 +152,7 @@ def prepare(
         "tied": dict(tied or {}),
         "priors": {of: repr(prior) for of, prior in (priors or {}).items()},
     }
-    task = Task(given, constraints, loss, dataset, columns, box, points, cube, settings)
+    task = Task(given, constraints, loss, dataset, box, points, cube, settings)
     if code and task.fittable.any():
         _compare_slopes(task, code)
     return task

@@ -22,6 +22,7 @@ LAYERS = (
     ("prepare", "verdict", "summary", "storage"),
     ("audit", "result", "answers"),
     ("assemble", "noise"),
+    ("pooling", "sharing"),
     ("fitting", "reference", "plot", "synthetic", "doctor"),
     ("cli",),
     ("__init__", "__main__"),

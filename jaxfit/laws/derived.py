@@ -85,6 +85,30 @@ def derived(
     return replace(law, func=func, inputs=(*law.inputs, *extra), supports=free, linear=linear)
 
 
+def with_fixed(law: Law, names: Sequence[str]) -> Law:
+    """The law with more parameters fixed, whose columns come after those of the others."""
+    func = law.func if isinstance(law.func, Derived) else Derived(law)
+    place = len(func.law.inputs) + len(func.fixed)
+    columns = tuple(f"{name}, fixed" for name in names)
+    return replace(
+        law,
+        func=replace(func, fixed=(*func.fixed, *names)),
+        inputs=(*law.inputs[:place], *columns, *law.inputs[place:]),
+        supports=tuple((name, s) for name, s in law.supports if name not in names),
+        linear=None if law.linear is None else tuple(n for n in law.linear if n not in names),
+    )
+
+
+def with_rows(law: Law, rows: Sequence[Row]) -> Law:
+    """The law with more rows of priors, each of one parameter; what is linear stays so."""
+    func = law.func if isinstance(law.func, Derived) else Derived(law)
+    extra = () if func.rows else (TERM, EDGE, SCALE)
+    curved = {name for row in rows if row.log for name in row.of.names}
+    linear = None if law.linear is None else tuple(n for n in law.linear if n not in curved)
+    func = replace(func, rows=(*func.rows, *rows))
+    return replace(law, func=func, inputs=(*law.inputs, *extra), linear=linear)
+
+
 def original(law: Law) -> Law:
     """The law that a law was derived from, or itself."""
     return law.func.law if isinstance(law.func, Derived) else law

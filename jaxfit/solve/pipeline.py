@@ -10,7 +10,7 @@ from ..losses import Loss
 from ..problem import Problem
 from . import programs
 from .blocks import blocks, in_threads, taken, whole
-from .certificate import Certificate, certify
+from .certificate import Certificate, Derivatives, certify
 from .keep import Keep
 from .lanes import advanced
 from .presets import Pipeline
@@ -144,6 +144,18 @@ def concluded(
         evaluations=evaluations,
         certificate=certificate,
     )
+
+
+def derivatives(law: Law, loss: Loss, problems: Problem, z) -> Derivatives:
+    """The objectives of G groups around z (G, P), in NumPy."""
+
+    def one(index):
+        found = programs.derive(law, loss, taken(problems, index), z[index])
+        return jax.tree.map(np.asarray, found)
+
+    with jax.enable_x64(True):
+        size = groups_in_block(problems.target.shape[1])
+        return whole(in_threads(one, blocks(len(z), size)), len(z))
 
 
 def screen_shape(count: int, n: int) -> tuple[int, int]:

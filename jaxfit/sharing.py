@@ -1,0 +1,240 @@
+"""Shared parameters: one value for all groups, found with all the others in one joint fit.
+
+Given the shared parameters the groups are separate, so they are fitted by the engine as ever. What
+is left is a search over few coordinates: of candidates spread over their range, and of those that
+groups by themselves propose, the best go on by Newton's method. The slope of the joint objective
+is that of the groups where their own parameters are at their best (the envelope theorem), and its
+curvature is what these leave of the groups' (the Schur complement).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from .answers import Answers
+from .assemble import assemble
+from .bounds import search_range
+from .constraints import Constraints, holding
+from .data import Dataset
+from .noise import with_noise
+from .prepare import Task
+from .problem import logarithms, natural
+from .result import Fit
+from .solve.pipeline import derivatives
+from .solve.sobol import sobol
+from .status import Note
+
+CANDIDATES, KEPT = 32, 3
+MAX_ROUNDS = 40
+# Lengths of a Newton step that are tried side by side.
+LENGTHS = np.array([1.0, 0.5, 0.1, 0.01])
+# What a Newton step must promise, as a part of the objective, to be taken.
+LEAST_GAIN = 1e-13
+
+
+@dataclass(frozen=True)
+class _Joint:
+    """A joint fit under way: the groups with their parameters free, and with some of them held."""
+
+    task: Task
+    held: Task
+    places: np.ndarray  # (K,) of the shared parameters among those of `task`
+    log: np.ndarray  # (K,) bool
+    lower: np.ndarray  # (K,) in search coordinates
+    upper: np.ndarray  # (K,)
+    weight: np.ndarray  # (G,) of each group in the objective, its part of all rows
+    search: Callable[[Task], Answers]
+
+    def at(self, points: np.ndarray) -> tuple[np.ndarray, Answers]:
+        """Objectives (C,) at shared coordinates (C, K), and answers of C times G groups."""
+        values = natural(self.log, points)
+        answers = self.search(_repeated(self.held, values))
+        own = np.where(answers.searched, answers.solution.value, 0.0)
+        each = own * answers.units**self.task.loss.degree
+        return each.reshape(len(points), -1) @ self.weight, answers
+
+
+def jointly(
+    task: Task,
+    names: Sequence[str],
+    search: Callable[[Task], Answers],
+    settings: Mapping[str, Any],
+) -> Fit:
+    """The fit of a task whose parameters `names` are the same in all groups.
+
+    The objective is that of all rows together. Raises ValueError where no candidate gives all
+    groups a finite objective.
+    """
+    task, alone = with_noise(task, search)
+    joint = _begun(task, names, search)
+    points = _candidates(joint, alone)
+    values, _ = joint.at(points)
+    if not np.isfinite(values).any():
+        raise ValueError(f"No value of {', '.join(names)} gives all groups a finite objective.")
+    best = np.argsort(values, kind="stable")[:KEPT]
+    ends = [_descend(joint, points[i], values[i]) for i in best if np.isfinite(values[i])]
+    point, _, settled = min(ends, key=lambda end: end[1])
+    _, answers = joint.at(point[None])
+    held = _repeated(joint.held, natural(joint.log, point)[None], groups=task.data.groups)
+    fit = assemble(held, answers, {**settings, "shared": list(names)})
+    return _judged(fit, joint, names, point, settled)
+
+
+def _begun(task: Task, names, search) -> _Joint:
+    law, constraints = task.law, task.constraints
+    places = np.array([law.parameters.index(name) for name in names])
+    log = logarithms(law)[places]
+    lower = _ends(log, np.nanmax(task.box.lower[:, places], axis=0))
+    upper = _ends(log, np.nanmin(task.box.upper[:, places], axis=0))
+    rest = np.setdiff1d(np.arange(len(law.parameters)), places)
+    held = replace(
+        task,
+        constraints=holding(constraints, names),
+        box=replace(task.box, lower=task.box.lower[:, rest], upper=task.box.upper[:, rest]),
+        points=task.points[:, rest],
+    )
+    total = np.bincount(task.data.group, task.data.weights, len(task.data.groups))
+    return _Joint(task, held, places, log, lower, upper, total / total.sum(), search)
+
+
+def _ends(log, ends) -> np.ndarray:
+    """Bounds (K,) in search coordinates."""
+    with np.errstate(divide="ignore"):
+        return np.where(log, np.log(np.where(log, ends, 1.0)), ends)
+
+
+def _repeated(held: Task, values: np.ndarray, groups=None) -> Task:
+    """The task of all groups once for each row of `values` (C, K), the shared parameters.
+
+    groups: what to call them, for C = 1.
+    """
+    count, times = len(held.data.groups), len(values)
+    data, terms = held.data, held.constraints.terms
+    own = held.constraints.fixed
+    fixed = np.concatenate([np.tile(own, (times, 1)), np.repeat(values, count, axis=0)], axis=1)
+    tiled = {
+        field: np.tile(getattr(terms, field), (times, 1)) for field in ("edge", "scale", "strength")
+    }
+    constraints = Constraints(
+        held.constraints.law, fixed, replace(terms, **tiled, run=np.tile(terms.run, times))
+    )
+    box = replace(
+        held.box,
+        lower=np.tile(held.box.lower, (times, 1)),
+        upper=np.tile(held.box.upper, (times, 1)),
+    )
+    return replace(held, constraints=constraints, box=box, data=_repeated_rows(data, times, groups))
+
+
+def _repeated_rows(data: Dataset, times: int, groups) -> Dataset:
+    count, rows = len(data.groups), len(data.group)
+    again = np.repeat(np.arange(times), rows) * count
+    return replace(
+        data,
+        groups=groups or tuple(range(count * times)),
+        inputs={name: np.tile(column, times) for name, column in data.inputs.items()},
+        target=np.tile(data.target, times),
+        weights=np.tile(data.weights, times),
+        group=np.tile(data.group, times) + again,
+        index=np.tile(data.index, times),
+        rows_masked=np.tile(data.rows_masked, times),
+        rows_unweighted=np.tile(data.rows_unweighted, times),
+    )
+
+
+def _candidates(joint: _Joint, alone: Answers) -> np.ndarray:
+    """Shared coordinates (C, K) to begin with, inside their bounds."""
+    task, data = joint.task, joint.task.data
+    first = int(np.argmax(data.sizes))
+    ranges = np.array(
+        [search_range(task.law, task.box, first, j, data.inputs, data.target) for j in joint.places]
+    )
+    spread = ranges[:, 0] + sobol(CANDIDATES, len(ranges), 0) * (ranges[:, 1] - ranges[:, 0])
+    found = alone.solution.z[alone.searched][:, joint.places]
+    proposed = np.quantile(found, (0.25, 0.5, 0.75), axis=0)
+    return np.clip(np.concatenate([spread, proposed]), joint.lower, joint.upper)
+
+
+def _descend(joint: _Joint, point, value) -> tuple[np.ndarray, float, bool]:
+    """Newton's method from shared coordinates (K,): where it ends, the objective, and how."""
+    _, answers = joint.at(point[None])
+    count = len(joint.task.data.groups)
+    for _ in range(MAX_ROUNDS):
+        gradient, hessian = _model(joint, point, answers)
+        step, gain = _newton(joint, point, gradient, hessian)
+        if gain <= LEAST_GAIN * value:
+            return point, value, True
+        trials = np.clip(point + LENGTHS[:, None] * step, joint.lower, joint.upper)
+        values, found = joint.at(trials)
+        i = int(np.argmin(values))
+        if not values[i] < value:
+            # Rounding hides what is left to gain, or the model is wrong.
+            return point, value, bool(gain <= 1e-9 * value)
+        point, value = trials[i], float(values[i])
+        chosen = np.arange(i * count, (i + 1) * count)
+        answers = found.of(chosen)
+    return point, value, False
+
+
+def _model(joint: _Joint, point, answers: Answers) -> tuple[np.ndarray, np.ndarray]:
+    """Gradient (K,) and Hessian (K, K) of the joint objective, the groups being at their best."""
+    task, places = joint.task, joint.places
+    rest = np.setdiff1d(np.arange(len(task.law.parameters)), places)
+    solution = answers.solution
+    z = np.empty((len(solution.z), len(task.law.parameters)))
+    z[:, places], z[:, rest] = point, solution.z
+    moving = ~(solution.certificate.lower | solution.certificate.upper)
+    gradient, hessian = np.zeros(len(places)), np.zeros((len(places),) * 2)
+    for chosen, problems in task.batches():
+        of = derivatives(task.law, task.loss, problems, z[chosen])
+        scale = np.where(of.effect > 0, of.effect, 1.0)
+        weight = joint.weight[chosen] * problems.unit**task.loss.degree
+        slope = of.gradient * scale
+        bend = of.hessian * scale[:, :, None] * scale[:, None]
+        mine, cross, theirs = (
+            bend[:, a][:, :, b] for a, b in ((places, places), (places, rest), (rest, rest))
+        )
+        # Own parameters on a bound stay there.
+        free = moving[chosen].astype(float)
+        cross = cross * free[:, None]
+        theirs = theirs * free[:, :, None] * free[:, None]
+        solved = np.linalg.pinv(theirs, rcond=1e-13, hermitian=True) @ np.swapaxes(cross, 1, 2)
+        gradient += weight @ slope[:, places]
+        hessian += np.einsum("g,gkl->kl", weight, mine - cross @ solved)
+    return gradient, hessian
+
+
+def _newton(joint: _Joint, point, gradient, hessian) -> tuple[np.ndarray, float]:
+    """A step (K,) downhill inside the bounds, and the decrease that it promises."""
+    blocked = (point <= joint.lower) & (gradient > 0) | (point >= joint.upper) & (gradient < 0)
+    free = np.flatnonzero(~blocked)
+    step = np.zeros_like(point)
+    if not len(free) or not np.isfinite(hessian).all():
+        return step, 0.0
+    values, vectors = np.linalg.eigh(hessian[np.ix_(free, free)])
+    floor = 1e-10 * np.abs(values).max() or 1.0
+    pull = vectors.T @ gradient[free]
+    along = -pull / np.maximum(np.abs(values), floor)
+    step[free] = vectors @ along
+    # Half a unit of a logarithm, or of an exponent, is far.
+    step /= max(1.0, np.abs(step).max() / 0.5)
+    return step, float(-0.5 * gradient @ step)
+
+
+def _judged(fit: Fit, joint: _Joint, names, point, settled: bool) -> Fit:
+    """The fit with what is to be said of its shared parameters."""
+    side = (point >= joint.upper).astype(int) - (point <= joint.lower).astype(int)
+    status, notes = fit.status.copy(), list(fit.notes)
+    at_bound = dict(fit.at_bound)
+    for name, where in zip(names, side.tolist(), strict=True):
+        if where:
+            at_bound[name] = np.full(len(status), where)
+            status[status == "ok"] = "at_bound"
+            notes.append(Note("at_bound", f"{name}, which is shared, is at a bound of its own."))
+    if not settled:
+        status[np.isin(status, ("ok", "at_bound"))] = "not_converged"
+        text = "The joint search ended before the optimum of the shared parameters."
+        notes.append(Note("not_converged", text))
+    return replace(fit, status=status, at_bound=at_bound, notes=tuple(notes))
