@@ -71,7 +71,9 @@ def _add_fit(commands):
         help="name of a law, as `jaxfit laws` lists them, a formula, or FILE.py:NAME: the law NAME "
         "in a Python file of yours, which is run",
     )
-    add.add_argument("--target", required=True, metavar="COLUMN", help="column to predict")
+    add.add_argument(
+        "--target", required=True, nargs="+", metavar="COLUMN", help="column(s) to predict"
+    )
     add.add_argument("--by", nargs="+", metavar="COLUMN", help="column(s) that make the groups")
     add.add_argument(
         "--inputs", nargs="+", metavar="INPUT=COLUMN", help="columns of the law's inputs"
@@ -130,7 +132,7 @@ def _fit(options) -> int:
     result = fit(
         law,
         table,
-        target=options.target,
+        target=options.target[0] if len(options.target) == 1 else options.target,
         by=options.by,
         inputs=_pairs(options.inputs, "--inputs"),
         loss=losses.get(options.loss, options.delta),

@@ -27,9 +27,15 @@ class Dataset:
     rows_masked: np.ndarray  # (G,) rows left out for a missing or infinite cell
     rows_unweighted: np.ndarray  # (G,) rows left out for a weight of 0
     columns: Mapping[str, str]  # law input name -> column name
-    target_name: str
+    targets: tuple[str, ...]  # the columns that the law predicts, one or T
+    output: np.ndarray  # (m,) index into `targets`
     by: tuple[str, ...]
     notes: tuple[Note, ...] = ()
+
+    @property
+    def target_name(self) -> str:
+        """The target, or all of them."""
+        return ", ".join(self.targets)
 
     @property
     def sizes(self) -> np.ndarray:
@@ -96,7 +102,8 @@ def from_table(
         rows_masked=masked,
         rows_unweighted=np.bincount(group[unweighted], minlength=count),
         columns=columns,
-        target_name=target,
+        targets=(target,),
+        output=np.zeros(int(keep.sum()), int),
         by=by,
         notes=tuple(notes),
     )
@@ -210,17 +217,25 @@ def require_positive(data: Dataset, reason: str) -> None:
     low = data.target <= 0
     if low.any():
         first = int(np.flatnonzero(low)[0])
+        name, group = data.targets[data.output[first]], data.groups[data.group[first]]
         raise ValueError(
-            f"Column `{data.target_name}` has {int(low.sum())} of {len(low)} values at or below 0 "
-            f"(first: row {data.index[first]}, group {data.groups[data.group[first]]}, value "
-            f"{data.target[first]:g}); {reason} needs targets above 0."
+            f"Column `{name}` has {int(low.sum())} of {len(low)} values at or below 0 (first: row "
+            f"{data.index[first]}, group {group}, value {data.target[first]:g}); {reason} needs "
+            "targets above 0."
         )
 
 
-def match_groups(table: Table, by: Sequence[str], groups: Sequence[Any]) -> np.ndarray:
-    """Index into `groups` of every row of `table` (m,); ValueError for a key not in `groups`."""
+def match_groups(
+    table: Table, by: Sequence[str], groups: Sequence[Any], last: str | None = None
+) -> np.ndarray:
+    """Index into `groups` of every row of `table` (m,); ValueError for a key not in `groups`.
+
+    last: what every key ends in, where the table has no column for it.
+    """
     places = {key: g for g, key in enumerate(groups)}
     keys = table.keys(by)
+    if last is not None:
+        keys = [(*(key if len(by) > 1 else (key,)), last) for key in keys]
     for i, key in enumerate(keys):
         if key not in places:
             raise ValueError(

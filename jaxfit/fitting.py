@@ -30,7 +30,7 @@ def fit(
     law: Law | str,
     data: Any,
     *,
-    target: str,
+    target: str | Sequence[str],
     by: str | Sequence[str] | None = None,
     inputs: Mapping[str, str] | None = None,
     loss: Loss | str = "mse",
@@ -53,7 +53,9 @@ def fit(
     law: a `Law`, the name of one in `jaxfit.LAWS`, or text such as "E + A * N^-alpha", in which
         names of columns are columns and all others parameters (`jaxfit.parse`).
     data: a dict of columns, a pandas, polars or pyarrow frame, or a path to CSV or Parquet.
-    target: the column that the law predicts. by: the column(s) whose values make the groups.
+    target: the column that the law predicts, or a list of columns: a law that returns (n, T) is
+        fitted to all of them together, any other to each by itself, which the key "target" of the
+        groups then names. by: the column(s) whose values make the groups.
     inputs: {law input: column} where names differ, e.g. {"N": "params"}.
     loss: what is minimised, e.g. `LogHuber(1e-3)`, or its name, e.g. "log-mse".
     starts: how many scrambled Sobol starts a group gets (a power of two is best), or starts of

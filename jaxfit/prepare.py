@@ -16,6 +16,7 @@ from .laws import LAWS, Law
 from .laws.affine import with_linear
 from .laws.check import check
 from .laws.derived import EDGE, SCALE, TERM
+from .laws.outputs import picked, returns_several
 from .laws.slopes import refuse_wrong_slopes, stated
 from .laws.text import SOURCE, assumed_positive, is_text, parse
 from .layout import Block, Ragged
@@ -25,7 +26,8 @@ from .solve.programs import draw
 from .solve.sobol import sobol
 from .status import Note
 from .supports import unconstrain
-from .tables import nearest, read
+from .tables import Table, nearest, read
+from .targets import apart, together
 
 # Starts of all groups that are screened and raced together; more groups make more batches.
 CALL_SIZE = 2**20
@@ -101,7 +103,7 @@ def prepare(
     law: Law | str,
     data: Any,
     *,
-    target: str,
+    target: str | Sequence[str],
     by: str | Sequence[str] | None = None,
     inputs: Mapping[str, str] | None = None,
     loss: Loss | str = "mse",
@@ -123,11 +125,7 @@ def prepare(
     table = read(data)
     if isinstance(law, str):
         law = parse(law, (*(inputs or {}), *table.columns))
-        if target in law.inputs:
-            raise ValueError(f"`{target}` is the target; a law cannot have it among its inputs.")
-    dataset = from_table(
-        table, law.inputs, target=target, by=by, rename=inputs, weights=weights, nan=nan
-    )
+    law, dataset = _law_and_data(law, table, target, by=by, rename=inputs, weights=weights, nan=nan)
     if law.source == SOURCE and (names := assumed_positive(law)):
         freed = f"`where {names[0]} in (-inf, inf)` frees it."
         text = f"Taken to be above 0: {', '.join(names)}. {freed}"
@@ -156,6 +154,24 @@ def prepare(
     if code and task.fittable.any():
         _compare_slopes(task, code)
     return task
+
+
+def _law_and_data(law: Law, table: Table, target, **options) -> tuple[Law, Dataset]:
+    """The rows of one target or of several, and a law that has one prediction for each of them."""
+    targets = (target,) if isinstance(target, str) else target
+    if not isinstance(targets, list | tuple) or not targets:
+        raise TypeError(f"target={target!r}; name the column to predict, or a list of columns.")
+    if len(set(targets)) < len(targets):
+        raise ValueError(f"target= names a column twice: {', '.join(map(str, targets))}.")
+    for name in targets:
+        if law.source == SOURCE and name in law.inputs:
+            raise ValueError(f"`{name}` is the target; a law cannot have it among its inputs.")
+    each = [from_table(table, law.inputs, target=name, **options) for name in targets]
+    if isinstance(target, str):
+        return law, each[0]
+    if returns_several(law):
+        return picked(law, len(targets)), together(each)
+    return law, apart(each)
 
 
 def _said(ends: np.ndarray) -> float | list[float | None] | None:

@@ -38,7 +38,7 @@ def fit(
     law: Law | str,
     data: Any,
     *,
-    target: str,
+    target: str | Sequence[str],
     by: str | Sequence[str] | None = None,
     inputs: Mapping[str, str] | None = None,
     loss: Loss | str = "mse",

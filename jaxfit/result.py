@@ -12,9 +12,11 @@ import numpy as np
 from . import predict, storage, summary
 from .data import Dataset, match_groups
 from .laws import Law
+from .laws.outputs import num_outputs
 from .losses import Loss
 from .status import Note
-from .tables import nearest, read
+from .tables import Table, nearest, read
+from .targets import KEY
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,35 +90,57 @@ class Fit:
         return np.where(high > low, out, np.nan)
 
     def residuals(self) -> np.ndarray:
-        """Prediction minus target, one a row of the table that was fitted (rows,).
+        """Prediction minus target, one a row of the table (rows,); (rows, T) of several targets.
 
         NaN for masked rows and for rows of groups without a fit.
         """
-        out = np.full(self.data.num_rows, np.nan)
-        out[self.data.index] = self.fitted - self.data.target
-        return out
+        data = self.data
+        out = np.full((data.num_rows, len(data.targets)), np.nan)
+        out[data.index, data.output] = self.fitted - data.target
+        return out if len(data.targets) > 1 else out[:, 0]
 
     def predict(self, points: Any) -> np.ndarray:
         """Predictions of the fitted laws at `points`, a table as `jaxfit.fit` takes it.
 
         With the group column(s) of the fit among its columns, or with one group in all, one
-        number a row (m,); else every group at every point (G, m). NaN for groups without a
-        fit. Raises ValueError for a missing column, a missing number or an unknown group.
+        number a row (m,); else every group at every point (G, m). A last axis T where a row has
+        predictions of several targets. NaN for groups without a fit. Raises ValueError for a
+        missing column, a missing number or an unknown group.
         """
-        table = read(points)
+        table, outputs = read(points), num_outputs(self.law)
+        if not outputs:
+            return self._predict(table, self._columns(table))
+        columns = self._columns(table)
+        every = [
+            self._predict(table, [*columns, np.full(table.num_rows, float(t))])
+            for t in range(outputs)
+        ]
+        return np.stack(every, axis=-1)
+
+    def _columns(self, table: Table) -> list[np.ndarray]:
+        """The law's inputs at the rows of a table, each (m,)."""
         columns = []
-        for name in self.law.inputs:
+        for name in self.data.columns:
             column = self.data.columns[name]
             values, _ = table.numbers(column)
             if not np.isfinite(values).all():
                 row = table.row(int(np.flatnonzero(~np.isfinite(values))[0]))
                 raise ValueError(f"Column `{column}` is not finite in {row}.")
             columns.append(values)
-        by = self.data.by
+        return columns
+
+    def _predict(self, table: Table, columns: list[np.ndarray]) -> np.ndarray:
+        by, count = self.data.by, len(self.groups)
         if any(name in table.columns for name in by):
+            if len(by) > 1 and by[-1] == KEY and KEY not in table.columns:
+                groups = [
+                    match_groups(table, by[:-1], self.groups, last=name)
+                    for name in self.data.targets
+                ]
+                every = [predict.at_rows(self.law, self.params, columns, g) for g in groups]
+                return np.stack(every, axis=-1)
             group = match_groups(table, by, self.groups)
             return predict.at_rows(self.law, self.params, columns, group)
-        count = len(self.groups)
         others = [name for name in table.columns if name not in self.data.columns.values()]
         for name in by:
             if "did you mean" in nearest(name, others):

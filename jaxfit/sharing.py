@@ -139,6 +139,7 @@ def _repeated_rows(data: Dataset, times: int, groups) -> Dataset:
         weights=np.tile(data.weights, times),
         group=np.tile(data.group, times) + again,
         index=np.tile(data.index, times),
+        output=np.tile(data.output, times),
         rows_masked=np.tile(data.rows_masked, times),
         rows_unweighted=np.tile(data.rows_unweighted, times),
     )

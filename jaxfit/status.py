@@ -27,7 +27,10 @@ class Note:
     group: Any = None
 
     def __str__(self) -> str:
-        return self.text if self.group is None else f"{self.group}: {self.text}"
+        if self.group is None:
+            return self.text
+        key = self.group if isinstance(self.group, tuple) else (self.group,)
+        return f"{', '.join(map(str, key))}: {self.text}"
 
 
 class GroupsFailed(RuntimeError):

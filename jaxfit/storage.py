@@ -14,6 +14,7 @@ from . import losses
 from .data import Dataset
 from .files import write_whole
 from .laws import LAWS, Law
+from .laws.outputs import OUTPUT, picked
 from .laws.text import SOURCE, parse
 from .status import Note
 
@@ -31,7 +32,7 @@ _PER_GROUP = (
     "offset",
     "evaluations",
 )
-_PER_ROW = ("target", "weights", "group", "index", "rows_masked", "rows_unweighted")
+_PER_ROW = ("target", "weights", "group", "index", "output", "rows_masked", "rows_unweighted")
 
 
 def save(fit: "Fit", path: str | os.PathLike, *, overwrite: bool = False) -> Path:
@@ -70,8 +71,12 @@ def load(path: str | os.PathLike, law: Law | None) -> dict[str, Any]:
     if version < 2:  # evaluations were not counted then
         stages = 1 + len(manifest["settings"]["pipeline"])
         arrays["evaluations"] = np.zeros((len(manifest["groups"]), stages), int)
-    if version < 3:  # there were no priors then
+    if version < 3:  # there were no priors then, and one target
         arrays["penalty"] = 0 * arrays["loss"]
+        arrays["row_output"] = 0 * arrays["row_group"]
+        manifest["targets"] = [manifest["target"]]
+    if law is not None and OUTPUT in manifest["law"]["inputs"]:
+        law = picked(law, len(manifest["targets"]))
     return _restore(manifest, arrays, _matching_law(path, manifest["law"], law))
 
 
@@ -97,7 +102,7 @@ def _manifest(fit: "Fit") -> dict[str, Any]:
             for n in fit.notes
         ],
         "columns": dict(data.columns),
-        "target": data.target_name,
+        "targets": data.targets,
         "by": data.by,
         "num_rows": data.num_rows,
         "settings": dict(fit.settings),
@@ -150,7 +155,7 @@ def _restore(manifest, arrays, law) -> dict[str, Any]:
         **{name: arrays[f"row_{name}"] for name in _PER_ROW},
         num_rows=manifest["num_rows"],
         columns=manifest["columns"],
-        target_name=manifest["target"],
+        targets=tuple(manifest["targets"]),
         by=tuple(manifest["by"]),
         notes=tuple(n for n in notes if n.group is None),
     )

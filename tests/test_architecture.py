@@ -15,7 +15,7 @@ LAYERS = (
     ("files", "layout", "losses", "priors", "status", "supports"),
     ("tables",),
     ("keywords", "data", "laws"),
-    ("problem",),
+    ("problem", "targets"),
     ("solve",),
     ("per_group", "predict"),
     ("bounds", "constraints"),

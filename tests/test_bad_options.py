@@ -127,7 +127,7 @@ def test_a_table_without_any_weight_has_no_answer():
         ({"a": (True, 2)}, "Bounds of parameter `a` are (True, 2); give two numbers"),
         ({"a": (1j, 2)}, "Bounds of parameter `a` are (1j, 2); give two numbers"),
         ({"a": {1, 2}}, "Bounds of parameter `a` are {1, 2}; give two numbers"),
-        ({"a": {0: 1, 1: 2}}, "Bounds of parameter `a` are {0: 1, 1: 2}; give two numbers"),
+        ({"a": {0: 1, 1: 2}}, "Bounds of parameter `a` names group 0, and there is none"),
         ([(0, 1)], "1 bounds for 3 parameters; law `power` has c, a, gamma."),
         ([(0, 1)] * 4, "4 bounds for 3 parameters; law `power` has c, a, gamma."),
         ([], "0 bounds for 3 parameters"),

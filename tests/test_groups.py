@@ -1,0 +1,166 @@
+"""Parameters that groups share, or draw from one population."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy import optimize
+
+import jaxfit
+
+LAW = jaxfit.parse("c + a * N^-alpha where alpha in (0, 2)", ["N"])
+
+
+def table(spread, groups=12, noise=0.01, seed=1):
+    """Groups of 4 to 9 runs; exponents normal around 0.35."""
+    rng = np.random.default_rng(seed)
+    exponents = rng.normal(0.35, spread, groups) if spread else np.full(groups, 0.35)
+    out = {"g": [], "N": [], "y": []}
+    for g, size in enumerate(rng.integers(4, 10, groups)):
+        N, a, c = 10 ** rng.uniform(4, 7, size), rng.uniform(30, 80), rng.uniform(1, 2)
+        out["g"] += [f"g{g}"] * size
+        out["N"] += N.tolist()
+        out["y"] += (c + a * N ** -exponents[g] + noise * rng.standard_normal(size)).tolist()
+    return out, exponents
+
+
+def fit(rows, law=LAW, **options):
+    options = {"target": "y", "by": "g", "starts": 128, "pipeline": "varpro", **options}
+    return jaxfit.fit(law, rows, **options)
+
+
+def joint_objective(rows, alpha):
+    """The least mean squared error over all rows with one exponent for all groups."""
+    total, g = 0.0, np.array(rows["g"])
+    for key in dict.fromkeys(rows["g"]):
+        N, y = (np.array(rows[name])[g == key] for name in ("N", "y"))
+        X = np.stack([np.ones(len(N)), N**-alpha], axis=1)
+        total += np.sum((X @ np.linalg.lstsq(X, y, rcond=None)[0] - y) ** 2)
+    return total / len(g)
+
+
+@pytest.mark.parametrize("pipeline", ["varpro", "lm", "adam-lbfgs"])
+def test_a_shared_parameter_is_the_optimum_of_all_rows(pipeline):
+    rows, _ = table(spread=0.05)
+    found = fit(rows, shared=["alpha"], pipeline=pipeline)
+    best = optimize.minimize_scalar(
+        lambda alpha: joint_objective(rows, alpha),
+        bounds=(0.01, 2.0),
+        method="bounded",
+        options={"xatol": 1e-12},
+    )
+    assert np.ptp(found.params["alpha"]) == 0
+    assert found.params["alpha"][0] == pytest.approx(best.x, rel=1e-6)
+    assert np.average(found.loss, weights=found.data.sizes) == pytest.approx(best.fun, rel=1e-9)
+    assert set(found.status) == {"ok"}
+    assert found.settings["shared"] == ["alpha"]
+
+
+def test_two_shared_parameters_of_which_one_is_a_factor():
+    rows, _ = table(spread=0.0, noise=0.0)
+    law = jaxfit.parse("c + (M / N)^alpha where alpha in (0, 2), M > 0", ["N"])
+    pairs = zip(rows["N"], rows["g"], strict=True)
+    rows["y"] = [1.0 + (3e4 / N) ** 0.4 + int(g[1:]) for N, g in pairs]
+    found = fit(rows, law, shared=["M", "alpha"])
+    assert_allclose(found.params["M"], 3e4, rtol=1e-6)
+    assert_allclose(found.params["alpha"], 0.4, rtol=1e-6)
+    assert_allclose(found.params["c"], 1.0 + np.arange(12), rtol=1e-6)
+
+
+def test_a_small_group_lives_on_what_others_share():
+    rows, _ = table(spread=0.0, noise=1e-4)
+    rows["g"] += ["few"] * 2
+    rows["N"] += [1e4, 1e6]
+    rows["y"] += [2.0 + 50 * N**-0.35 for N in (1e4, 1e6)]
+    assert fit(rows).status[-1] == "too_few_points"
+    found = fit(rows, shared=["alpha"])
+    assert found.status[-1] == "no_dof"
+    assert found.params["c"][-1] == pytest.approx(2.0, rel=0.01)
+
+
+def test_a_shared_parameter_stays_inside_its_bounds():
+    rows, _ = table(spread=0.0)
+    found = fit(rows, shared=["alpha"], bounds={"alpha": (0.4, 1.0)})
+    assert found.params["alpha"].tolist() == [0.4] * 12
+    assert set(found.status) == {"at_bound"}
+    assert set(found.at_bound["alpha"]) == {-1}
+    assert "alpha, which is shared, is at a bound" in str(found)
+
+
+def test_sharing_goes_with_robust_losses_priors_and_fixed_parameters():
+    rows, _ = table(spread=0.0)
+    options = {
+        "loss": jaxfit.Huber(0.01),
+        "priors": {"c": jaxfit.Ridge(1e-3, center=1.5)},
+        "fixed": {"a": 55.0},
+    }
+    found = fit(rows, shared="alpha", **options)
+    total = np.average(found.loss + found.penalty, weights=found.data.sizes)
+    near = [
+        fit(rows, **{**options, "fixed": {"a": 55.0, "alpha": found.params["alpha"][0] + step}})
+        for step in (-1e-4, 1e-4)
+    ]
+    for other in near:
+        assert total < np.average(other.loss + other.penalty, weights=found.data.sizes)
+
+
+def test_pooling_brings_groups_nearer_to_the_truth():
+    rows, truth = table(spread=0.05, groups=30, seed=3)
+    alone, pooled = fit(rows), fit(rows, pool=["alpha"])
+    errors = [np.sqrt(np.mean((each.params["alpha"] - truth) ** 2)) for each in (alone, pooled)]
+    assert errors[1] < 0.5 * errors[0]
+    known = pooled.settings["pool"]["alpha"]
+    assert known["mean"] == pytest.approx(0.35, abs=0.03)
+    assert 0.02 < known["sd"] < 0.1
+    assert "alpha is pooled" in str(pooled)
+
+
+def test_pooling_of_known_lines_is_the_estimate_of_a_random_effects_model():
+    rng = np.random.default_rng(0)
+    x = np.linspace(-1, 1, 9)  # centred, so that a and b are told apart
+    slopes, noise = rng.normal(2.0, 0.5, 40), 0.6
+    y = slopes[:, None] * x + noise * rng.standard_normal((40, 9))
+    rows = {"g": np.repeat([f"g{i}" for i in range(40)], 9), "x": np.tile(x, 40), "y": y.ravel()}
+    found = fit(rows, jaxfit.parse("a + b * x", ["x"]), pool=["b"])
+    own = y @ x / (x @ x)
+    residuals = y - y.mean(axis=1, keepdims=True) - own[:, None] * x
+    variances = (residuals**2).sum(axis=1) / 7 / (x @ x)
+
+    def restricted(sd):
+        weights = 1 / (variances + sd**2)
+        mean = weights @ own / weights.sum()
+        return weights @ (own - mean) ** 2 - np.log(weights).sum() + np.log(weights.sum())
+
+    sd = optimize.minimize_scalar(restricted, bounds=(1e-3, 5), method="bounded").x
+    weights = 1 / (variances + sd**2)
+    mean = weights @ own / weights.sum()
+    known = found.settings["pool"]["b"]
+    assert known["sd"] == pytest.approx(sd, rel=1e-3)
+    assert known["mean"] == pytest.approx(mean, rel=1e-4)
+    shrunk = (own / variances + mean / sd**2) / (1 / variances + 1 / sd**2)
+    assert_allclose(found.params["b"], shrunk, rtol=1e-3)
+
+
+def test_groups_that_agree_are_pooled_to_one_value():
+    rows, _ = table(spread=0.0, seed=5)
+    found = fit(rows, pool=["alpha"])
+    assert np.ptp(found.params["alpha"]) < 0.2 * np.ptp(fit(rows).params["alpha"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"shared": ["beta"]}, "shared= names `beta`"),
+        ({"pool": ["alhpa"]}, "pool= names `alhpa`.*did you mean `alpha`"),
+        ({"pool": ["alpha"], "fixed": {"alpha": 0.3}}, "pool= names `alpha`"),
+        ({"pool": ["alpha"], "shared": ["c"]}, "do not go together"),
+        ({"shared": ["c", "a", "alpha"]}, "No parameter"),
+    ],
+)
+def test_wrong_names_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        fit(table(0.0)[0], **options)
+
+
+def test_pooling_needs_groups_to_learn_from():
+    with pytest.raises(ValueError, match="there are 2; it needs 3"):
+        fit(table(0.0, groups=2)[0], pool=["alpha"])
