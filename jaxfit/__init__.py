@@ -14,10 +14,14 @@ if TYPE_CHECKING:
     from .laws import Law as Law
     from .laws import law as law
     from .laws.text import parse as parse
+    from .losses import MAE as MAE
     from .losses import MSE as MSE
+    from .losses import Cauchy as Cauchy
     from .losses import Huber as Huber
     from .losses import LogHuber as LogHuber
     from .losses import LogMSE as LogMSE
+    from .losses import Quantile as Quantile
+    from .losses import Relative as Relative
     from .losses import SoftL1 as SoftL1
     from .result import Fit as Fit
     from .result import load as load
@@ -40,6 +44,7 @@ __version__ = "0.2.0"
 _HOMES = {
     "Adam": "solve.adam",
     "BFGS": "solve.bfgs",
+    "Cauchy": "losses",
     "Fit": "result",
     "GroupsFailed": "status",
     "Huber": "losses",
@@ -51,10 +56,13 @@ _HOMES = {
     "LevenbergMarquardt": "solve.levenberg_marquardt",
     "LogHuber": "losses",
     "LogMSE": "losses",
+    "MAE": "losses",
     "MSE": "losses",
     "PIPELINES": "solve.presets",
     "Positive": "supports",
+    "Quantile": "losses",
     "Real": "supports",
+    "Relative": "losses",
     "STATUS": "status",
     "SoftL1": "losses",
     "VariableProjection": "solve.variable_projection",
