@@ -225,7 +225,7 @@ LOSSES = (
     jaxfit.SoftL1(2e-3),
 )
 
-# Later losses, each on some of the truths for the sake of time; every truth has one of them.
+# More losses, to save time each on one truth (its number) only.
 SOME = (
     (0, jaxfit.Quantile(0.9)),
     (1, jaxfit.MAE()),

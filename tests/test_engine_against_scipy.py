@@ -46,7 +46,7 @@ def test_no_pipeline_is_ever_worse_than_scipy(truth, loss, outliers, pipeline):
 
 
 @pytest.mark.parametrize(("truth", "loss"), SOME, ids=repr)
-def test_clean_data_are_fitted_to_the_optimum_of_later_losses(truth, loss):
+def test_every_pipeline_converges_to_the_optimum_of_clean_data(truth, loss):
     table, theirs = by_scipy(truth, loss, False)
     for pipeline in PIPELINES:
         fit = jaxfit.fit(TRUTHS[truth].law, table, loss=loss, pipeline=pipeline, **OPTIONS)
