@@ -14,10 +14,14 @@ if TYPE_CHECKING:
     from .laws import Law as Law
     from .laws import law as law
     from .laws.text import parse as parse
+    from .losses import MAE as MAE
     from .losses import MSE as MSE
+    from .losses import Cauchy as Cauchy
     from .losses import Huber as Huber
     from .losses import LogHuber as LogHuber
     from .losses import LogMSE as LogMSE
+    from .losses import Quantile as Quantile
+    from .losses import Relative as Relative
     from .losses import SoftL1 as SoftL1
     from .priors import Hinge as Hinge
     from .priors import LogNormal as LogNormal
@@ -44,6 +48,7 @@ __version__ = "0.2.0"
 _HOMES = {
     "Adam": "solve.adam",
     "BFGS": "solve.bfgs",
+    "Cauchy": "losses",
     "Fit": "result",
     "GroupsFailed": "status",
     "Hinge": "priors",
@@ -57,11 +62,14 @@ _HOMES = {
     "LogHuber": "losses",
     "LogMSE": "losses",
     "LogNormal": "priors",
+    "MAE": "losses",
     "MSE": "losses",
     "Normal": "priors",
     "PIPELINES": "solve.presets",
     "Positive": "supports",
+    "Quantile": "losses",
     "Real": "supports",
+    "Relative": "losses",
     "Ridge": "priors",
     "STATUS": "status",
     "SoftL1": "losses",

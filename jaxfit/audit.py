@@ -26,7 +26,7 @@ def why_not_finite(task: Task, groups: np.ndarray) -> dict[int, str]:
         return {}
     law, data = task.law, task.data
     starts = _starts_of(task, groups)
-    what = "The logarithm of the law" if task.loss.log else "The law"
+    what = "The logarithm of the law" if task.loss.scale == "log" else "The law"
     ranges = ", ".join(f"{name} {support}" for name, support in law.supports)
     rows = data.rows()
     said = {}
@@ -68,7 +68,7 @@ def _rows_never_finite(task: Task, rows: np.ndarray, theta: Mapping[str, np.ndar
     columns = [np.tile(task.inputs[name][rows], num_starts) for name in task.law.inputs]
     pred = predict.at_rows(task.law, theta, columns, group).reshape(num_starts, len(rows))
     with np.errstate(invalid="ignore", divide="ignore"):
-        pred = np.log(pred) if task.loss.log else pred
+        pred = np.log(pred) if task.loss.scale == "log" else pred
     return rows[~np.isfinite(pred).any(axis=0)]
 
 

@@ -78,8 +78,13 @@ def _add_fit(commands):
     add.add_argument(
         "--inputs", nargs="+", metavar="INPUT=COLUMN", help="columns of the law's inputs"
     )
-    add.add_argument("--loss", default="mse", help="mse, log-mse, huber, log-huber or soft-l1")
-    add.add_argument("--delta", type=float, help="where a robust loss turns linear")
+    add.add_argument(
+        "--loss",
+        default="mse",
+        help="mse (default), log-mse, relative, mae, quantile, huber, log-huber, soft-l1 or cauchy",
+    )
+    add.add_argument("--delta", type=float, help="where a robust loss leaves the square")
+    add.add_argument("--quantile", type=float, metavar="Q", help="share of targets below the fit")
     add.add_argument("--starts", type=int, default=1024, help="starts a group (default 1024)")
     add.add_argument("--seed", type=int, default=0, help="of the starts (default 0)")
     add.add_argument(
@@ -135,7 +140,7 @@ def _fit(options) -> int:
         target=options.target[0] if len(options.target) == 1 else options.target,
         by=options.by,
         inputs=_pairs(options.inputs, "--inputs"),
-        loss=losses.get(options.loss, options.delta),
+        loss=losses.get(options.loss, delta=options.delta, q=options.quantile),
         starts=options.starts,
         seed=options.seed,
         weights=options.weights,

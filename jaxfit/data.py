@@ -214,14 +214,21 @@ def _repeats(data: Dataset) -> int:
 
 def require_positive(data: Dataset, reason: str) -> None:
     """Raise ValueError naming the first target at or below 0, with `reason` for the need."""
-    low = data.target <= 0
-    if low.any():
-        first = int(np.flatnonzero(low)[0])
+    _refuse(data, data.target <= 0, "at or below 0", f"{reason} needs targets above 0")
+
+
+def require_nonzero(data: Dataset, reason: str) -> None:
+    """Raise ValueError naming the first target of 0, with `reason` for the need."""
+    _refuse(data, data.target == 0, "of 0", f"{reason} needs targets other than 0")
+
+
+def _refuse(data: Dataset, wrong: np.ndarray, which: str, need: str) -> None:
+    if wrong.any():
+        first = int(np.flatnonzero(wrong)[0])
         name, group = data.targets[data.output[first]], data.groups[data.group[first]]
         raise ValueError(
-            f"Column `{name}` has {int(low.sum())} of {len(low)} values at or below 0 (first: row "
-            f"{data.index[first]}, group {group}, value {data.target[first]:g}); {reason} needs "
-            "targets above 0."
+            f"Column `{name}` has {int(wrong.sum())} of {len(wrong)} values {which} (first: row "
+            f"{data.index[first]}, group {group}, value {data.target[first]:g}); {need}."
         )
 
 

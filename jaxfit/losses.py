@@ -2,7 +2,8 @@
 
 Every loss is a frozen dataclass, so equal settings compile once. `rho(r, unit)` takes residuals
 measured in `unit` and returns the loss in `unit ** degree`: the engine picks the unit, so that
-targets of 1e200 neither overflow nor change the answer.
+targets of 1e200 neither overflow nor change the answer. `scale` says what the residuals are
+relative to, `cornered` that rho has a corner, and `convex` that rho is.
 """
 
 import dataclasses
@@ -11,11 +12,14 @@ from typing import Any
 
 from .arrays import functions
 
+# Far below the noise of any data, and far above the rounding errors of residuals.
+SMOOTH = 1e-6
+
 
 class _Linear:
     """Residuals in the unit of the target."""
 
-    log = False
+    scale = "linear"
 
     @staticmethod
     def residual(pred, target):
@@ -23,10 +27,21 @@ class _Linear:
         return pred - target
 
 
+class _Relative:
+    """Residuals as shares of the target, which is not 0."""
+
+    scale = "relative"
+
+    @staticmethod
+    def residual(pred, target):
+        """`(pred - target) / target`, shapes (n,)."""
+        return (pred - target) / target
+
+
 class _Log:
     """Residuals of logarithms; a prediction at or below 0 gives NaN, which is never accepted."""
 
-    log = True
+    scale = "log"
 
     @staticmethod
     def residual(pred, target):
@@ -38,6 +53,8 @@ class _Log:
 class _Squared:
     degree = 2
     squared = True
+    cornered = False
+    convex = True
 
     def rho(self, r, unit: Any = 1.0):
         """Squared residual."""
@@ -47,6 +64,8 @@ class _Squared:
 class _Robust:
     degree = 2
     squared = False
+    cornered = False
+    convex = True
     delta: float
 
     def __post_init__(self):
@@ -60,6 +79,31 @@ class _Huber(_Robust):
         delta = self.delta / unit
         inside = functions(r).clip(r, -delta, delta)
         return inside * (r - 0.5 * inside)
+
+
+class _Cornered:
+    """Two straight lines, and instead of their corner its Moreau envelope, which has a slope.
+
+    The envelope is as wide as a share of the unit, not a length, for no length suits all targets.
+    """
+
+    degree = 1
+    squared = False
+    cornered = True
+    convex = True
+    smooth: float
+    slopes: Any  # by how much rho falls towards 0 from below, and from above
+
+    def __post_init__(self):
+        if not self.smooth > 0:
+            raise ValueError(f"{type(self).__name__} needs smooth > 0, got {self.smooth}.")
+
+    def rho(self, r, unit: Any = 1.0):
+        """r^2 / (2 width) near 0, then a straight line; the unit does not matter."""
+        below, above = self.slopes
+        width = 2.0 * self.smooth / (below + above)
+        inside = functions(r).clip(r, -below * width, above * width)
+        return inside / width * (r - 0.5 * inside)
 
 
 @dataclass(frozen=True)
@@ -98,7 +142,62 @@ class SoftL1(_Linear, _Robust):
         return r * r / (functions(r).sqrt(1.0 + x * x) + 1.0)
 
 
-Loss = MSE | LogMSE | Huber | LogHuber | SoftL1
+@dataclass(frozen=True)
+class Cauchy(_Linear, _Robust):
+    """Negative log-likelihood of Cauchy noise, but for constants; `delta` as in `Huber`.
+
+    Not convex: with a `delta` far below the noise it has many local minima.
+    """
+
+    delta: float
+    convex = False
+
+    def rho(self, r, unit: Any = 1.0):
+        """delta^2 / 2 log(1 + (r / delta)^2): r^2 / 2 near 0, a logarithm far out."""
+        delta = self.delta / unit
+        return 0.5 * delta * delta * functions(r).log1p((r / delta) ** 2)
+
+
+@dataclass(frozen=True)
+class MAE(_Linear, _Cornered):
+    """Mean absolute error, with its corner rounded, which takes `smooth` / 2 from it at most.
+
+    smooth: residuals up to here count by their squares. It is measured by half the range of the
+    group's targets, to the nearest power of two.
+    """
+
+    smooth: float = SMOOTH
+    slopes = (1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Quantile(_Linear, _Cornered):
+    """Pinball loss: a share `q` of the targets is to lie below the fit. Koenker & Bassett 1978.
+
+    q |r| where the target lies above the fit, (1 - q) |r| where it lies below: half of `MAE` for
+    q = 0.5. smooth: as in `MAE`, the mean of both sides; it takes `smooth` from the loss at most.
+    """
+
+    q: float
+    smooth: float = SMOOTH
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 0 < self.q < 1:
+            raise ValueError(f"Quantile needs q between 0 and 1, got {self.q}.")
+
+    @property
+    def slopes(self):
+        """By how much rho falls towards 0 from below, and from above."""
+        return self.q, 1.0 - self.q
+
+
+@dataclass(frozen=True)
+class Relative(_Relative, _Squared):
+    """Mean squared relative error."""
+
+
+Loss = MSE | LogMSE | Huber | LogHuber | SoftL1 | Cauchy | MAE | Quantile | Relative
 
 LOSSES = {
     "mse": MSE,
@@ -106,22 +205,31 @@ LOSSES = {
     "huber": Huber,
     "log-huber": LogHuber,
     "soft-l1": SoftL1,
+    "cauchy": Cauchy,
+    "mae": MAE,
+    "quantile": Quantile,
+    "relative": Relative,
+}
+# What the settings without a default are.
+_MEANINGS = {
+    "delta": "in the unit of the target",
+    "q": "the share of targets below the fit",
 }
 
 
-def get(name: str, delta: float | None = None) -> Loss:
-    """The loss called `name`, e.g. `get("log-huber", delta=1e-3)`.
+def get(name: str, *, delta: float | None = None, q: float | None = None) -> Loss:
+    """The loss called `name`, e.g. `get("log-huber", delta=1e-3)` or `get("quantile", q=0.9)`.
 
-    Raises ValueError for an unknown name, a missing `delta`, or one the loss has no use for.
+    Raises ValueError for an unknown name, a missing setting, or one the loss has no use for.
     """
     if name not in LOSSES:
         raise ValueError(f"No loss is called `{name}`. There are: {', '.join(LOSSES)}.")
     loss = LOSSES[name]
-    fields = dataclasses.fields(loss)
-    if not fields and delta is not None:
-        raise ValueError(f"Loss `{name}` takes no delta.")
-    if fields and delta is None:
-        if fields[0].default is dataclasses.MISSING:
-            raise ValueError(f"Loss `{name}` needs a delta, in the unit of the target.")
-        return loss()
-    return loss(delta) if fields else loss()
+    given = {key: value for key, value in (("delta", delta), ("q", q)) if value is not None}
+    fields = {field.name: field for field in dataclasses.fields(loss)}
+    for key in given.keys() - fields.keys():
+        raise ValueError(f"Loss `{name}` takes no {key}.")
+    for key, field in fields.items():
+        if key not in given and field.default is dataclasses.MISSING:
+            raise ValueError(f"Loss `{name}` needs a {key}, {_MEANINGS[key]}.")
+    return loss(**given)

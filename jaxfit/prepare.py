@@ -11,7 +11,7 @@ import numpy as np
 from . import losses
 from .bounds import Bounds, Box, Starts, given_starts, resolve_bounds, search_range
 from .constraints import Constraints, Fixed, Priors, Tied, constrained
-from .data import Dataset, from_table, require_positive
+from .data import Dataset, from_table, require_nonzero, require_positive
 from .laws import LAWS, Law
 from .laws.affine import with_linear
 from .laws.check import check
@@ -130,8 +130,10 @@ def prepare(
         freed = f"`where {names[0]} in (-inf, inf)` frees it."
         text = f"Taken to be above 0: {', '.join(names)}. {freed}"
         dataset = replace(dataset, notes=(*dataset.notes, Note("support", text)))
-    if loss.log:
+    if loss.scale == "log":
         require_positive(dataset, f"{type(loss).__name__}, a loss of logarithms,")
+    if loss.scale == "relative":
+        require_nonzero(dataset, f"{type(loss).__name__}, a loss of relative errors,")
     program = check(law, max(int(dataset.sizes.max(initial=0)), 2))
     code = [*dict.fromkeys(stated(program.jaxpr))]
     constraints = constrained(law, dataset, fixed, tied, priors)
@@ -294,10 +296,20 @@ def _units(loss: Loss, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     target: (g, n), padded with repeats.
     """
-    values = np.log(target) if loss.log else target
-    size = np.abs(values).max(axis=1)
-    size = np.maximum(size, 1.0) if loss.log else np.where(size > 0, size, 1.0)
+    values, size = _scaled(loss, target)
     spread = values.max(axis=1) / 2 - values.min(axis=1) / 2
     rounding = 64 * np.finfo(float).eps * size
     unit = 2.0 ** np.clip(np.round(np.log2(np.maximum(spread, 1e3 * rounding))), -1000, 1000)
     return unit, np.asarray(loss.rho(rounding / unit, unit))
+
+
+def _scaled(loss: Loss, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Targets (g, n) on the scale of the residuals, and how large they are on it (g,)."""
+    size = np.abs(target).max(axis=1)
+    size = np.where(size > 0, size, 1.0)
+    if loss.scale == "linear":
+        return target, size
+    if loss.scale == "relative":
+        return target / size[:, None], np.ones_like(size)
+    values = np.log(target)
+    return values, np.maximum(np.abs(values).max(axis=1), 1.0)

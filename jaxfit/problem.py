@@ -27,7 +27,7 @@ class Problem(NamedTuple):
     inputs: tuple[Array, ...]  # each (n,)
     target: Array  # (n,)
     weights: Array  # (n,) of runs summing to 1; 0 on padding
-    unit: Array  # () spread of the target (of its log for log losses), a power of two
+    unit: Array  # () spread of the target on the scale of the loss, a power of two
     floor: Array  # () objective at which residuals are rounding errors
     lower: Array  # (P,) box in search coordinates, may be -inf
     upper: Array  # (P,) may be inf
@@ -54,8 +54,9 @@ class Objective(NamedTuple):
     problem: Problem
     log: np.ndarray  # (P,) bool: coordinates z that are logarithms of parameters
     affine: np.ndarray  # (P,) bool: parameters in which predictions are exactly affine
-    relative: bool  # residuals are of logarithms
+    relative: bool  # residuals are shares of the target, or nearly so, being of logarithms
     squared: bool  # rho is the square
+    cornered: bool  # rho has a corner at 0, rounded within far less than most residuals
     quadratic: bool  # the objective is, in predictions
 
 
@@ -129,7 +130,8 @@ def objective(law: Law, loss: Loss, problem: Problem, *, natural_z: bool = False
         problem=problem,
         log=log,
         affine=affine,
-        relative=loss.log,
+        relative=loss.scale != "linear",
         squared=loss.squared and hinged is None,
-        quadratic=loss.squared and hinged is None and not loss.log,
+        cornered=loss.cornered,
+        quadratic=loss.squared and hinged is None and loss.scale != "log",
     )

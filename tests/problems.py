@@ -225,6 +225,15 @@ LOSSES = (
     jaxfit.SoftL1(2e-3),
 )
 
+# More losses, to save time each on one truth (its number) only.
+SOME = (
+    (0, jaxfit.Quantile(0.9)),
+    (1, jaxfit.MAE()),
+    (2, jaxfit.Cauchy(0.1)),
+    (3, jaxfit.Relative()),
+    (4, jaxfit.Quantile(0.2)),
+)
+
 # A pipeline that compiles in a second, for tests of everything but the search itself.
 QUICK = (jaxfit.Keep(8), jaxfit.LBFGS(max_steps=80), jaxfit.LevenbergMarquardt(max_steps=80))
 

@@ -183,6 +183,16 @@ def test_logarithms_want_targets_above_zero():
         )
 
 
+def test_relative_errors_want_targets_other_than_zero():
+    raises(
+        ValueError,
+        "Column `y` has 2 of 36 values of 0 (first: row 15, group g1, value 0); Relative, a loss "
+        "of relative errors, needs targets other than 0.",
+        changed(runs(), "y", [15, 16], 0.0),
+        loss=jaxfit.Relative(),
+    )
+
+
 # Data that say less than they seem to.
 
 

@@ -298,8 +298,9 @@ def test_a_seed_may_be_as_large_as_it_likes_and_of_any_integer_kind():
         ({"nan": "drop"}, ValueError, "nan='drop'; choose 'raise' or 'mask'."),
         ({"nan": None}, ValueError, "nan=None; choose 'raise' or 'mask'."),
         ({"nan": np.nan}, ValueError, "nan=nan; choose 'raise' or 'mask'."),
-        ({"loss": "mae"}, ValueError, "No loss is called `mae`. There are: mse, log-mse, huber"),
+        ({"loss": "l1"}, ValueError, "No loss is called `l1`. There are: mse, log-mse, huber"),
         ({"loss": "huber"}, ValueError, "Loss `huber` needs a delta, in the unit of the target."),
+        ({"loss": "quantile"}, ValueError, "Loss `quantile` needs a q, the share of targets below"),
         ({"loss": jaxfit.MSE}, TypeError, "is no loss; pass one such as jaxfit.MSE()."),
         ({"loss": None}, TypeError, "loss=None is no loss"),
         (
@@ -347,7 +348,7 @@ def test_what_must_be_given_is_asked_for():
 
 
 @pytest.mark.parametrize("delta", [0.0, -1.0, np.nan])
-@pytest.mark.parametrize("loss", [jaxfit.Huber, jaxfit.LogHuber, jaxfit.SoftL1])
+@pytest.mark.parametrize("loss", [jaxfit.Huber, jaxfit.LogHuber, jaxfit.SoftL1, jaxfit.Cauchy])
 def test_a_delta_that_is_none_is_refused(loss, delta):
     with pytest.raises(ValueError, match=f"{loss.__name__} needs delta > 0, got {delta}"):
         loss(delta)

@@ -70,6 +70,13 @@ def test_json_is_json_with_null_for_what_is_missing(folder, capsys):
     assert told["settings"]["seed"] == 3
 
 
+def test_a_quantile_is_asked_for_by_its_share(folder, capsys):
+    command = fit_command(folder, "--loss", "quantile", "--quantile", "0.9", "--json")
+    assert cli.main([*command, "--pipeline", "varpro"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["loss_function"] == repr(jaxfit.Quantile(0.9))
+
+
 def test_strict_returns_2_when_a_group_is_not_ok(folder, capsys):
     assert cli.main(fit_command(folder, "--strict")) == 2
     assert "too_few_points" in capsys.readouterr().out
@@ -120,6 +127,9 @@ def test_group_names_cannot_become_formulas_in_a_spreadsheet(folder, capsys):
         (("--by", "Group"), "did you mean `group`"),
         (("--loss", "hubber"), "No loss is called `hubber`"),
         (("--loss", "huber"), "needs a delta"),
+        (("--loss", "quantile"), "needs a q"),
+        (("--loss", "mae", "--quantile", "0.5"), "takes no q"),
+        (("--loss", "quantile", "--quantile", "90"), "q between 0 and 1"),
         (("--bounds", "gamma=2,1"), "parameter `gamma` are reversed"),
         (("--bounds", "gamma"), "write NAME=VALUE"),
         (("--bounds", "gamma=a,b"), "write NAME=LOW,HIGH"),

@@ -1,11 +1,12 @@
 """The engine is never worse than SciPy, and finds what generated the data."""
 
 import functools
+import itertools
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from problems import LOSSES, TRUTHS, name, simulate
+from problems import LOSSES, SOME, TRUTHS, name, simulate
 
 import jaxfit
 from jaxfit import reference
@@ -31,14 +32,26 @@ def by_scipy(truth, loss, outliers):
 
 @pytest.mark.parametrize("pipeline", PIPELINES)
 @pytest.mark.parametrize("outliers", [False, True], ids=["clean", "outliers"])
-@pytest.mark.parametrize("loss", LOSSES, ids=repr)
-@pytest.mark.parametrize("truth", range(len(TRUTHS)), ids=[name(each) for each in TRUTHS])
+@pytest.mark.parametrize(
+    ("truth", "loss"),
+    [*itertools.product(range(len(TRUTHS)), LOSSES), *SOME],
+    ids=lambda each: name(TRUTHS[each]) if isinstance(each, int) else repr(each),
+)
 def test_no_pipeline_is_ever_worse_than_scipy(truth, loss, outliers, pipeline):
     table, theirs = by_scipy(truth, loss, outliers)
     law = TRUTHS[truth].law
     ours = jaxfit.fit(law, table, loss=loss, pipeline=pipeline, **OPTIONS)
     assert np.isfinite(theirs.loss).all()
     assert np.all(ours.loss <= theirs.loss * (1 + 1e-6))
+
+
+@pytest.mark.parametrize(("truth", "loss"), SOME, ids=repr)
+def test_every_pipeline_converges_to_the_optimum_of_clean_data(truth, loss):
+    table, theirs = by_scipy(truth, loss, False)
+    for pipeline in PIPELINES:
+        fit = jaxfit.fit(TRUTHS[truth].law, table, loss=loss, pipeline=pipeline, **OPTIONS)
+        assert fit.status.tolist() == ["ok", "ok"]
+        assert_allclose(fit.loss, theirs.loss, rtol=1e-6)
 
 
 @pytest.mark.parametrize("pipeline", PIPELINES)

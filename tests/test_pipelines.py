@@ -50,6 +50,9 @@ def test_auto_takes_the_general_route_where_nothing_is_linear():
     logs = choose("auto", POWER.law, jaxfit.LogHuber(1e-3))
     assert logs.stages == jaxfit.PIPELINES["lm"]
     assert "with LogHuber no parameter is linear in the residuals" in logs.reason
+    far = choose("auto", POWER.law, jaxfit.Cauchy(1e-3))
+    assert far.stages == jaxfit.PIPELINES["adam-lbfgs"]
+    assert "Cauchy has local minima of its own" in far.reason
     winding = choose("auto", jaxfit.LAWS["farseer"], jaxfit.MSE())
     assert winding.stages == jaxfit.PIPELINES["adam-lbfgs"]
     assert winding.reason == "auto chose adam-lbfgs: law `farseer` is curved in 9 parameters."

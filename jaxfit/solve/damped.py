@@ -52,7 +52,8 @@ def judged(f, s, value, residual, columns) -> tuple[Array, Memory]:
     hidden = ~first & (old.promised <= HIDDEN * s.value + slack)
     better = (value < s.value) | (hidden & (value <= s.value + slack))
     gain = jnp.where(better & ~first, (s.value - value) / s.value, old.gain)
-    share = jnp.where(gain < LATE, NEWTON, 1.0)
+    # Newton's model sees no corner before it has stepped over it; squares see it from afar.
+    share = 1.0 if f.cornered else jnp.where(gain < LATE, NEWTON, 1.0)
     slope, curvature = (f.problem.weights * d for d in weights_of(f, residual, share))
     before = jnp.sum((old.columns @ old.slope) * old.move)
     after = jnp.sum((columns @ slope) * old.move)

@@ -59,7 +59,8 @@ def choose(name: str, law: Law, loss: Loss) -> Choice:
 
     "auto" takes what needs the fewest evaluations: variable projection where some parameters are
     linear, and solving for them takes no iteration of its own; else Levenberg-Marquardt. With
-    many nonlinear parameters it takes the default, which follows more starts to the end.
+    many nonlinear parameters, or a loss that is not convex, it takes the default, which follows
+    more starts to the end.
     """
     linear = ", ".join(law.affine)
     if name == "varpro" and not linear:
@@ -74,10 +75,13 @@ def choose(name: str, law: Law, loss: Loss) -> Choice:
     if curved > MOST_RACED:
         why = f"auto chose adam-lbfgs: law `{law.name}` is curved in {curved} parameters."
         return Choice(PIPELINES["adam-lbfgs"], why)
+    if not loss.convex:
+        why = f"auto chose adam-lbfgs: {type(loss).__name__} has local minima of its own."
+        return Choice(PIPELINES["adam-lbfgs"], why)
     if not linear:
         why = f"auto chose lm: law `{law.name}` is affine in no parameter."
         return Choice(PIPELINES["lm"], why)
-    if loss.log:
+    if loss.scale == "log":
         why = f"auto chose lm: with {type(loss).__name__} no parameter is linear in the residuals."
         return Choice(PIPELINES["lm"], why)
     why = f"auto chose varpro: law `{law.name}` is affine in {linear}, solved for at every step."
