@@ -103,16 +103,20 @@ def fit(
         named = isinstance(pipeline, str)
         chosen = choose(pipeline, task.law, task.loss) if named else Choice(pipeline)
 
+        # Joint fits search many times; only the groups of a plain one can be counted.
+        told = None if shared or pool else progress
+
         def search(task):
-            return _run(task, chosen.stages, progress)
+            return _run(task, chosen.stages, told)
 
         settings = {"pipeline": [repr(stage) for stage in chosen.stages], "reason": chosen.reason}
-        if shared and pool:
+        joint, populations = _names(task, shared, "shared"), _names(task, pool, "pool")
+        if joint and populations:
             raise ValueError("shared= and pool= do not go together; choose one of them.")
-        if shared:
-            result = jointly(task, _names(task, shared, "shared"), search, settings)
-        elif pool:
-            result = pooled(task, _names(task, pool, "pool"), search, settings)
+        if joint:
+            result = jointly(task, joint, search, settings)
+        elif populations:
+            result = pooled(task, populations, search, settings)
         else:
             result = assemble(*with_noise(task, search), settings)
     if strict and not result.ok.all():
@@ -147,6 +151,8 @@ def _names(task: Task, names, what: str) -> tuple[str, ...]:
                 f"{what}= names `{name}`, which is no parameter that law `{task.law.name}` "
                 f"searches{nearest(str(name), known)} It searches {', '.join(known)}."
             )
+    if len(set(names)) == len(task.law.parameters) and what == "shared":
+        raise ValueError("shared= leaves groups no parameter of their own; fit without by=.")
     return tuple(dict.fromkeys(names))
 
 

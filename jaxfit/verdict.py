@@ -198,11 +198,13 @@ def _open_texts(law, solution, g, dead, unseen, condition) -> Iterator[str]:
         yield _undetermined(names, traded)
     elif traded.any():
         only = np.flatnonzero(involved.any(axis=1))
-        along = _direction(law, certificate.effect[g], open_directions[only[0]], traded)
+        along = ""
+        if len(only) == 1:
+            direction = open_directions[only[0]]
+            along = f" along {_direction(law, certificate.effect[g], direction, traded)}"
         yield (
-            f"{_listed(names, traded)} trade off against each other"
-            f"{f' along {along}' if len(only) == 1 else ''}: other values fit as well "
-            f"(condition {condition:.1e})."
+            f"{_listed(names, traded)} trade off against each other{along}: other values fit as "
+            f"well (condition {condition:.1e})."
         )
 
 

@@ -153,7 +153,7 @@ def test_groups_that_agree_are_pooled_to_one_value():
         ({"pool": ["alhpa"]}, "pool= names `alhpa`.*did you mean `alpha`"),
         ({"pool": ["alpha"], "fixed": {"alpha": 0.3}}, "pool= names `alpha`"),
         ({"pool": ["alpha"], "shared": ["c"]}, "do not go together"),
-        ({"shared": ["c", "a", "alpha"]}, "No parameter"),
+        ({"shared": ["c", "a", "alpha"]}, "no parameter of their own"),
     ],
 )
 def test_wrong_names_are_named(options, message):

@@ -16,6 +16,8 @@ from .settings import check_settings
 
 # Only what keeps a singular block of linear parameters from moving without end.
 LEAST_DAMPING = 1e-28
+# Damping of the others, relative to their columns, above which the linear ones stay.
+HELD = 1.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,10 @@ class VariableProjection:
         z, best = choose(better, (theta, value), (s.z, s.value))
         damping = jnp.where(f.affine, LEAST_DAMPING, memory.damping)
         trial, memory = damped.propose(f, memory, z, lower, upper, damping)
+        if not f.quadratic:
+            # An undamped step of the linear parameters that goes too far does so again, however
+            # much the others are damped: they stay, and projection leads downhill from here.
+            trial = jnp.where(f.affine & (memory.damping > HELD), z, trial)
         # The linear parameters will be solved for, wherever the step puts them.
         memory = memory._replace(move=jnp.where(f.affine, 0.0, memory.move))
         return s._replace(z=z, value=best, trial=trial, memory=memory)
