@@ -3,7 +3,17 @@
 import subprocess
 import sys
 
-NAMES = ("chinchilla", "peers", "sft", "u_shape", "parallel", "sweep", "cold", "roofline")
+NAMES = (
+    "chinchilla",
+    "peers",
+    "sft",
+    "u_shape",
+    "parallel",
+    "sweep",
+    "cold",
+    "roofline",
+    "zoo",
+)
 
 
 def main() -> int:

@@ -7,6 +7,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +21,8 @@ from .data import DataMissing
 
 RESULTS = Path(__file__).parent / "results"
 Columns = Sequence[tuple[str, str, str]]  # header, key of a route, format
+# Key of a route and label of the bars beside the times, or what draws another picture.
+Panel = tuple[str, str] | Callable[[Mapping[str, Any], Path], Path]
 # The columns of `Timing.columns`, which every table of routes has.
 TIMES = (
     ("cold s", "cold_s", ".3g"),
@@ -36,9 +39,12 @@ def command(
     name: str,
     quick: Mapping[str, Any],
     columns: Columns,
-    panel: tuple[str, str],
+    panel: Panel,
+    split: str | None = None,
 ) -> int:
     """The command line of one benchmark.
+
+    split: key of a route whose values head tables of their own; one table when None.
 
     Returns 0 when every promise that was judged holds, 1 without data, 2 when one does not hold.
     """
@@ -58,7 +64,7 @@ def command(
         return 1
     # Asked for afterwards, because it starts JAX: a part of the cold time.
     result = {**result, "environment": {**environment(), "load_before": load}}
-    print(text(result, columns))
+    print(text(result, columns, split))
     print("\nWritten:", *(f"  {path}" for path in write(result, panel, options.output)), sep="\n")
     return 2 if any(promise["holds"] is False for promise in result["promises"]) else 0
 
@@ -90,8 +96,8 @@ def _processor():
     return next(names, platform.processor() or platform.machine())
 
 
-def text(result: Mapping[str, Any], columns: Columns) -> str:
-    """The result as it is printed."""
+def text(result: Mapping[str, Any], columns: Columns, split: str | None = None) -> str:
+    """The result as it is printed; `split` as of `command`."""
     place = result["environment"]
     versions = ", ".join(f"{name} {number}" for name, number in place["versions"].items())
     load = "?" if place["load_before"] is None else f"{place['load_before']:.1f}"
@@ -104,7 +110,7 @@ def text(result: Mapping[str, Any], columns: Columns) -> str:
     ]
     if place["compilation_cache"]:
         lines.append("A compilation cache is on: cold times may leave compilation out.")
-    lines += ["", *_table([c[0] for c in columns], _cells(result["routes"], columns)), ""]
+    lines += _listed(result["routes"], columns, split)
     for title, table in result["tables"].items():
         lines += [*_named_table(title, table), ""]
     lines += [f"Note: {note}" for note in result["notes"]]
@@ -113,6 +119,18 @@ def text(result: Mapping[str, Any], columns: Columns) -> str:
         measured = "" if each["holds"] is None else f" (measured {each['measured']:.11g})"
         lines.append(f"Promise: {each['text']}: {words[each['holds']]}{measured}")
     return "\n".join(lines)
+
+
+def _listed(routes, columns, split):
+    """One table of all routes, or one of each value of `split` below that value."""
+    parts: dict[str | None, list] = {}
+    for route in routes:
+        parts.setdefault(split and route[split], []).append(route)
+    lines = [""]
+    for title, part in parts.items():
+        heading = [title] if title else []
+        lines += [*heading, *_table([c[0] for c in columns], _cells(part, columns)), ""]
+    return lines
 
 
 def _cells(routes, columns):
@@ -140,17 +158,18 @@ def _table(header, rows):
     return [lines[0], "-" * len(lines[0]), *lines[1:]]
 
 
-def write(result: Mapping[str, Any], panel: tuple[str, str], folder: Path) -> list[Path]:
+def write(result: Mapping[str, Any], panel: Panel, folder: Path) -> list[Path]:
     """Write NAME.json, and NAME.png where matplotlib is at hand; returns what was written."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{result['benchmark']}.json"
     path.write_text(json.dumps(result, indent=1) + "\n")
     if find_spec("matplotlib") is None:
         return [path]
-    return [path, plot(result, panel, path.with_suffix(".png"))]
+    draw = panel if callable(panel) else partial(plot, panel=panel)
+    return [path, draw(result, path.with_suffix(".png"))]
 
 
-def plot(result: Mapping[str, Any], panel: tuple[str, str], path: Path) -> Path:
+def plot(result: Mapping[str, Any], path: Path, *, panel: tuple[str, str]) -> Path:
     """Bars of the times on a log axis, beside those of `panel`: key of a route, label."""
     from matplotlib.figure import Figure
 
@@ -183,11 +202,15 @@ def plot(result: Mapping[str, Any], panel: tuple[str, str], path: Path) -> Path:
     measure.set_xlabel(label)
     for axes in (times, measure):
         axes.spines[["top", "right"]].set_visible(False)
-    place = result["environment"]
-    figure.suptitle(
-        f"{result['benchmark']}: {place['processor']}, {place['cores']} cores, "
-        f"device {place['device']}, jaxfit {place['versions']['jaxfit']}",
-        fontsize=10,
-    )
+    figure.suptitle(title(result), fontsize=10)
     figure.savefig(path)
     return path
+
+
+def title(result: Mapping[str, Any]) -> str:
+    """What heads a picture: the benchmark and where it ran."""
+    place = result["environment"]
+    return (
+        f"{result['benchmark']}: {place['processor']}, {place['cores']} cores, "
+        f"device {place['device']}, jaxfit {place['versions']['jaxfit']}"
+    )

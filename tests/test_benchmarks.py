@@ -17,10 +17,11 @@ import jaxfit
 ROOT = Path(__file__).parents[1]
 # At the end, so that an installed jaxfit stays the one under test.
 sys.path.append(str(ROOT))
-chinchilla, sft, sweep, cold, roofline, gpu = (
+chinchilla, sft, sweep, cold, roofline, gpu, zoo = (
     import_module(f"benchmarks.{name}")
-    for name in ("chinchilla", "sft", "sweep", "cold", "roofline", "gpu")
+    for name in ("chinchilla", "sft", "sweep", "cold", "roofline", "gpu", "zoo")
 )
+zoo_data, zoo_meanings = (import_module(f"benchmarks.zoo_{name}") for name in ("data", "meanings"))
 data, report, routes, timing = (
     import_module(f"benchmarks.{name}") for name in ("data", "report", "routes", "timing")
 )
@@ -215,7 +216,7 @@ def test_the_command_tells_a_broken_promise_by_its_exit_code(small_sft, tmp_path
     assert all(word in printed for word in (": HOLDS", "NOT JUDGED", "DOES NOT HOLD"))
 
 
-@pytest.mark.parametrize("module", [chinchilla, sft])
+@pytest.mark.parametrize("module", [chinchilla, sft, zoo])
 def test_missing_data_is_an_error_that_names_the_variable(module, monkeypatch, tmp_path, capsys):
     monkeypatch.delenv(data.VARIABLE, raising=False)
     assert module.main([]) == 1
@@ -315,3 +316,83 @@ def test_the_parallel_procedure_minimises_what_is_described():
     assert_allclose(group.objective(truth), 1e-4 * losses.std() * (0.22**2 + 0.07**2))
     found = group.evolved(at_once=True)
     assert group.objective(found.constants) <= group.objective(truth)
+
+
+def test_every_input_of_the_zoo_has_a_meaning():
+    known = {(law.name, name) for law in jaxfit.LAWS.values() for name in law.inputs}
+    for law in jaxfit.LAWS.values():
+        assert list(zoo_meanings.accepted(law)) == list(law.inputs)
+    assert set(zoo_meanings.ELSEWHERE) | set(zoo_meanings.UNITS) <= known
+    assert set(zoo_meanings.OUTPUTS) <= set(jaxfit.LAWS)
+    assert set(zoo_meanings.COMMON) <= {name for _, name in known}
+
+
+def test_a_law_suits_a_table_that_has_all_its_inputs():
+    def uses(name, *columns, targets=("loss",)):
+        return zoo_meanings.uses(jaxfit.LAWS[name], columns, targets)
+
+    assert uses("chinchilla", "parameters", "compute") == []
+    assert uses("chinchilla", "data", "parameters") == [{"N": "parameters", "D": "data"}]
+    assert [use["x"] for use in uses("power_law", "data", "batch", "compute")] == [
+        "data",
+        "compute",
+    ]
+    assert uses("log_quadratic", "streams", "compute", "parameters") == [
+        {"x1": "streams", "x2": "parameters"}
+    ]
+    assert uses("best_rate", "parameters", "data") == []
+    assert uses("u_shape", "log10 of compute") == []
+    assert len(uses("u_shape", "log10 of compute", targets=("score",))) == 1
+
+
+def test_the_largest_fifth_keeps_rows_of_one_scale_together():
+    scale = np.array([1.0, 5.0, 3.0, 4.0, 5.0, 2.0, 1.0, 1.0, 2.0, 3.0])
+    assert zoo_data.largest(scale).tolist() == (scale == 5.0).tolist()
+    assert zoo_data.largest(np.array([1.0, 2.0, 2.0, 2.0])).tolist() == [False, True, True, True]
+    assert zoo_data.largest(np.arange(100.0)).sum() == 20
+    with pytest.raises(ValueError, match="one scale"):
+        zoo_data.largest(np.ones(4))
+
+
+@needs_data
+def test_the_zoo_ranks_by_the_error_of_held_out_rows(tmp_path):
+    result = zoo.run(**zoo.QUICK)
+    table = data.parallel_runs()
+    assert {row["law"] for row in result["routes"]} == set(zoo.QUICK["laws"])
+    scores = [row["r2"] for row in result["routes"]]
+    assert scores == sorted(scores, reverse=True)
+    held = np.zeros(len(table["loss"]), bool)
+    for key in set(table["group"]):
+        rows = table["group"] == key
+        held[rows] = zoo_data.largest(table["num_params"][rows])
+    part = {"N": "num_params", "P": "parallel_size"}
+    kept = {name: column[~held] for name, column in table.items()}
+    found = jaxfit.fit("parallel", kept, target="loss", by="group", inputs=part, starts=64)
+    error = found.predict({n: c[held] for n, c in table.items()}) - table["loss"][held]
+    row = next(row for row in result["routes"] if row["law"] == "parallel")
+    assert_allclose(row["rmse"], np.sqrt(np.mean(error**2)), rtol=1e-4)
+    assert_allclose(row["r2"], 1 - np.mean(error**2) / np.var(table["loss"][held]), rtol=1e-6)
+    assert (row["constants"], row["constants_in_all"], row["statuses"]) == (4, 8, {"ok": 2})
+    assert result["promises"][0]["holds"] is None
+
+    whole = {**result, "environment": {**report.environment(), "load_before": None}}
+    printed = report.text(whole, zoo.COLUMNS, "title")
+    assert printed.count("parallel_scaling_law: 8 of 36 rows held out, 2 groups") == 1
+    assert zoo.picture(whole, tmp_path / "zoo.png").read_bytes().startswith(b"\x89PNG")
+
+
+@needs_data
+def test_a_law_that_raises_is_shown_and_ranks_last(monkeypatch):
+    def broken(law, *args, **options):
+        if law.name == "parallel":
+            raise FloatingPointError("no such number")
+        return jaxfit.fit(law, *args, **options)
+
+    monkeypatch.setattr(zoo, "fit", broken)
+    result = zoo.run(
+        tables=("parallel_scaling_law",), laws=("parallel", "kaplan_model"), starts=8, workers=1
+    )
+    last = result["routes"][-1]
+    assert (last["law"], last["r2"]) == ("parallel", None)
+    assert last["verdict"] == "FloatingPointError: no such number"
+    assert result["promises"][0]["measured"] == 1

@@ -9,8 +9,14 @@ from .usual import EXPONENT, within
 
 FLOOR = Positive(start=(1e-2, 10.0))
 FACTOR = Positive(start=(1e-2, 1e4))
-# A logit beyond which nothing changes, and halvings that leave nothing of [-1, 1] times it.
-FARTHEST, HALVINGS = 80.0, 60
+# A logit beyond which nothing changes. Halvings of [-1, 1] times it leave an interval across which
+# the slope of the equation changes little, so that so many steps of Newton end at rounding.
+FARTHEST, HALVINGS, NEWTON = 80.0, 9, 4
+
+
+def _inverse_sizes(inputs, target):
+    x = inputs["x"]
+    return 1e-3 / x.max(), 1.0 / x.min()
 
 
 @law(
@@ -67,7 +73,7 @@ def offset_power(x, *, L_inf, x_0, alpha):
     formula="b * (1 / x + g)^c",
     linear=("b",),
     b=FACTOR,
-    g=Positive(start=(1e-12, 1.0)),
+    g=Positive(start=_inverse_sizes),
     c=EXPONENT,
 )
 def shifted_power(x, *, b, g, c):
@@ -103,17 +109,31 @@ def sigmoid_power(x, *, e_inf, rise, a, b, c):
 
 @jax.custom_jvp
 def _logit(a, right):
-    """The t (n,) at which u = sigmoid(t) has log u - a log(1 - u) = right (n,), by bisection."""
+    """The t (n,) at which u = sigmoid(t) has log u - a log(1 - u) = right (n,)."""
 
     def halve(_, ends):
         low, high = ends
         middle = 0.5 * (low + high)
-        above = -jax.nn.softplus(-middle) + a * jax.nn.softplus(middle) > right
+        # Half the cost of `_too_much`, and exact enough to tell its sign.
+        above = middle + (a - 1.0) * jax.nn.softplus(middle) > right
         return jnp.where(above, low, middle), jnp.where(above, middle, high)
 
     far = jnp.full_like(right, FARTHEST)
     low, high = jax.lax.fori_loop(0, HALVINGS, halve, (-far, far))
-    return 0.5 * (low + high)
+    t = 0.5 * (low + high)
+    for _ in range(NEWTON):
+        step = _too_much(a, right, t) / _slope(a, t)
+        t = jnp.clip(t - step, -FARTHEST, FARTHEST)
+    return t
+
+
+def _too_much(a, right, t):
+    """By how much log u - a log(1 - u) at u = sigmoid(t) exceeds right."""
+    return a * jax.nn.softplus(t) - jax.nn.softplus(-t) - right
+
+
+def _slope(a, t):
+    return jax.nn.sigmoid(-t) + a * jax.nn.sigmoid(t)
 
 
 @_logit.defjvp
@@ -121,7 +141,7 @@ def _logit_jvp(primals, tangents):
     a, right = primals
     t = _logit(a, right)
     change = tangents[1] - tangents[0] * jax.nn.softplus(t)
-    return t, change / (jax.nn.sigmoid(-t) + a * jax.nn.sigmoid(t))
+    return t, change / _slope(a, t)
 
 
 @law(
