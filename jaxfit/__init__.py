@@ -8,7 +8,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import recipes as recipes
     from . import reference as reference
+    from .density import InverseDensity as InverseDensity
     from .fitting import fit as fit
     from .laws import LAWS as LAWS
     from .laws import Law as Law
@@ -54,6 +56,7 @@ _HOMES = {
     "Hinge": "priors",
     "Huber": "losses",
     "Interval": "supports",
+    "InverseDensity": "density",
     "Keep": "solve.keep",
     "LAWS": "laws",
     "LBFGS": "solve.lbfgs",
@@ -80,7 +83,7 @@ _HOMES = {
     "parse": "laws.text",
     "read": "tables",
 }
-_MODULES = {"plot", "reference", "synthetic"}
+_MODULES = {"plot", "recipes", "reference", "synthetic"}
 __all__ = sorted(_HOMES.keys() | _MODULES)  # pyright: ignore[reportUnsupportedDunderAll]
 
 

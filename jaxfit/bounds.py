@@ -1,7 +1,7 @@
 """Where the search may go: bounds, start ranges, and starts of the user's own."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -18,7 +18,7 @@ from .tables import nearest
 # Of each parameter: (low, high), whose ends may be numbers as in `jaxfit.priors`; {group: (low,
 # high)}, for some of the groups; or a function of a group's inputs and target that returns a pair.
 Bounds = Mapping[str, Any] | Sequence[tuple[float, float]]
-Starts = int | Mapping[str, Any] | Sequence[Any] | np.ndarray
+Starts = int | Mapping[str, Any] | Sequence[Any] | np.ndarray | Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -147,16 +147,33 @@ def _known(law, names, where):
             )
 
 
-def given_starts(law: Law, starts: Starts, box: Box) -> np.ndarray:
-    """The user's own starts in search coordinates (S, P).
+def given_starts(law: Law, starts: Starts, box: Box, data: Dataset) -> np.ndarray:
+    """The user's own starts in search coordinates (S, P), or (G, S, P) where groups have theirs.
 
-    starts: {parameter: one value or S values}, or an array (S, P) or (P,) in the law's order.
-    Raises ValueError for missing or unknown parameters, a wrong shape, NaN, or a start
-    outside the bounds.
+    starts: {parameter: one value or S values}, or an array (S, P) or (P,) in the law's order; or a
+    function of a group's inputs and target that returns either. Raises ValueError for missing or
+    unknown parameters, a wrong shape, NaN, or a start outside the bounds.
     """
-    theta = _start_points(law, starts)
+    if not callable(starts):
+        least, most = np.nanmax(box.lower, axis=0), np.nanmin(box.upper, axis=0)
+        return _checked_starts(law, _start_points(law, starts), least, most)
+    told, out = from_data(starts, data, "starts="), {}
+    for g in np.flatnonzero(data.sizes):
+        theta = _start_points(law, told[g])
+        out[g] = _checked_starts(law, theta, box.lower[g], box.upper[g])
+    counts = sorted({len(own) for own in out.values()})
+    if len(counts) != 1:
+        raise ValueError(
+            f"The function starts= returns {' or '.join(map(str, counts)) or 'no'} starts for a "
+            "group; give all groups equally many."
+        )
+    return np.stack([out.get(g, next(iter(out.values()))) for g in range(len(data.groups))])
+
+
+def _checked_starts(law, theta, least, most) -> np.ndarray:
+    """Starts theta (S, P) in search coordinates; least, most: (P,) what they may be."""
     for j, (name, support) in enumerate(law.supports):
-        column, low, high = theta[:, j], np.nanmax(box.lower[:, j]), np.nanmin(box.upper[:, j])
+        column, low, high = theta[:, j], least[j], most[j]
         outside = (column < low) | (column > high) | (support.log & (column <= 0))
         for wrong, reason in (
             (~np.isfinite(column), "must be finite"),

@@ -6,8 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from .density import InverseDensity
 from .status import Note
 from .tables import Table, nearest, plain_name
+
+Weights = str | InverseDensity | np.ndarray | Sequence[float] | None
 
 
 @dataclass(frozen=True)
@@ -55,13 +58,13 @@ def from_table(
     target: str,
     by: str | Sequence[str] | None = None,
     rename: Mapping[str, str] | None = None,
-    weights: str | np.ndarray | Sequence[float] | None = None,
+    weights: Weights = None,
     nan: str = "raise",
 ) -> Dataset:
     """Group the rows of `table` for a law with the given `inputs`.
 
-    rename: law input name -> column name, where they differ. weights: a column name, or one
-    number a row. nan: "raise" on a missing or infinite cell, or "mask" its row.
+    rename: law input name -> column name, where they differ. weights: a column name, one number a
+    row, or `InverseDensity`. nan: "raise" on a missing or infinite cell, or "mask" its row.
 
     Raises ValueError or TypeError naming column, group and row for whatever cannot be used.
     """
@@ -73,14 +76,18 @@ def from_table(
     groups, group = table.grouped(by) if by else (["all"], np.zeros(table.num_rows, int))
     numbers: dict[str, np.ndarray] = {}
     notes: list[Note] = []
-    for name in dict.fromkeys([*columns.values(), target]):
+    crowded = []
+    if isinstance(weights, InverseDensity):
+        crowded.append(columns.get(weights.column, plain_name(weights.column)))
+    for name in dict.fromkeys([*columns.values(), target, *crowded]):
         numbers[name], said = table.numbers(name)
         notes += [Note("rounded", text) for text in said]
 
     def key_of(row):
         return groups[group[row]]
 
-    weight = _weights(table, weights, key_of)
+    even = weights is None or isinstance(weights, InverseDensity)
+    weight = np.ones(table.num_rows) if even else _weights(table, weights, key_of)
     bad = np.zeros(table.num_rows, bool)
     for name, values in numbers.items():
         unusable = ~np.isfinite(values)
@@ -89,6 +96,8 @@ def from_table(
         bad |= unusable
     unweighted = ~bad & (weight == 0)
     keep = ~bad & (weight > 0)
+    if isinstance(weights, InverseDensity):
+        weight[keep] = _inverse_density(weights, numbers[crowded[0]][keep], group[keep])
     count = len(groups)
     masked = np.bincount(group[bad], minlength=count)
     dataset = Dataset(
@@ -142,9 +151,17 @@ def _distinct_roles(columns, target, by):
         raise ValueError(f"by= names a column twice: {', '.join(by)}.")
 
 
+def _inverse_density(weights: InverseDensity, values, group) -> np.ndarray:
+    """Weights (m,) of rows with these values (m,) in groups (m,)."""
+    out = np.empty(len(values))
+    order = np.argsort(group, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):
+        if len(rows):
+            out[rows] = weights.weights(values[rows])
+    return out
+
+
 def _weights(table, weights, key_of) -> np.ndarray:
-    if weights is None:
-        return np.ones(table.num_rows)
     if isinstance(weights, str):
         name, given = plain_name(weights), table
     else:

@@ -10,6 +10,7 @@ from .answers import Answers
 from .assemble import assemble
 from .bounds import Bounds, Starts
 from .constraints import Fixed, Priors, Tied
+from .data import Weights
 from .keywords import checked_keywords
 from .laws import Law
 from .losses import Loss
@@ -36,7 +37,7 @@ def fit(
     loss: Loss | str = "mse",
     starts: Starts = 1024,
     seed: int = 0,
-    weights: str | np.ndarray | Sequence[float] | None = None,
+    weights: Weights = None,
     bounds: Bounds | None = None,
     fixed: Fixed | None = None,
     tied: Tied | None = None,
@@ -59,9 +60,11 @@ def fit(
     inputs: {law input: column} where names differ, e.g. {"N": "params"}.
     loss: what is minimised, e.g. `LogHuber(1e-3)`, or its name, e.g. "log-mse".
     starts: how many scrambled Sobol starts a group gets (a power of two is best), or starts of
-        your own: {parameter: values (S,)} or an array (S, P).
+        your own: {parameter: values (S,)} or an array (S, P), or a function of a group's inputs and
+        target that returns either.
     seed: of the Sobol starts; the same seed gives the same answer.
-    weights: a column, or one number >= 0 a row; the objective is the weighted mean.
+    weights: a column, one number >= 0 a row, or `InverseDensity("x")`, which undoes how densely
+        runs lie along a column; the objective is the weighted mean.
     bounds: {parameter: (low, high)}, inside the law's supports; also {parameter: {group: (low,
         high)}}, or a function of a group's inputs and target that returns a pair.
     fixed: {parameter: value}, of what is known; a value is a number, {group: number}, or a
@@ -102,26 +105,29 @@ def fit(
         )
         named = isinstance(pipeline, str)
         chosen = choose(pipeline, task.law, task.loss) if named else Choice(pipeline)
-
-        # Joint fits search many times; only the groups of a plain one can be counted.
-        told = None if shared or pool else progress
-
-        def search(task):
-            return _run(task, chosen.stages, told)
-
-        settings = {"pipeline": [repr(stage) for stage in chosen.stages], "reason": chosen.reason}
-        joint, populations = _names(task, shared, "shared"), _names(task, pool, "pool")
-        if joint and populations:
-            raise ValueError("shared= and pool= do not go together; choose one of them.")
-        if joint:
-            result = jointly(task, joint, search, settings)
-        elif populations:
-            result = pooled(task, populations, search, settings)
-        else:
-            result = assemble(*with_noise(task, search), settings)
+        result = _fitted(task, chosen, progress, shared, pool)
     if strict and not result.ok.all():
         raise GroupsFailed(_failures(result))
     return result
+
+
+def _fitted(task: Task, chosen: Choice, progress, shared, pool) -> Fit:
+    """The fit of a task: each group by itself, or all that share parameters or draw them."""
+    # Joint fits search many times; only the groups of a plain one can be counted.
+    told = None if shared or pool else progress
+
+    def search(task):
+        return _run(task, chosen.stages, told)
+
+    settings = {"pipeline": [repr(stage) for stage in chosen.stages], "reason": chosen.reason}
+    joint, populations = _names(task, shared, "shared"), _names(task, pool, "pool")
+    if joint and populations:
+        raise ValueError("shared= and pool= do not go together; choose one of them.")
+    if joint:
+        return jointly(task, joint, search, settings)
+    if populations:
+        return pooled(task, populations, search, settings)
+    return assemble(*with_noise(task, search), settings)
 
 
 def _run(task: Task, stages: Pipeline, progress) -> Answers:
@@ -133,7 +139,7 @@ def _run(task: Task, stages: Pipeline, progress) -> Answers:
     lengths = np.unique(task.lengths[task.fittable]).tolist()
     compile_ahead(task.law, task.loss, stages, tuple(lengths), task.num_starts, task.cube)
     for chosen, problems in task.batches():
-        solution = solve(task.law, task.loss, stages, problems, task.points, task.cube)
+        solution = solve(task.law, task.loss, stages, problems, task.points_of(chosen), task.cube)
         answers.record(chosen, problems, solution)
         done += len(chosen)
         if progress:

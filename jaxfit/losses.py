@@ -12,6 +12,8 @@ from typing import Any
 
 from .arrays import functions
 
+# A delta that each group takes from its own targets.
+MAD = "mad"
 # Far below the noise of any data, and far above the rounding errors of residuals.
 SMOOTH = 1e-6
 
@@ -53,6 +55,7 @@ class _Log:
 class _Squared:
     degree = 2
     squared = True
+    from_data = False
     cornered = False
     convex = True
 
@@ -66,17 +69,30 @@ class _Robust:
     squared = False
     cornered = False
     convex = True
-    delta: float
+    delta: float | str
 
     def __post_init__(self):
-        if not self.delta > 0:
-            raise ValueError(f"{type(self).__name__} needs delta > 0, got {self.delta}.")
+        number = isinstance(self.delta, int | float) and self.delta > 0
+        if not number and self.delta != MAD:
+            raise ValueError(
+                f"{type(self).__name__} needs delta > 0, or 'mad' for 1.4826 times the median "
+                f"absolute deviation of a group's targets, got {self.delta!r}."
+            )
+
+    @property
+    def from_data(self) -> bool:
+        """Whether delta is the unit that residuals are measured in."""
+        return self.delta == MAD
+
+    def _delta(self, unit: Any) -> Any:
+        """delta in units."""
+        return 1.0 if isinstance(self.delta, str) else self.delta / unit
 
 
 class _Huber(_Robust):
     def rho(self, r, unit: Any = 1.0):
         """r^2 / 2 up to delta, then delta (|r| - delta / 2); Huber 1964."""
-        delta = self.delta / unit
+        delta = self._delta(unit)
         inside = functions(r).clip(r, -delta, delta)
         return inside * (r - 0.5 * inside)
 
@@ -89,6 +105,7 @@ class _Cornered:
 
     degree = 1
     squared = False
+    from_data = False
     cornered = True
     convex = True
     smooth: float
@@ -118,27 +135,31 @@ class LogMSE(_Log, _Squared):
 
 @dataclass(frozen=True)
 class Huber(_Linear, _Huber):
-    """Huber loss; `delta` is in the unit of the target. Huber 1964."""
+    """Huber loss; `delta` is in the unit of the target. Huber 1964.
 
-    delta: float
+    With delta "mad" each group has its own: 1.4826 times the median absolute deviation of its
+    targets, or about half their range where that is 0.
+    """
+
+    delta: float | str
 
 
 @dataclass(frozen=True)
 class LogHuber(_Log, _Huber):
     """Huber loss of log residuals; Hoffmann et al. 2022, eq. 3, use delta = 1e-3."""
 
-    delta: float = 1e-3
+    delta: float | str = 1e-3
 
 
 @dataclass(frozen=True)
 class SoftL1(_Linear, _Robust):
     """delta^2 (sqrt(1 + (r / delta)^2) - 1), a smooth absolute value; `delta` as in `Huber`."""
 
-    delta: float
+    delta: float | str
 
     def rho(self, r, unit: Any = 1.0):
         """r^2 / 2 near 0, delta |r| far out."""
-        x = r * (unit / self.delta)
+        x = r / self._delta(unit)
         return r * r / (functions(r).sqrt(1.0 + x * x) + 1.0)
 
 
@@ -149,12 +170,12 @@ class Cauchy(_Linear, _Robust):
     Not convex: with a `delta` far below the noise it has many local minima.
     """
 
-    delta: float
+    delta: float | str
     convex = False
 
     def rho(self, r, unit: Any = 1.0):
         """delta^2 / 2 log(1 + (r / delta)^2): r^2 / 2 near 0, a logarithm far out."""
-        delta = self.delta / unit
+        delta = self._delta(unit)
         return 0.5 * delta * delta * functions(r).log1p((r / delta) ** 2)
 
 
@@ -212,12 +233,12 @@ LOSSES = {
 }
 # What the settings without a default are.
 _MEANINGS = {
-    "delta": "in the unit of the target",
+    "delta": "in the unit of the target, or 'mad'",
     "q": "the share of targets below the fit",
 }
 
 
-def get(name: str, *, delta: float | None = None, q: float | None = None) -> Loss:
+def get(name: str, *, delta: float | str | None = None, q: float | None = None) -> Loss:
     """The loss called `name`, e.g. `get("log-huber", delta=1e-3)` or `get("quantile", q=0.9)`.
 
     Raises ValueError for an unknown name, a missing setting, or one the loss has no use for.

@@ -11,7 +11,7 @@ import numpy as np
 from . import losses
 from .bounds import Bounds, Box, Starts, given_starts, resolve_bounds, search_range
 from .constraints import Constraints, Fixed, Priors, Tied, constrained
-from .data import Dataset, from_table, require_nonzero, require_positive
+from .data import Dataset, Weights, from_table, require_nonzero, require_positive
 from .laws import LAWS, Law
 from .laws.affine import with_linear
 from .laws.check import check
@@ -45,7 +45,8 @@ class Task:
     loss: Loss
     data: Dataset
     box: Box
-    points: np.ndarray  # (S, P): Sobol points of the unit cube, or the user's own starts
+    # (S, P): Sobol points of the unit cube, or the user's own starts, then (G, S, P) too.
+    points: np.ndarray
     cube: bool  # which of the two; own starts are in search coordinates
     settings: Mapping[str, Any]
 
@@ -62,7 +63,7 @@ class Task:
     @property
     def num_starts(self) -> int:
         """Number of starts S of every group."""
-        return len(self.points)
+        return self.points.shape[-2]
 
     @property
     def fittable(self) -> np.ndarray:
@@ -81,11 +82,16 @@ class Task:
         longer = 1 << np.ceil(np.log2(np.maximum(sizes, 1))).astype(int)
         return np.select([sizes <= n for n in SHORT], SHORT, longer)
 
-    def starts(self, problems: Problem) -> np.ndarray:
-        """Starts (G, S, P) in search coordinates for a batch of G problems."""
+    def points_of(self, groups: np.ndarray) -> np.ndarray:
+        """The points of `groups` (g,), as `solve` takes them."""
+        return self.points if self.points.ndim == 2 else self.points[groups]
+
+    def starts(self, group: int, problems: Problem) -> np.ndarray:
+        """Starts (S, P) in search coordinates of a group, a batch of one problem."""
+        own = np.array([group])
         if not self.cube:
-            return np.broadcast_to(self.points, (len(problems.target), *self.points.shape))
-        return np.asarray(draw(self.law, self.loss, problems, self.points))
+            return np.broadcast_to(self.points_of(own), (1, *self.points.shape[-2:]))[0]
+        return np.asarray(draw(self.law, self.loss, problems, self.points))[0]
 
     def batches(self) -> Iterator[tuple[np.ndarray, Problem]]:
         """All groups that can be fitted, in batches of one length: indices (g,) and problems."""
@@ -109,7 +115,7 @@ def prepare(
     loss: Loss | str = "mse",
     starts: Starts = 1024,
     seed: int = 0,
-    weights: str | np.ndarray | Sequence[float] | None = None,
+    weights: Weights = None,
     bounds: Bounds | None = None,
     fixed: Fixed | None = None,
     tied: Tied | None = None,
@@ -140,7 +146,7 @@ def prepare(
     given, law = law, with_linear(constraints.law, constraints.columns(dataset))
     constraints = replace(constraints, law=law)
     box = resolve_bounds(law, bounds, dataset)
-    points, cube = _starts(law, starts, seed, box)
+    points, cube = _starts(law, starts, seed, box, dataset)
     settings = {
         "seed": int(seed) if cube else None,
         "nan": nan,
@@ -182,10 +188,10 @@ def _said(ends: np.ndarray) -> float | list[float | None] | None:
     return numbers[0] if len(set(numbers)) == 1 else numbers
 
 
-def _starts(law: Law, starts: Starts, seed: int, box: Box) -> tuple[np.ndarray, bool]:
+def _starts(law: Law, starts: Starts, seed: int, box: Box, data) -> tuple[np.ndarray, bool]:
     """Points (S, P) to draw starts from, or starts; and whether they are the former."""
     if not isinstance(starts, int | np.integer) or isinstance(starts, bool):
-        return given_starts(law, starts, box), False
+        return given_starts(law, starts, box, data), False
     if not 1 <= starts <= MOST_STARTS:
         raise ValueError(f"starts={starts}; give at least 1 and at most {MOST_STARTS} starts.")
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
@@ -212,7 +218,8 @@ def _compare_slopes(task: Task, code: Sequence[str]) -> None:
     """Check the derivatives that the law states, at a few starts and rows of the largest group."""
     law, data = task.law, task.data
     g = int(np.argmax(data.sizes))
-    rows, points = data.rows()[g], task.points[:COMPARED]
+    rows, points = data.rows()[g], task.points_of(np.array([g]))
+    points = points.reshape(-1, len(law.parameters))[:COMPARED]
     columns = {name: task.inputs[name][rows] for name in law.inputs}
     if task.cube:
         ranges = np.array(
@@ -235,7 +242,7 @@ def _build(task: Task, groups: np.ndarray, block: Block) -> Problem:
     # Scaled by the largest first, so that their sum cannot overflow.
     weights = weights / np.maximum(weights.max(axis=1, keepdims=True), np.finfo(float).tiny)
     weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1.0)
-    unit, floor = _units(loss, target)
+    unit, floor = _units(loss, target, block.real)
     ranges = _search_ranges(law, data, task.box, groups, block)
     lower, upper = (
         np.stack([unconstrain(s, end[groups, j]) for j, (_, s) in enumerate(law.supports)], axis=1)
@@ -291,15 +298,21 @@ def _search_ranges(law, data, box, groups, block) -> np.ndarray:
     return ranges
 
 
-def _units(loss: Loss, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _units(loss: Loss, target: np.ndarray, real: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Units of the residuals (g,), and the objective of mere rounding errors (g,).
 
-    target: (g, n), padded with repeats.
+    target: (g, n), padded with repeats; real: (g, n) bool, where it is not. The unit of a loss
+    that takes its delta from the data is that delta.
     """
     values, size = _scaled(loss, target)
     spread = values.max(axis=1) / 2 - values.min(axis=1) / 2
     rounding = 64 * np.finfo(float).eps * size
     unit = 2.0 ** np.clip(np.round(np.log2(np.maximum(spread, 1e3 * rounding))), -1000, 1000)
+    if loss.from_data:
+        alone = np.where(real, values, np.nan)
+        middle = np.nanmedian(alone, axis=1, keepdims=True)
+        deviation = 1.4826 * np.nanmedian(np.abs(alone - middle), axis=1)
+        unit = np.where(deviation > 1e3 * rounding, deviation, unit)
     return unit, np.asarray(loss.rho(rounding / unit, unit))
 
 

@@ -17,6 +17,7 @@ from .answers import Answers
 from .assemble import assemble
 from .bounds import Bounds, Starts
 from .constraints import Fixed, Priors, Tied
+from .data import Weights
 from .keywords import checked_keywords
 from .laws import Law
 from .losses import Loss
@@ -44,7 +45,7 @@ def fit(
     loss: Loss | str = "mse",
     starts: Starts = 64,
     seed: int = 0,
-    weights: str | np.ndarray | Sequence[float] | None = None,
+    weights: Weights = None,
     bounds: Bounds | None = None,
     fixed: Fixed | None = None,
     tied: Tied | None = None,
@@ -81,7 +82,9 @@ def fit(
 def _run(task: Task) -> Answers:
     answers = Answers.empty(task, 1)
     for chosen, problems in task.batches():
-        z, value, screening = screened(task.law, task.loss, problems, task.points, task.cube)
+        z, value, screening = screened(
+            task.law, task.loss, problems, task.points_of(chosen), task.cube
+        )
         ends, values, counts = _minimize_all(task, problems, z, value)
         solution = concluded(task.law, task.loss, problems, screening, ends, values, counts)
         answers.record(chosen, problems, solution)

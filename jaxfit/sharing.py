@@ -93,7 +93,7 @@ def _begun(task: Task, names, search) -> _Joint:
         task,
         constraints=holding(constraints, names),
         box=replace(task.box, lower=task.box.lower[:, rest], upper=task.box.upper[:, rest]),
-        points=task.points[:, rest],
+        points=task.points[..., rest],
     )
     total = np.bincount(task.data.group, task.data.weights, len(task.data.groups))
     return _Joint(task, held, places, log, lower, upper, total / total.sum(), search)
@@ -125,7 +125,9 @@ def _repeated(held: Task, values: np.ndarray, groups=None) -> Task:
         lower=np.tile(held.box.lower, (times, 1)),
         upper=np.tile(held.box.upper, (times, 1)),
     )
-    return replace(held, constraints=constraints, box=box, data=_repeated_rows(data, times, groups))
+    points = held.points if held.points.ndim == 2 else np.tile(held.points, (times, 1, 1))
+    data = _repeated_rows(data, times, groups)
+    return replace(held, constraints=constraints, box=box, points=points, data=data)
 
 
 def _repeated_rows(data: Dataset, times: int, groups) -> Dataset:

@@ -12,7 +12,7 @@ PACKAGE = Path(jaxfit.__file__).parent
 # as far as there is no cycle.
 LAYERS = (
     ("arrays", "tracing"),
-    ("files", "layout", "losses", "priors", "status", "supports"),
+    ("density", "files", "layout", "losses", "priors", "status", "supports"),
     ("tables",),
     ("keywords", "data", "laws"),
     ("problem", "targets"),

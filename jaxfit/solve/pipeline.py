@@ -69,10 +69,10 @@ def solve(law: Law, loss: Loss, pipeline: Pipeline, problems: Problem, points, c
     """Run the pipeline on G groups of n points each, in NumPy arrays.
 
     points: (S, P), of the unit cube if `cube`, to draw starts from; else starts in search
-    coordinates.
+    coordinates, which may be (G, S, P).
     """
     z, value, screening = screened(law, loss, problems, points, cube)
-    evaluations = [np.full(len(z), len(points))]
+    evaluations = [np.full(len(z), points.shape[-2])]
     for stage in pipeline:
         if isinstance(stage, Keep):
             z, value = prune(stage, z, value)
@@ -86,19 +86,20 @@ def solve(law: Law, loss: Loss, pipeline: Pipeline, problems: Problem, points, c
 def screened(law: Law, loss: Loss, problems: Problem, points, cube):
     """Starts (G, S, P), their objectives (G, S), inf where not finite, and the `Screening`."""
     groups, n = problems.target.shape
-    count = len(points)
+    count, width = points.shape[-2:]
     side, at_once = screen_shape(count, n)
-    parts = [points[index] for index in blocks(count, at_once)]
-    shape = (side, at_once, points.shape[1])
+    shape = (side, at_once, width)
 
     def one(task):
-        index, part = task
+        index, some = task
         block = taken(problems, index)
         if cube:
-            return programs.draw_and_screen(law, loss, block, part)
+            return programs.draw_and_screen(law, loss, block, points[some])
+        part = points[some] if points.ndim == 2 else points[index][:, some]
         own = np.broadcast_to(part, shape)
         return own, *programs.screen(law, loss, block, own)
 
+    parts = blocks(count, at_once)
     found = in_threads(one, [(g, part) for part in parts for g in blocks(groups, side)])
     rows = len(found) // len(parts)
     columns = [whole(found[i : i + rows], groups) for i in range(0, len(found), rows)]
