@@ -13,6 +13,7 @@ NAMES = (
     "cold",
     "roofline",
     "zoo",
+    "pooling",
 )
 
 

@@ -127,8 +127,8 @@ class _Bench:
         """The starts (count, 5) that jaxfit draws, as points of the published parametrisation."""
         with jax.enable_x64(True):
             task = prepare("chinchilla", self.runs, starts=count, **self.problem)
-            _, problems = next(task.batches())
-            z = np.asarray(task.starts(problems))[0]
+            groups, problems = next(task.batches())
+            z = np.asarray(task.starts(groups, problems))[0]
         # jaxfit searches A, B and E by their logarithms too, so only the order differs.
         order = [task.law.parameters.index(name) for name in ("A", "B", "E", "alpha", "beta")]
         return z[:, order]

@@ -69,11 +69,12 @@ def run(*, repeats: int = 25, seed: int = 0) -> dict[str, Any]:
 def _routes(repeats, seed) -> list[dict[str, Any]]:
     loss = jaxfit.LogHuber(1e-3)
     task = prepare("chinchilla", data.chinchilla_runs(), target="loss", loss=loss, seed=seed)
-    _, problems = next(task.batches())
+    groups, problems = next(task.batches())
     n = problems.target.shape[1]
     count = lanes.lanes_in_block(n)
     problems = jax.tree.map(jnp.asarray, taken(problems, np.zeros(count, int)))
-    starts = task.starts(jax.tree.map(lambda column: column[:1], problems))[0, :count]
+    one = jax.tree.map(lambda column: column[:1], problems)
+    starts = task.starts(groups, one)[0, :count]
     law, z = task.law, jnp.asarray(starts)
 
     def batched(ask):

@@ -55,7 +55,7 @@ def _starts_of(task: Task, groups: np.ndarray) -> dict[int, dict[str, np.ndarray
         for i in np.flatnonzero(np.isin(chosen, groups)):
             own = jax.tree.map(lambda column, i=i: column[i : i + 1], problems)
             with jax.enable_x64(True):
-                theta = np.asarray(natural(log, task.starts(int(chosen[i]), own)[:TRIED]))
+                theta = np.asarray(natural(log, task.starts(chosen[i : i + 1], own)[0][:TRIED]))
             named = {name: theta[:, j] for j, name in enumerate(task.law.parameters)}
             out[int(chosen[i])] = named
     return out

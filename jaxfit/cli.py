@@ -83,7 +83,7 @@ def _add_fit(commands):
         default="mse",
         help="mse (default), log-mse, relative, mae, quantile, huber, log-huber, soft-l1 or cauchy",
     )
-    add.add_argument("--delta", type=float, help="where a robust loss leaves the square")
+    add.add_argument("--delta", help="where a robust loss leaves the square; `mad`: by group")
     add.add_argument("--quantile", type=float, metavar="Q", help="share of targets below the fit")
     add.add_argument("--starts", type=int, default=1024, help="starts a group (default 1024)")
     add.add_argument("--seed", type=int, default=0, help="of the starts (default 0)")
@@ -93,7 +93,8 @@ def _add_fit(commands):
         help="how it searches: adam-lbfgs (default), varpro, lm, or auto, which chooses",
     )
     add.add_argument("--weights", metavar="COLUMN", help="column of weights")
-    add.add_argument("--bounds", nargs="+", metavar="NAME=LOW,HIGH", help="bounds of parameters")
+    add.add_argument("--density", metavar="COLUMN", help="weigh crowded runs less along a column")
+    _add_constraints(add)
     add.add_argument(
         "--nan", choices=("raise", "mask"), default="raise", help="mask rows with missing cells"
     )
@@ -106,6 +107,25 @@ def _add_fit(commands):
     add.add_argument("--strict", action="store_true", help="exit with 2 unless all groups are ok")
     _add_cache(add)
     add.set_defaults(run=_fit)
+
+
+def _add_constraints(add):
+    several = (
+        ("--bounds", "NAME=LOW,HIGH", "bounds of parameters"),
+        ("--fix", "NAME=NUMBER", "parameters that are known"),
+        ("--tie", "NAME=FORMULA", "parameters that follow from others"),
+        (
+            "--prior",
+            "NAME=normal(MEAN,SD)",
+            "priors; also lognormal(MEDIAN,SIGMA), ridge(STRENGTH)",
+        ),
+    )
+    for flag, metavar, text in several:
+        add.add_argument(flag, nargs="+", metavar=metavar, help=text)
+    text = "parameters that are the same in all groups"
+    add.add_argument("--shared", nargs="+", metavar="NAME", default=(), help=text)
+    text = "parameters that groups draw from one population"
+    add.add_argument("--pool", nargs="+", metavar="NAME", default=(), help=text)
 
 
 def _add_predict(commands):
@@ -125,10 +145,13 @@ def _add_cache(parser):
 
 
 def _fit(options) -> int:
-    from . import losses
+    from . import flags, losses
+    from .density import InverseDensity
     from .fitting import fit
     from .tables import read
 
+    if options.density and options.weights:
+        raise ValueError("--density and --weights are two ways to weigh rows; give one of them.")
     for path in (options.out, options.plot):
         _refuse_existing(path, options.overwrite)
     _use_cache(options)
@@ -139,12 +162,17 @@ def _fit(options) -> int:
         table,
         target=options.target[0] if len(options.target) == 1 else options.target,
         by=options.by,
-        inputs=_pairs(options.inputs, "--inputs"),
-        loss=losses.get(options.loss, delta=options.delta, q=options.quantile),
+        inputs=flags.pairs(options.inputs, "--inputs"),
+        loss=losses.get(options.loss, delta=flags.delta(options.delta), q=options.quantile),
         starts=options.starts,
         seed=options.seed,
-        weights=options.weights,
-        bounds=_bounds(options.bounds),
+        weights=InverseDensity(options.density) if options.density else options.weights,
+        bounds=flags.bounds(options.bounds),
+        fixed=flags.fixed(options.fix),
+        tied=flags.pairs(options.tie, "--tie"),
+        priors=flags.priors(options.prior),
+        shared=options.shared,
+        pool=options.pool,
         nan=options.nan,
         pipeline=options.pipeline,
         progress=_Progress(),
@@ -173,19 +201,7 @@ def _predict(options) -> int:
     result = load(options.fit, law=from_file(options.law) if options.law else None)
     table = read(options.points, thousands=options.thousands, decimal=options.decimal)
     pred = result.predict(table)
-    by = result.data.by
-    columns = [result.data.columns[name] for name in result.law.inputs]
-    cells = [[str(v) for v in table.column(name).tolist()] for name in columns]
-    if pred.ndim == 1 and by and all(name in table.columns for name in by):
-        keys = [[str(v) for v in table.column(name).tolist()] for name in by]
-        rows = [list(row) for row in zip(*keys, *cells, pred, strict=True)]
-    else:
-        every = pred.reshape(len(result.groups), -1)
-        rows = []
-        for key, values in zip(result.groups, every, strict=True):
-            names = [str(part) for part in (key if len(by) > 1 else (key,))] if by else []
-            rows += [[*names, *row, value] for *row, value in zip(*cells, values, strict=True)]
-    header = [*by, *columns, f"{result.data.target_name}_predicted"]
+    header, rows = _predicted(result, table, pred)
     lines = [header, *([_safe_cell(cell) for cell in row] for row in rows)]
     if options.out is None:
         csv.writer(sys.stdout, lineterminator="\n").writerows(lines)
@@ -195,6 +211,26 @@ def _predict(options) -> int:
         write_whole(options.out, _csv_bytes(lines))
         print(f"{len(rows)} predictions written to {options.out}", file=sys.stderr)
     return OK
+
+
+def _predicted(result, table, pred) -> tuple[list[str], list[list[Any]]]:
+    """Header and rows of a table of predictions: keys, inputs, one column a target of the row."""
+    by, columns = result.data.by, list(result.data.columns.values())
+    cells = [[str(v) for v in table.column(name).tolist()] for name in columns]
+    given = [name for name in by if name in table.columns]
+    targets = result.data.targets if result.predicts_several(table) else [result.data.target_name]
+    if given:
+        keys = [[str(v) for v in table.column(name).tolist()] for name in given]
+        values = pred.reshape(table.num_rows, len(targets)).T.tolist()
+        rows = [list(row) for row in zip(*keys, *cells, *values, strict=True)]
+        by = given
+    else:
+        rows = []
+        every = pred.reshape(len(result.groups), table.num_rows, len(targets))
+        for key, values in zip(result.groups, every, strict=True):
+            names = [str(part) for part in (key if len(by) > 1 else (key,))] if by else []
+            rows += [[*names, *row] for row in zip(*cells, *values.T.tolist(), strict=True)]
+    return [*by, *columns, *(f"{name}_predicted" for name in targets)], rows
 
 
 def _csv_bytes(lines) -> bytes:
@@ -347,34 +383,6 @@ def _as_json(result) -> dict[str, Any]:
 
 def _finite(cell):
     return None if isinstance(cell, float) and not math.isfinite(cell) else cell
-
-
-def _pairs(items, flag) -> dict[str, str] | None:
-    if not items:
-        return None
-    pairs = {}
-    for item in items:
-        name, equals, value = item.partition("=")
-        if not equals or not name or not value:
-            raise ValueError(f"{flag} {item!r}: write NAME=VALUE.")
-        if name in pairs:
-            raise ValueError(f"{flag} names {name} twice.")
-        pairs[name] = value
-    return pairs
-
-
-def _bounds(items) -> dict[str, tuple[float, float]] | None:
-    pairs = _pairs(items, "--bounds")
-    if pairs is None:
-        return None
-    bounds = {}
-    for name, value in pairs.items():
-        try:
-            low, high = (float(end) for end in value.split(","))
-        except ValueError:
-            raise ValueError(f"--bounds {name}={value}: write NAME=LOW,HIGH.") from None
-        bounds[name] = (low, high)
-    return bounds
 
 
 def _refuse_existing(path: Path | None, overwrite: bool) -> None:

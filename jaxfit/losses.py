@@ -75,8 +75,8 @@ class _Robust:
         number = isinstance(self.delta, int | float) and self.delta > 0
         if not number and self.delta != MAD:
             raise ValueError(
-                f"{type(self).__name__} needs delta > 0, or 'mad' for 1.4826 times the median "
-                f"absolute deviation of a group's targets, got {self.delta!r}."
+                f"{type(self).__name__} needs delta > 0, got {self.delta}. Or give 'mad': 1.4826 "
+                "times the median absolute deviation of each group's targets."
             )
 
     @property

@@ -86,12 +86,12 @@ class Task:
         """The points of `groups` (g,), as `solve` takes them."""
         return self.points if self.points.ndim == 2 else self.points[groups]
 
-    def starts(self, group: int, problems: Problem) -> np.ndarray:
-        """Starts (S, P) in search coordinates of a group, a batch of one problem."""
-        own = np.array([group])
+    def starts(self, groups: np.ndarray, problems: Problem) -> np.ndarray:
+        """Starts (g, S, P) in search coordinates of `groups` (g,), a batch of problems."""
         if not self.cube:
-            return np.broadcast_to(self.points_of(own), (1, *self.points.shape[-2:]))[0]
-        return np.asarray(draw(self.law, self.loss, problems, self.points))[0]
+            shape = (len(groups), *self.points.shape[-2:])
+            return np.broadcast_to(self.points_of(groups), shape)
+        return np.asarray(draw(self.law, self.loss, problems, self.points))
 
     def batches(self) -> Iterator[tuple[np.ndarray, Problem]]:
         """All groups that can be fitted, in batches of one length: indices (g,) and problems."""
@@ -166,16 +166,17 @@ def prepare(
 
 def _law_and_data(law: Law, table: Table, target, **options) -> tuple[Law, Dataset]:
     """The rows of one target or of several, and a law that has one prediction for each of them."""
-    targets = (target,) if isinstance(target, str) else target
-    if not isinstance(targets, list | tuple) or not targets:
-        raise TypeError(f"target={target!r}; name the column to predict, or a list of columns.")
+    several = isinstance(target, list | tuple)
+    targets = target if several else (target,)
+    if not targets:
+        raise ValueError(f"target={target!r}; name the column to predict, or some columns.")
     if len(set(targets)) < len(targets):
         raise ValueError(f"target= names a column twice: {', '.join(map(str, targets))}.")
     for name in targets:
         if law.source == SOURCE and name in law.inputs:
             raise ValueError(f"`{name}` is the target; a law cannot have it among its inputs.")
     each = [from_table(table, law.inputs, target=name, **options) for name in targets]
-    if isinstance(target, str):
+    if not several:
         return law, each[0]
     if returns_several(law):
         return picked(law, len(targets)), together(each)

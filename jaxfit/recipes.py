@@ -137,8 +137,8 @@ PARALLEL = {"C": (1e-4, 1e5), "alpha": (0.01, 0.5), "beta": (0.01, 0.4), "gamma"
 WIDTH = "(softplus(s_raw) + 1e-3)"
 DISTANCE = f"{WIDTH} * (1 + softplus(k_raw))"
 
-# MSE, in bounds from the data, from eight starts a group. (Where these fail, the procedure falls back
-# on differential evolution; here `starts=256` has the engine draw more, and finds the best there is.)
+# MSE, in bounds from the data, from eight starts a group. (Where these fail, the procedure falls
+# back on differential evolution; here `starts=256` has the engine draw more.)
 sft = Recipe(
     "finetuning",
     {

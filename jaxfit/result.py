@@ -108,14 +108,20 @@ class Fit:
         missing column, a missing number or an unknown group.
         """
         table, outputs = read(points), num_outputs(self.law)
-        if not outputs:
-            return self._predict(table, self._columns(table))
         columns = self._columns(table)
+        if not outputs:
+            return self._predict(table, columns)
         every = [
             self._predict(table, [*columns, np.full(table.num_rows, float(t))])
             for t in range(outputs)
         ]
         return np.stack(every, axis=-1)
+
+    def predicts_several(self, table: Table) -> bool:
+        """Whether `predict` has a last axis T for the rows of a table."""
+        by = self.data.by
+        keyed = any(name in table.columns for name in by) and KEY not in table.columns
+        return num_outputs(self.law) > 0 or (len(by) > 1 and by[-1] == KEY and keyed)
 
     def _columns(self, table: Table) -> list[np.ndarray]:
         """The law's inputs at the rows of a table, each (m,)."""
@@ -132,7 +138,7 @@ class Fit:
     def _predict(self, table: Table, columns: list[np.ndarray]) -> np.ndarray:
         by, count = self.data.by, len(self.groups)
         if any(name in table.columns for name in by):
-            if len(by) > 1 and by[-1] == KEY and KEY not in table.columns:
+            if not num_outputs(self.law) and self.predicts_several(table):
                 groups = [
                     match_groups(table, by[:-1], self.groups, last=name)
                     for name in self.data.targets

@@ -14,7 +14,7 @@ LAYERS = (
     ("arrays", "tracing"),
     ("density", "files", "layout", "losses", "priors", "status", "supports"),
     ("tables",),
-    ("keywords", "data", "laws"),
+    ("flags", "keywords", "data", "laws"),
     ("problem", "targets"),
     ("solve",),
     ("per_group", "predict"),
@@ -24,6 +24,7 @@ LAYERS = (
     ("assemble", "noise"),
     ("pooling", "sharing"),
     ("fitting", "reference", "plot", "synthetic", "doctor"),
+    ("recipes",),
     ("cli",),
     ("__init__", "__main__"),
 )

@@ -613,7 +613,6 @@ def test_names_are_compared_as_they_are_shown():
         ({"target": "Y"}, "The data has no column `Y`; did you mean `y`? Its columns are: x, y."),
         ({"target": "loss"}, "The data has no column `loss`. Its columns are: x, y."),
         ({"target": None}, "The data has no column `None`"),
-        ({"target": ["y"]}, "The data has no column `['y']`"),
         ({"inputs": {"x": "params"}}, "The data has no column `params`"),
         ({"by": "family"}, "The data has no column `family`"),
         ({"by": ["x", "run"]}, "The data has no column `run`"),

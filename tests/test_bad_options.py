@@ -299,7 +299,11 @@ def test_a_seed_may_be_as_large_as_it_likes_and_of_any_integer_kind():
         ({"nan": None}, ValueError, "nan=None; choose 'raise' or 'mask'."),
         ({"nan": np.nan}, ValueError, "nan=nan; choose 'raise' or 'mask'."),
         ({"loss": "l1"}, ValueError, "No loss is called `l1`. There are: mse, log-mse, huber"),
-        ({"loss": "huber"}, ValueError, "Loss `huber` needs a delta, in the unit of the target."),
+        (
+            {"loss": "huber"},
+            ValueError,
+            "Loss `huber` needs a delta, in the unit of the target, or",
+        ),
         ({"loss": "quantile"}, ValueError, "Loss `quantile` needs a q, the share of targets below"),
         ({"loss": jaxfit.MSE}, TypeError, "is no loss; pass one such as jaxfit.MSE()."),
         ({"loss": None}, TypeError, "loss=None is no loss"),

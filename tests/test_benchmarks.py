@@ -17,9 +17,9 @@ import jaxfit
 ROOT = Path(__file__).parents[1]
 # At the end, so that an installed jaxfit stays the one under test.
 sys.path.append(str(ROOT))
-chinchilla, sft, sweep, cold, roofline, gpu, zoo = (
+chinchilla, sft, sweep, cold, roofline, gpu, zoo, pooling = (
     import_module(f"benchmarks.{name}")
-    for name in ("chinchilla", "sft", "sweep", "cold", "roofline", "gpu", "zoo")
+    for name in ("chinchilla", "sft", "sweep", "cold", "roofline", "gpu", "zoo", "pooling")
 )
 zoo_data, zoo_meanings = (import_module(f"benchmarks.zoo_{name}") for name in ("data", "meanings"))
 data, report, routes, timing = (
@@ -396,3 +396,31 @@ def test_a_law_that_raises_is_shown_and_ranks_last(monkeypatch):
     assert (last["law"], last["r2"]) == ("parallel", None)
     assert last["verdict"] == "FloatingPointError: no such number"
     assert result["promises"][0]["measured"] == 1
+
+
+@needs_data
+def test_pooling_chooses_below_the_largest_scale(monkeypatch):
+    asked = []
+
+    def held_out(way, runs, scale):
+        asked.append(scale)
+        return (
+            (0.2 if way else 0.3, 0.9, 0.1) if scale < 409600 else (0.5 if way else 0.4, 0.9, 0.1)
+        )
+
+    monkeypatch.setattr(pooling, "_held_out", held_out)
+    result = pooling.run()
+    assert set(asked) == {204800.0, 409600.0}
+    (promise,) = result["promises"]
+    assert "pool a)" in promise["text"]  # the first of those that are best below
+    assert promise["holds"] is False
+    assert promise["measured"] == 0.5 / 0.4
+
+
+@needs_data
+def test_pooling_measures_errors_of_rows_it_did_not_fit():
+    result = pooling.run(groups=6, ways=("independent", "pool c"))
+    alone, pooled = result["routes"]
+    assert result["problem"]["groups"] == 6
+    assert pooled["training"] > alone["training"]
+    assert pooled["outer"] != alone["outer"]

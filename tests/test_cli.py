@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -349,3 +350,65 @@ def test_the_demo_fits_reports_and_writes(tmp_path, capsys):
     assert_allclose(fit.params["alpha"][:4], truth, atol=0.03)
     assert (tmp_path / "fit.png").read_bytes().startswith(b"\x89PNG")
     shutil.rmtree(tmp_path)
+
+
+def test_constraints_are_given_by_flags(folder, capsys):
+    command = fit_command(folder, "--fix", "gamma=0.25", "--prior", "c=ridge(10,1.0)", "--json")
+    assert cli.main(command) == 0
+    told = json.loads(capsys.readouterr().out)
+    ours = jaxfit.fit(
+        "power_law",
+        folder / "runs.csv",
+        target="y",
+        by="group",
+        starts=64,
+        fixed={"gamma": 0.25},
+        priors={"c": jaxfit.Ridge(10.0, 1.0)},
+    )
+    assert [group["gamma"] for group in told["groups"]] == [0.25] * 3
+    assert [group["c"] for group in told["groups"]] == ours.params["c"].tolist()
+    assert told["settings"]["priors"] == {"c": "Ridge(strength=10.0, center=1.0)"}
+
+
+def test_groups_share_and_runs_are_weighed_by_flags(folder, capsys):
+    extra = ("--shared", "gamma", "--density", "x", "--pipeline", "varpro", "--json")
+    assert cli.main(fit_command(folder, *extra)) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert len({group["gamma"] for group in told["groups"]}) == 1
+    assert told["settings"]["shared"] == ["gamma"]
+    assert cli.main(fit_command(folder, "--tie", "a=10*c", "--json")) == 0
+    group = json.loads(capsys.readouterr().out)["groups"][0]
+    assert group["a"] == pytest.approx(10 * group["c"])
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (("--fix", "gamma=x"), "--fix gamma=x: write NAME=NUMBER"),
+        (("--prior", "gamma=normal(1)"), "--prior gamma=normal(1): write NAME=normal"),
+        (("--prior", "gamma=uniform(1,2)"), "write NAME=normal"),
+        (("--density", "x", "--weights", "x"), "give one of them"),
+        (("--loss", "huber", "--delta", "median"), "needs delta > 0, got median. Or give 'mad'"),
+        (("--pool", "alpha"), "pool= names `alpha`"),
+    ],
+)
+def test_wrong_constraints_return_1(folder, capsys, extra, message):
+    assert cli.main(fit_command(folder, *extra)) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_several_targets_are_fitted_and_predicted(tmp_path, capsys):
+    x = np.geomspace(10, 1e4, 12)
+    table = {"g": ["a"] * 6 + ["b"] * 6, "x": x, "u": 1 + 3 * x**-0.5, "v": 2 + 5 * x**-0.5}
+    runs, saved = write(tmp_path / "runs.csv", table), str(tmp_path / "f.jaxfit")
+    command = ["fit", runs, "--law", "c + a * x^-k", "--target", "u", "v", "--by", "g"]
+    assert cli.main([*command, "--starts", "64", "--no-cache", "--out", saved]) == 0
+    assert re.search(r"\nb +v ", capsys.readouterr().out)
+    assert cli.main(["predict", saved, runs]) == 0
+    lines = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert list(lines[0]) == ["g", "x", "u_predicted", "v_predicted"]
+    assert_allclose([float(line["v_predicted"]) for line in lines], table["v"], rtol=1e-6)
+    points = write(tmp_path / "points.csv", {"x": [10.0, 100.0]})
+    assert cli.main(["predict", saved, points]) == 0
+    lines = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert [line["target"] for line in lines] == ["u", "u", "v", "v"] * 2

@@ -95,7 +95,7 @@ def test_a_missing_cell_masks_one_target_of_its_row():
 @pytest.mark.parametrize(
     ("options", "kind", "message"),
     [
-        ({"target": []}, TypeError, r"target=\[\]; name the column"),
+        ({"target": []}, ValueError, r"target=\[\]; name the column"),
         ({"target": ["u", "u"]}, ValueError, "names a column twice: u, u"),
         ({"target": ["u", "x"]}, ValueError, "`x`"),
         ({"target": ["u", "w"]}, ValueError, "`w`"),
