@@ -6,7 +6,7 @@ from typing import Any
 STATUS = {
     "ok": "Converged; every parameter is identified and inside its bounds.",
     "at_bound": "Converged with a parameter on a bound: the data want to go beyond it.",
-    "no_dof": "Converged, but with as many points as parameters: nothing is left to judge by.",
+    "no_dof": "Converged, but with no more points than parameters: nothing is left to judge by.",
     "unidentifiable": "The data leave some direction of the parameters open.",
     "not_converged": "The search ended before the optimum: raise `max_steps` or `starts`.",
     "no_gradient": "The objective does not react to some parameters at any start.",

@@ -22,6 +22,9 @@ def text(fit: "Fit") -> str:
     words = [word for word in STATUS if word != "ok" and word in fit.status]
     if words:
         lines += ["", "Status", *[f"  {word}: {STATUS[word]}" for word in words]]
+    given = _given(fit.settings)
+    if given:
+        lines += ["", "Given", *[f"  {text}" for text in given]]
     if fit.notes:
         lines += ["", "Notes", *[f"  {note}" for note in fit.notes]]
     return "\n".join([*lines, "", _effort(fit)])
@@ -35,11 +38,21 @@ def html(fit: "Fit") -> str:
         "<tr>" + "".join(f"<td>{escaping.escape(cell)}</td>" for cell in row) + "</tr>"
         for row in rows
     )
-    notes = "".join(f"<li>{escaping.escape(str(note))}</li>" for note in fit.notes)
+    said = [*_given(fit.settings), *fit.notes]
+    notes = "".join(f"<li>{escaping.escape(str(text))}</li>" for text in said)
     return (
         f"<p>{escaping.escape(_title(fit))}</p><table><thead><tr>{head}</tr></thead>"
         f"<tbody>{body}</tbody></table>" + (f"<ul>{notes}</ul>" if notes else "")
     )
+
+
+def _given(settings) -> list[str]:
+    """What the user said of parameters, in words."""
+    lines = [
+        f"{', '.join(settings[key])}: {key}" for key in ("fixed", "shared") if settings.get(key)
+    ]
+    lines += [f"{name} = {of}" for name, of in settings.get("tied", {}).items()]
+    return [*lines, *(f"{of} ~ {prior}" for of, prior in settings.get("priors", {}).items())]
 
 
 def _effort(fit):

@@ -88,7 +88,7 @@ def judge(
     dead = _dead(law, solution, widths, out.at_bound, unseen, floor)
     holds = {
         "at_bound": (out.at_bound != 0).any(axis=1),
-        "no_dof": data.sizes == len(names),
+        "no_dof": data.sizes <= len(names),
         "unidentifiable": dead.any(axis=1) | ~(out.condition < MAX_CONDITION),
         "not_converged": ~((solution.value <= floor) | settled),
     }
@@ -160,8 +160,8 @@ def _words(law, box, data, solution, out, fitted, holds, dead, unseen) -> None:
             for g in _where(fitted & (out.at_bound[:, j] == sign)):
                 text = f"{name} is at its {side} bound {ends[g, j]:g}."
                 out.say(g, "at_bound", text, groups[g])
-    text = f"{len(names)} points for {len(names)} parameters: 0 degrees of freedom."
     for g in _where(fitted & holds["no_dof"]):
+        text = f"{data.sizes[g]} points for {len(names)} parameters: 0 degrees of freedom."
         out.say(g, "no_dof", text, groups[g])
 
 
