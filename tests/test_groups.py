@@ -164,3 +164,19 @@ def test_wrong_names_are_named(options, message):
 def test_pooling_needs_groups_to_learn_from():
     with pytest.raises(ValueError, match="there are 2; it needs 3"):
         fit(table(0.0, groups=2)[0], pool=["alpha"])
+
+
+def test_a_factor_is_pooled_by_its_logarithm():
+    rng = np.random.default_rng(2)
+    scales = np.exp(rng.normal(np.log(200.0), 0.3, 30))
+    x = np.geomspace(10, 1e4, 6)
+    y = 1.0 + (scales[:, None] / x) ** 0.5 + 0.7 * rng.standard_normal((30, 6))
+    rows = {"g": np.repeat([f"g{i}" for i in range(30)], 6), "N": np.tile(x, 30), "y": y.ravel()}
+    law = jaxfit.parse("1 + (M / N)^0.5 where M > 0", ["N"])
+    alone, pooled = fit(rows, law), fit(rows, law, pool=["M"])
+    known = pooled.settings["pool"]["M"]
+    assert known["of"] == "log(M)"
+    assert known["mean"] == pytest.approx(np.log(200.0), abs=0.2)
+    assert known["sd"] == pytest.approx(0.3, abs=0.1)
+    spread = [np.std(np.log(each.params["M"])) for each in (alone, pooled)]
+    assert spread[1] < 0.9 * spread[0]
