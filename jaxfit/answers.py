@@ -65,8 +65,8 @@ def all_parameters(task: Task, free) -> dict[str, np.ndarray]:
     return {name: np.where(nothing, np.nan, value) for name, value in found.items()}
 
 
-def penalty(task: Task, free) -> np.ndarray:
-    """What priors add to the objective, (G,) in its own unit; 0 for groups without a fit."""
+def penalty(task: Task, answers: Answers, free) -> np.ndarray:
+    """What priors add to the objective, (G,) in unit ** degree; 0 for groups without a fit."""
     kinds, terms = task.constraints.kinds, task.constraints.terms
     count = len(task.data.groups)
     if not len(kinds):
@@ -82,5 +82,6 @@ def penalty(task: Task, free) -> np.ndarray:
     u = predict.at_rows(task.law, free, [inputs[name] for name in task.law.inputs], group)
     rho = np.where(np.tile(kinds, len(fitted)) == HINGE, np.logaddexp(0.0, u), u * u)
     out = np.zeros(count)
-    out[fitted] = (terms.weight[fitted] * rho.reshape(len(fitted), -1)).sum(axis=1)
+    weight = terms.of(fitted).weight(answers.units[fitted], task.loss.degree)
+    out[fitted] = (weight * rho.reshape(len(fitted), -1)).sum(axis=1)
     return out

@@ -1,6 +1,6 @@
 """From the engine's arrays to a `Fit`: names, units, statuses."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any
 
@@ -41,27 +41,23 @@ def assemble(task: Task, answers: Answers, settings: Mapping[str, Any]) -> Fit:
     free = {name: np.where(fitted, theta[:, j], np.nan) for j, name in enumerate(law.parameters)}
     columns = [task.inputs[name] for name in law.inputs]
     rows = predict.at_rows(law, free, columns, data.group)
-    of_priors = penalty(task, free)
-    share = _in_own_unit(of_priors, 1.0 / answers.units, task.loss.degree)
-    of_runs = np.where(fitted, np.maximum(solution.value - share, 0.0), np.nan)
-    audit.refuse_mixed_rows(
-        law,
-        task.loss,
-        data,
-        alone=rows,
-        found=of_runs,
-        units=answers.units,
-        floors=answers.floors,
+    of_priors, value = penalty(task, answers, free), np.where(fitted, solution.value, np.nan)
+    again = audit.mean_of_rows(task.loss, data, rows, answers.units)
+    audit.refuse_mixed_rows(law, data.groups, again + of_priors, value, answers.floors)
+    of_runs = np.where(of_priors > 0, again, value)
+    loss, added = (
+        _in_own_unit(np.where(fitted, part, np.nan), answers.units, task.loss.degree)
+        for part in (of_runs, of_priors)
     )
-    loss = _in_own_unit(of_runs, answers.units, task.loss.degree)
     _note_range(task, answers, verdicts, np.flatnonzero(fitted), loss)
+    params = all_parameters(task, free)
     return Fit(
         law=task.given,
         loss_function=task.loss,
         data=data,
-        params=all_parameters(task, free),
+        params=params,
         loss=loss,
-        penalty=np.where(fitted, of_priors, np.nan),
+        penalty=added,
         status=verdicts.status,
         starts_usable=np.where(answers.searched, solution.screening.differentiable, 0),
         starts_finished=np.where(fitted, solution.finished, 0),
@@ -74,7 +70,10 @@ def assemble(task: Task, answers: Answers, settings: Mapping[str, Any]) -> Fit:
         offset=np.where(fitted, solution.certificate.offset, np.nan),
         evaluations=np.where(answers.searched[:, None], solution.evaluations, 0),
         fitted=rows,
-        notes=_notes(data, verdicts, settings.get("reason", "")),
+        notes=(
+            *_notes(data, verdicts, settings.get("reason", "")),
+            *_outside(task, params),
+        ),
         settings={
             "starts": task.num_starts,
             **task.settings,
@@ -89,6 +88,16 @@ def _notes(data, verdicts: Verdicts, reason: str) -> tuple[Note, ...]:
     said = [Note("pipeline", reason)] if reason else []
     each = chain.from_iterable(verdicts.notes[g] for g in sorted(verdicts.notes))
     return (*data.notes, *said, *each)
+
+
+def _outside(task: Task, params: Mapping[str, np.ndarray]) -> Iterator[Note]:
+    """Notes on tied parameters that lie where the law does not take them."""
+    supports = dict(task.given.supports)
+    for name in task.settings["tied"]:
+        low, high = supports[name].low, supports[name].high
+        for g in np.flatnonzero((params[name] < low) | (params[name] > high)):
+            text = f"{name}, tied, is {params[name][g]:.4g}, outside of [{low:g}, {high:g}]."
+            yield Note("support", text, task.data.groups[g])
 
 
 def _explain_non_finite(task: Task, answers: Answers, verdicts: Verdicts) -> None:

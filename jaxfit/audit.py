@@ -72,40 +72,36 @@ def _rows_never_finite(task: Task, rows: np.ndarray, theta: Mapping[str, np.ndar
     return rows[~np.isfinite(pred).any(axis=0)]
 
 
-def refuse_mixed_rows(
-    law: Law,
-    loss: Loss,
-    data: Dataset,
-    *,
-    alone: np.ndarray,
-    found: np.ndarray,
-    units: np.ndarray,
-    floors: np.ndarray,
-) -> None:
-    """Raise ValueError if rows alone do not give the objective that the search found.
-
-    The engine pads columns, so a law that lets rows see each other was fitted to something
-    else than the data. alone: predictions of rows by themselves (m,). found: objectives (G,) in
-    `units` (G,) ** degree, NaN for groups without a fit. floors: (G,) of mere rounding errors.
-    """
+def mean_of_rows(loss: Loss, data: Dataset, alone: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """Weighted means of rho (G,) in `units` (G,) ** degree, of predictions `alone` (m,)."""
     count, any_loss = len(data.groups), cast(Any, loss)
-    if not np.isfinite(found).any():
-        return
     unit = units[data.group]
     with np.errstate(all="ignore"):
         rho = any_loss.rho(any_loss.residual(alone, data.target) / unit, unit)
     peak = np.zeros(count)
     np.maximum.at(peak, data.group, data.weights)
     weights = data.weights / peak[data.group]
-    again = np.bincount(data.group, weights * rho, count)
-    again /= np.maximum(np.bincount(data.group, weights, count), 1.0)
+    total = np.maximum(np.bincount(data.group, weights, count), 1.0)
+    return np.bincount(data.group, weights * rho, count) / total
+
+
+def refuse_mixed_rows(
+    law: Law, groups: tuple[Any, ...], again: np.ndarray, found: np.ndarray, floors: np.ndarray
+) -> None:
+    """Raise ValueError if rows alone do not give the objective that the search found.
+
+    The engine pads columns, so a law that lets rows see each other was fitted to something
+    else than the data. again: objectives (G,) of rows by themselves. found: those of the search,
+    NaN for groups without a fit. floors: (G,) of mere rounding errors.
+    """
     rounding = SLACK * np.sqrt(floors)
-    agrees = np.abs(np.sqrt(again) - np.sqrt(found)) <= 1e-3 * np.sqrt(found) + rounding
+    with np.errstate(invalid="ignore"):
+        agrees = np.abs(np.sqrt(again) - np.sqrt(found)) <= 1e-3 * np.sqrt(found) + rounding
     mixed = np.flatnonzero(np.isfinite(found) & ~agrees)
     if len(mixed):
         raise ValueError(
             f"Law `{law.name}` predicts rows alone differently than together (group "
-            f"{data.groups[mixed[0]]}). A prediction may depend on its own row only: no sum, "
+            f"{groups[mixed[0]]}). A prediction may depend on its own row only: no sum, "
             "mean, sort, shift or length of a column. Put such a number into a column of the "
             "table."
         )

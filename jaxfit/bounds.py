@@ -73,7 +73,7 @@ def _ends(name, given, data: Dataset, support) -> tuple[np.ndarray, np.ndarray]:
         known_groups(given, data, what)
         low, high = support.copy()
         for key, pair in given.items():
-            g = data.groups.index(key)
+            g = data.places[key]
             low[g], high[g] = _pair(name, pair)
         return low, high
     if not isinstance(given, tuple | list) or not any(

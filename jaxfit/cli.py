@@ -258,6 +258,7 @@ def _laws(options) -> int:
     from .laws import FAMILIES, LAWS
     from .laws.affine import linear_parameters
     from .laws.check import check
+    from .laws.outputs import columns_of, picked
     from .tables import nearest
 
     if options.name is None:
@@ -272,7 +273,8 @@ def _laws(options) -> int:
     if isinstance(law, str):
         raise ValueError(f"No law is called `{law}`{nearest(law, LAWS)} `jaxfit laws` lists them.")
     with jax.enable_x64(True):
-        check(law, 2)
+        count = columns_of(law)
+        check(picked(law, count) if count else law, 2)
         linear = linear_parameters(law) if law.linear is None else law.linear
     formula = f" = {law.formula}" if law.formula else ""
     heading = f"{law.name}({', '.join(law.inputs)}){formula}\n{law.source}".strip()

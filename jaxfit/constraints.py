@@ -12,7 +12,7 @@ from .laws.derived import EDGE, SCALE, TERM, Row, derived, prior_rows, with_fixe
 from .laws.text import Expression, expression
 from .per_group import per_group
 from .priors import Number, Prior, Term
-from .problem import HINGE, RUN, SQUARE
+from .problem import HINGE, SQUARE
 from .tables import nearest
 
 Fixed = Mapping[str, Number]
@@ -28,12 +28,19 @@ class Terms:
     scale: np.ndarray  # (G, K)
     strength: np.ndarray  # (G, K)
     counted: np.ndarray  # (K,) bool: multiplied by `run`
-    run: np.ndarray  # (G,) what half a run adds to the objective; 0 while that is not known
+    # (G,) what half a run adds to the objective, in unit ** degree; 0 while that is not known.
+    run: np.ndarray
 
-    @property
-    def weight(self) -> np.ndarray:
-        """(G, K) factors of the rows' rho in the objective."""
-        return np.where(self.counted, self.strength * self.run[:, None], self.strength)
+    def weight(self, unit: np.ndarray, degree: int) -> np.ndarray:
+        """(G, K) factors of the rows' rho in the objective, in unit (G,) ** degree."""
+        with np.errstate(divide="ignore", over="ignore"):
+            plain = self.strength / (unit**degree)[:, None]
+        return np.where(self.counted, self.strength * self.run[:, None], plain)
+
+    def of(self, groups: np.ndarray) -> "Terms":
+        """Those of `groups` (g,)."""
+        edge, scale, strength = (p[groups] for p in (self.edge, self.scale, self.strength))
+        return Terms(edge, scale, strength, self.counted, self.run[groups])
 
     def scaled(self, run: np.ndarray) -> "Terms":
         """The same with `run` (G,) known."""
@@ -60,7 +67,7 @@ class Constraints:
         out = {**data.inputs, **{name: values[data.group] for name, values in fixed}}
         if len(self.terms.counted):
             rows = np.ones(len(data.group))
-            out |= {TERM: RUN * rows, EDGE: rows, SCALE: rows}
+            out |= {TERM: 0.0 * rows, EDGE: rows, SCALE: rows}
         return out
 
 
@@ -106,6 +113,18 @@ def constrained(
 def holding(constraints: Constraints, names: Sequence[str]) -> Constraints:
     """The constraints with the parameters `names` fixed too, to values that are yet to be put."""
     return replace(constraints, law=with_fixed(constraints.law, names))
+
+
+def once(constraints: Constraints, names: Sequence[str]) -> Constraints:
+    """The constraints with counted terms of the parameters `names` alone in parts, one a group.
+
+    Such parameters are shared, and what is known of them is known once.
+    """
+    law, terms = constraints.law, constraints.terms
+    alike = np.array([set(row.of.names) <= set(names) for row in prior_rows(law)], bool)
+    groups = np.maximum((terms.strength > 0).sum(axis=0), 1)
+    strength = np.where(alike & terms.counted, terms.strength / groups, terms.strength)
+    return replace(constraints, terms=replace(terms, strength=strength))
 
 
 def with_terms(constraints: Constraints, names: Sequence[str], log: np.ndarray) -> Constraints:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,11 @@ class Dataset:
     def target_name(self) -> str:
         """The target, or all of them."""
         return ", ".join(self.targets)
+
+    @cached_property
+    def places(self) -> dict[Any, int]:
+        """The index of every group by its key."""
+        return {key: g for g, key in enumerate(self.groups)}
 
     @property
     def sizes(self) -> np.ndarray:

@@ -1,6 +1,7 @@
 """`fit`: from a table to the fitted law of every group."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -42,8 +43,8 @@ def fit(
     fixed: Fixed | None = None,
     tied: Tied | None = None,
     priors: Priors | None = None,
-    shared: Sequence[str] = (),
-    pool: Sequence[str] = (),
+    shared: str | Sequence[str] | None = None,
+    pool: str | Sequence[str] | None = None,
     nan: str = "raise",
     pipeline: str | Pipeline = "adam-lbfgs",
     strict: bool = False,
@@ -69,7 +70,8 @@ def fit(
         high)}}, or a function of a group's inputs and target that returns a pair.
     fixed: {parameter: value}, of what is known; a value is a number, {group: number}, or a
         function of a group's inputs and target.
-    tied: {parameter: function of others as text}, e.g. {"beta": "alpha"}.
+    tied: {parameter: function of others as text}, e.g. {"beta": "alpha"}; a note tells where that
+        lies outside of the law's support.
     priors: {parameter, or function of some as text: prior}, e.g. {"alpha": Normal(0.34, 0.05)},
         {"B - A": Hinge(1e-3, low=0.0)}; see `jaxfit.priors`.
     shared: parameters that are the same in all groups, found in one joint fit of all rows.
@@ -113,21 +115,32 @@ def fit(
 
 def _fitted(task: Task, chosen: Choice, progress, shared, pool) -> Fit:
     """The fit of a task: each group by itself, or all that share parameters or draw them."""
-    # Joint fits search many times; only the groups of a plain one can be counted.
-    told = None if shared or pool else progress
-
-    def search(task):
-        return _run(task, chosen.stages, told)
-
-    settings = {"pipeline": [repr(stage) for stage in chosen.stages], "reason": chosen.reason}
     joint, populations = _names(task, shared, "shared"), _names(task, pool, "pool")
     if joint and populations:
         raise ValueError("shared= and pool= do not go together; choose one of them.")
+    count = len(task.data.groups)
+    # Groups that wait for each other, or for their noise, are searched again and again: then only
+    # the beginning and the end are told.
+    again = bool(joint or populations or task.constraints.terms.counted.any())
+    spent = np.zeros((count, 1 + len(chosen.stages)), int)
+
+    def search(task: Task) -> Answers:
+        answers = _run(task, chosen.stages, None if again else progress)
+        spent[:] += answers.solution.evaluations.reshape(-1, *spent.shape).sum(axis=0)
+        return answers
+
+    if again and progress:
+        progress(0, count)
+    settings = {"pipeline": [repr(stage) for stage in chosen.stages], "reason": chosen.reason}
     if joint:
-        return jointly(task, joint, search, settings)
-    if populations:
-        return pooled(task, populations, search, settings)
-    return assemble(*with_noise(task, search), settings)
+        fit = jointly(task, joint, search, settings)
+    elif populations:
+        fit = pooled(task, populations, search, settings)
+    else:
+        fit = assemble(*with_noise(task, search), settings)
+    if again and progress:
+        progress(count, count)
+    return replace(fit, evaluations=spent)
 
 
 def _run(task: Task, stages: Pipeline, progress) -> Answers:
@@ -149,6 +162,10 @@ def _run(task: Task, stages: Pipeline, progress) -> Answers:
 
 def _names(task: Task, names, what: str) -> tuple[str, ...]:
     """Parameters that an option names, each of them searched and in one group of several."""
+    if names is None:
+        return ()
+    if not isinstance(names, str | Iterable):
+        raise TypeError(f"{what}={names!r}; name parameters, as in {what}=['alpha'].")
     names = (names,) if isinstance(names, str) else tuple(names)
     for name in names:
         if name not in task.law.parameters:

@@ -7,7 +7,9 @@ relative to, `cornered` that rho has a corner, and `convex` that rho is.
 """
 
 import dataclasses
+import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 from .arrays import functions
@@ -72,8 +74,9 @@ class _Robust:
     delta: float | str
 
     def __post_init__(self):
-        number = isinstance(self.delta, int | float) and self.delta > 0
-        if not number and self.delta != MAD:
+        delta: Any = self.delta
+        number = isinstance(delta, Real) and 0 < float(delta) < math.inf
+        if not number and delta != MAD:
             raise ValueError(
                 f"{type(self).__name__} needs delta > 0, got {self.delta}. Or give 'mad': 1.4826 "
                 "times the median absolute deviation of each group's targets."

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import jax
 import numpy as np
+from scipy import optimize, special
 
 from . import predict
 from .answers import Answers, parameters
@@ -27,12 +29,11 @@ def with_noise(task: Task, search: Callable[[Task], Answers]) -> tuple[Task, Ans
 
 
 def half_a_run(task: Task, answers: Answers) -> np.ndarray:
-    """T / 2n of every group (G,): half of what one unit of minus the log likelihood is in the
-    objective, the mean over n rows.
+    """T / 2n of every group (G,), in unit ** degree: what half a log likelihood is in a mean.
 
     Residuals of a density in proportion to exp(-rho / T) have T = E[rho'(r) r], which is 2 s^2
-    for squares of standard deviation s; n - P degrees of freedom are left to estimate it. Groups
-    with none left are given the median of the others.
+    for squares of standard deviation s; n - P degrees of freedom are left to estimate it. These
+    are few, so groups lend each other theirs.
     """
     law, loss, data = task.law, task.loss, task.data
     columns = [task.inputs[name] for name in law.inputs]
@@ -46,13 +47,40 @@ def half_a_run(task: Task, answers: Answers) -> np.ndarray:
     left = sizes - len(law.parameters)
     with np.errstate(all="ignore"):
         each = np.bincount(data.group, data.weights * np.asarray(pull), count) / total
-        noise = each * sizes / left * answers.units**loss.degree
+        noise = each * sizes / left
     known = (left > 0) & np.isfinite(noise)
     if not known.any():
         raise ValueError(
-            "No group has more runs than parameters, so that the noise that a Normal prior counts "
-            "against cannot be estimated. Give more runs, fix a parameter, or use Ridge, whose "
-            "strength is in the unit of the objective."
+            "No group has more runs than parameters, so that the noise that priors count against "
+            "cannot be estimated. Give more runs, fix a parameter, or use Ridge, whose strength is "
+            "in the unit of the objective."
         )
-    noise = np.where(known, noise, np.median(noise[known]))
+    # In one unit, that groups can be compared; the largest is 1, so nothing overflows.
+    relative = (answers.units / answers.units[known].max()) ** loss.degree
+    noise = _moderated(noise * relative, np.where(known, left, 0)) / relative
     return noise / (2.0 * np.maximum(sizes, 1))
+
+
+def _moderated(noise: np.ndarray, left: np.ndarray) -> np.ndarray:
+    """Variances (G,), known from `left` (G,) degrees of freedom, drawn towards each other.
+
+    As far as they differ by no more than chance, they are one variance; beyond it, they are drawn
+    towards their middle, the less the more each is known by (Smyth 2004, section 6.2). Groups
+    without degrees of freedom are given what they are drawn to.
+    """
+    known = left > 0
+    d, s = left[known] / 2.0, np.maximum(noise[known], np.finfo(float).tiny)
+    pooled = np.sum(d * s) / d.sum()
+    if len(d) < 3:
+        return np.where(known, noise, pooled)
+    e = np.log(s) - special.digamma(d) + np.log(d)
+    # The variance of e, and that of its estimate, if chance alone were at work.
+    chance = special.polygamma(1, d)
+    doubt = np.sqrt(np.mean(special.polygamma(3, d) + 2 * chance**2) / len(d))
+    beyond = e.var(ddof=1) - chance.mean() - 2 * doubt
+    if beyond <= 0:
+        return np.full(len(noise), pooled)
+    prior: Any = optimize.brentq(lambda h: float(special.polygamma(1, h)) - beyond, 1e-8, 1e8)
+    center = np.exp(e.mean() + special.digamma(prior) - np.log(prior))
+    drawn = np.where(known, noise, 0.0) * left / 2.0 + prior * center
+    return drawn / (left / 2.0 + prior)

@@ -41,7 +41,7 @@ def from_data(function: Callable[..., Any], data: Dataset, what: str) -> list[An
 def known_groups(named: Mapping[Any, Any], data: Dataset, what: str) -> None:
     """Raise ValueError for a name that is none of the groups'."""
     for key in named:
-        if key not in data.groups:
+        if key not in data.places:
             near = nearest(str(key), map(str, data.groups))
             raise ValueError(f"{what} names group {key!r}, and there is none{near}")
 

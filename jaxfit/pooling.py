@@ -47,9 +47,9 @@ def pooled(
     task = replace(task, constraints=with_terms(task.constraints, names, log))
     task = _believing(task, own, np.zeros(len(names)), np.ones(len(names)), log, strength=0.0)
     answers = search(task)
+    mean, sd = _first(task, answers, places)
     run = half_a_run(task, answers)
     task = _with(task, task.constraints.terms.scaled(run))
-    mean, sd = _first(task, answers, places)
     settled = False
     for _ in range(MAX_ROUNDS):
         task = _believing(task, own, mean, sd, log, strength=1.0)
@@ -119,7 +119,8 @@ def _told(task: Task, answers: Answers, place: int, run, prior) -> tuple[np.ndar
     mean, sd = prior
     modes, variances = _posterior(task, answers, place, run)
     precision = 1 / variances - 1 / sd**2
-    tells = np.isfinite(precision) & (precision > 1e-6 / sd**2)
+    # Where the runs say nothing, rounding errors are what is left.
+    tells = np.isfinite(precision) & (precision > 1e-8 / variances)
     precision, modes, variances = precision[tells], modes[tells], variances[tells]
     return (modes / variances - mean / sd**2) / precision, 1 / precision
 
@@ -136,9 +137,8 @@ def _posterior(task: Task, answers: Answers, place: int, run) -> tuple[np.ndarra
         values, vectors = np.linalg.eigh(hessian)
         floor = 1e-12 * np.abs(values).max(axis=1, keepdims=True)
         spread = vectors[:, place] ** 2 / np.maximum(values, np.maximum(floor, 1e-300))
-        unit = problems.unit**task.loss.degree
         modes[chosen] = z[:, place]
-        variances[chosen] = 2 * run[chosen] / unit * spread.sum(axis=1) / scale[:, place] ** 2
+        variances[chosen] = 2 * run[chosen] * spread.sum(axis=1) / scale[:, place] ** 2
     return modes[found], variances[found]
 
 

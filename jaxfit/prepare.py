@@ -16,7 +16,7 @@ from .laws import LAWS, Law
 from .laws.affine import with_linear
 from .laws.check import check
 from .laws.derived import EDGE, SCALE, TERM
-from .laws.outputs import picked, returns_several
+from .laws.outputs import columns_of, picked
 from .laws.slopes import refuse_wrong_slopes, stated
 from .laws.text import SOURCE, assumed_positive, is_text, parse
 from .layout import Block, Ragged
@@ -93,12 +93,16 @@ class Task:
             return np.broadcast_to(self.points_of(groups), shape)
         return np.asarray(draw(self.law, self.loss, problems, self.points))
 
-    def batches(self) -> Iterator[tuple[np.ndarray, Problem]]:
-        """All groups that can be fitted, in batches of one length: indices (g,) and problems."""
+    def batches(self, which: np.ndarray | None = None) -> Iterator[tuple[np.ndarray, Problem]]:
+        """Groups in batches of one length: indices (g,) and problems.
+
+        which: (G,) bool, of those that have rows; all that can be fitted by default.
+        """
+        which = self.fittable if which is None else which
         ragged = Ragged(self.data.group, len(self.data.groups))
         lengths, most = self.lengths, max(1, CALL_SIZE // self.num_starts)
-        for n in np.unique(lengths[self.fittable]):
-            members = np.flatnonzero(self.fittable & (lengths == n))
+        for n in np.unique(lengths[which]):
+            members = np.flatnonzero(which & (lengths == n))
             for first in range(0, len(members), most):
                 chosen = members[first : first + most]
                 block = ragged.block(chosen, int(n))
@@ -170,6 +174,8 @@ def _law_and_data(law: Law, table: Table, target, **options) -> tuple[Law, Datas
     targets = target if several else (target,)
     if not targets:
         raise ValueError(f"target={target!r}; name the column to predict, or some columns.")
+    if several and not all(isinstance(name, str) for name in targets):
+        raise TypeError(f"target={target!r}; give names of columns.")
     if len(set(targets)) < len(targets):
         raise ValueError(f"target= names a column twice: {', '.join(map(str, targets))}.")
     for name in targets:
@@ -178,7 +184,7 @@ def _law_and_data(law: Law, table: Table, target, **options) -> tuple[Law, Datas
     each = [from_table(table, law.inputs, target=name, **options) for name in targets]
     if not several:
         return law, each[0]
-    if returns_several(law):
+    if columns_of(law):
         return picked(law, len(targets)), together(each)
     return law, apart(each)
 
@@ -280,7 +286,7 @@ def _with_priors(task: Task, groups, inputs, weights, unit) -> np.ndarray:
     inputs[TERM][rows, there] = 1 + np.arange(len(constraints.kinds))
     inputs[EDGE][rows, there] = terms.edge[groups]
     inputs[SCALE][rows, there] = terms.scale[groups]
-    weights[rows, there] = terms.weight[groups] / (unit**task.loss.degree)[:, None]
+    weights[rows, there] = terms.of(groups).weight(unit, task.loss.degree)
     return kind
 
 

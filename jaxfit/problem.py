@@ -27,7 +27,7 @@ class Problem(NamedTuple):
     inputs: tuple[Array, ...]  # each (n,)
     target: Array  # (n,)
     weights: Array  # (n,) of runs summing to 1; 0 on padding
-    unit: Array  # () spread of the target on the scale of the loss, a power of two
+    unit: Array  # () spread of the target on the scale of the loss
     floor: Array  # () objective at which residuals are rounding errors
     lower: Array  # (P,) box in search coordinates, may be -inf
     upper: Array  # (P,) may be inf

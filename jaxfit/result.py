@@ -65,21 +65,23 @@ class Fit:
 
     @cached_property
     def r2(self) -> np.ndarray:
-        """(G,) 1 - weighted squared error / weighted variance of the target.
+        """(G,) 1 - weighted squared error / weighted variance of the target; the mean of several.
 
         NaN for a group without a fit or without variance in its target.
         """
-        group, count = self.data.group, len(self.groups)
+        data, targets = self.data, len(self.data.targets)
+        # Targets differ in spread, so each is judged by its own.
+        group, count = data.group * targets + data.output, len(self.groups) * targets
 
         def summed(column):
             return np.bincount(group, column, count)
 
         peaks = np.zeros((2, count))
-        np.maximum.at(peaks[0], group, self.data.weights)
-        np.maximum.at(peaks[1], group, np.abs(self.data.target))
+        np.maximum.at(peaks[0], group, data.weights)
+        np.maximum.at(peaks[1], group, np.abs(data.target))
         weights_at, size = np.where(peaks > 0, peaks, 1.0)[:, group]
-        weight, y = self.data.weights / weights_at, self.data.target / size
-        error = (self.fitted - self.data.target) / size
+        weight, y = data.weights / weights_at, data.target / size
+        error = (self.fitted - data.target) / size
         with np.errstate(invalid="ignore", divide="ignore"):
             mean = summed(weight * y) / summed(weight)
             spread = summed(weight * (y - mean[group]) ** 2)
@@ -87,7 +89,10 @@ class Fit:
         low, high = np.full(count, np.inf), np.full(count, -np.inf)
         np.minimum.at(low, group, y)
         np.maximum.at(high, group, y)
-        return np.where(high > low, out, np.nan)
+        each = np.where(high > low, out, np.nan).reshape(len(self.groups), targets)
+        there = summed(np.ones(len(group))).reshape(each.shape) > 0
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(there, each, 0.0).sum(axis=1) / there.sum(axis=1)
 
     def residuals(self) -> np.ndarray:
         """Prediction minus target, one a row of the table (rows,); (rows, T) of several targets.
@@ -121,7 +126,8 @@ class Fit:
         """Whether `predict` has a last axis T for the rows of a table."""
         by = self.data.by
         keyed = any(name in table.columns for name in by) and KEY not in table.columns
-        return num_outputs(self.law) > 0 or (len(by) > 1 and by[-1] == KEY and keyed)
+        apart = len(self.data.targets) > 1 and len(by) > 1
+        return num_outputs(self.law) > 0 or (apart and keyed)
 
     def _columns(self, table: Table) -> list[np.ndarray]:
         """The law's inputs at the rows of a table, each (m,)."""

@@ -16,7 +16,7 @@ import numpy as np
 from .answers import Answers
 from .assemble import assemble
 from .bounds import search_range
-from .constraints import Constraints, holding
+from .constraints import Constraints, holding, once
 from .data import Dataset
 from .noise import with_noise
 from .prepare import Task
@@ -32,6 +32,10 @@ MAX_ROUNDS = 40
 LENGTHS = np.array([1.0, 0.5, 0.1, 0.01])
 # What a Newton step must promise, as a part of the objective, to be taken.
 LEAST_GAIN = 1e-13
+# By how much the objective may rise where a factor is put to 0 for having stopped to matter.
+VANISHED = 1e-10
+# Least eigenvalue of the joint Hessian, relative to what it is with all others held.
+OPEN = 1e-12
 
 
 @dataclass(frozen=True)
@@ -44,16 +48,24 @@ class _Joint:
     log: np.ndarray  # (K,) bool
     lower: np.ndarray  # (K,) in search coordinates
     upper: np.ndarray  # (K,)
-    weight: np.ndarray  # (G,) of each group in the objective, its part of all rows
+    weight: np.ndarray  # (G,) of each group in the objective, its part of all rows; 0 if left out
     search: Callable[[Task], Answers]
 
     def at(self, points: np.ndarray) -> tuple[np.ndarray, Answers]:
         """Objectives (C,) at shared coordinates (C, K), and answers of C times G groups."""
         values = natural(self.log, points)
         answers = self.search(_repeated(self.held, values))
-        own = np.where(answers.searched, answers.solution.value, 0.0)
-        each = own * answers.units**self.task.loss.degree
-        return each.reshape(len(points), -1) @ self.weight, answers
+        return self.total(answers.solution.value, answers), answers
+
+    def total(self, each: np.ndarray, answers: Answers) -> np.ndarray:
+        """Objectives (C,), in one unit, of C times G groups with `each` (C * G,) in their own."""
+        each = each.reshape(-1, len(self.weight))
+        return np.where(self.weight > 0, each, 0.0) @ self.weights(answers)
+
+    def weights(self, answers: Answers) -> np.ndarray:
+        """(G,) of objectives in the unit of each group, when that of all is the largest."""
+        units = np.where(self.weight > 0, answers.units[: len(self.weight)], 0.0)
+        return self.weight * (units / units.max()) ** self.task.loss.degree
 
 
 def jointly(
@@ -68,22 +80,26 @@ def jointly(
     groups a finite objective.
     """
     task, alone = with_noise(task, search)
-    joint = _begun(task, names, search)
+    joint = _begun(task, alone, names, search)
     points = _candidates(joint, alone)
     values, _ = joint.at(points)
     if not np.isfinite(values).any():
         raise ValueError(f"No value of {', '.join(names)} gives all groups a finite objective.")
     best = np.argsort(values, kind="stable")[:KEPT]
     ends = [_descend(joint, points[i], values[i]) for i in best if np.isfinite(values[i])]
-    point, _, settled = min(ends, key=lambda end: end[1])
+    point, value, settled = min(ends, key=lambda end: end[1])
+    point = _vanished(joint, point, value)
     _, answers = joint.at(point[None])
     held = _repeated(joint.held, natural(joint.log, point)[None], groups=task.data.groups)
     fit = assemble(held, answers, {**settings, "shared": list(names)})
-    return _judged(fit, joint, names, point, settled)
+    return _judged(fit, joint, names, point, answers, settled)
 
 
-def _begun(task: Task, names, search) -> _Joint:
-    law, constraints = task.law, task.constraints
+def _begun(task: Task, alone: Answers, names, search) -> _Joint:
+    law = task.law
+    # What is believed of shared parameters alone is believed once, and not by every group.
+    constraints = once(task.constraints, names)
+    task = replace(task, constraints=constraints)
     places = np.array([law.parameters.index(name) for name in names])
     log = logarithms(law)[places]
     lower = _ends(log, np.nanmax(task.box.lower[:, places], axis=0))
@@ -95,8 +111,14 @@ def _begun(task: Task, names, search) -> _Joint:
         box=replace(task.box, lower=task.box.lower[:, rest], upper=task.box.upper[:, rest]),
         points=task.points[..., rest],
     )
-    total = np.bincount(task.data.group, task.data.weights, len(task.data.groups))
-    return _Joint(task, held, places, log, lower, upper, total / total.sum(), search)
+    for j in np.flatnonzero(~(lower < upper)):
+        raise ValueError(f"No value of {names[j]}, which is shared, is inside all groups' bounds.")
+    # A group without a finite start keeps its fault to itself.
+    counts = held.fittable & ~(alone.searched & ~np.isfinite(alone.solution.value))
+    rows = np.bincount(task.data.group, task.data.weights, len(task.data.groups)) * counts
+    if not counts.any():
+        raise ValueError(f"No group can be fitted with {', '.join(names)} shared.")
+    return _Joint(task, held, places, log, lower, upper, rows / rows.sum(), search)
 
 
 def _ends(log, ends) -> np.ndarray:
@@ -149,15 +171,22 @@ def _repeated_rows(data: Dataset, times: int, groups) -> Dataset:
 
 def _candidates(joint: _Joint, alone: Answers) -> np.ndarray:
     """Shared coordinates (C, K) to begin with, inside their bounds."""
+    ranges = _ranges(joint)
+    spread = ranges[:, 0] + sobol(CANDIDATES, len(ranges), 0) * (ranges[:, 1] - ranges[:, 0])
+    found = alone.solution.z[alone.searched & (joint.weight > 0)][:, joint.places]
+    if len(found):
+        spread = np.concatenate([spread, np.quantile(found, (0.25, 0.5, 0.75), axis=0)])
+    return np.clip(spread, joint.lower, joint.upper)
+
+
+def _ranges(joint: _Joint) -> np.ndarray:
+    """Start ranges (K, 2) of the shared coordinates, for the data of all groups together."""
     task, data = joint.task, joint.task.data
     first = int(np.argmax(data.sizes))
-    ranges = np.array(
-        [search_range(task.law, task.box, first, j, data.inputs, data.target) for j in joint.places]
-    )
-    spread = ranges[:, 0] + sobol(CANDIDATES, len(ranges), 0) * (ranges[:, 1] - ranges[:, 0])
-    found = alone.solution.z[alone.searched][:, joint.places]
-    proposed = np.quantile(found, (0.25, 0.5, 0.75), axis=0)
-    return np.clip(np.concatenate([spread, proposed]), joint.lower, joint.upper)
+    ranges = [
+        search_range(task.law, task.box, first, j, data.inputs, data.target) for j in joint.places
+    ]
+    return np.array(ranges)
 
 
 def _descend(joint: _Joint, point, value) -> tuple[np.ndarray, float, bool]:
@@ -165,7 +194,11 @@ def _descend(joint: _Joint, point, value) -> tuple[np.ndarray, float, bool]:
     _, answers = joint.at(point[None])
     count = len(joint.task.data.groups)
     for _ in range(MAX_ROUNDS):
-        gradient, hessian = _model(joint, point, answers)
+        if value <= joint.total(answers.floors, answers)[0]:  # all that is left is rounding
+            return point, value, True
+        gradient, hessian, _ = _model(joint, point, answers)
+        if not (np.isfinite(gradient).all() and np.isfinite(hessian).all()):
+            return point, value, False
         step, gain = _newton(joint, point, gradient, hessian)
         if gain <= LEAST_GAIN * value:
             return point, value, True
@@ -181,8 +214,23 @@ def _descend(joint: _Joint, point, value) -> tuple[np.ndarray, float, bool]:
     return point, value, False
 
 
-def _model(joint: _Joint, point, answers: Answers) -> tuple[np.ndarray, np.ndarray]:
-    """Gradient (K,) and Hessian (K, K) of the joint objective, the groups being at their best."""
+def _vanished(joint: _Joint, point: np.ndarray, value: float) -> np.ndarray:
+    """The point (K,) with factors put to 0, -inf, that have ceased to matter on their way there."""
+    small = point < _ranges(joint)[:, 0]
+    for k in np.flatnonzero(joint.log & np.isneginf(joint.lower) & small):
+        gone = point.copy()
+        gone[k] = -np.inf
+        (there,), _ = joint.at(gone[None])
+        point = gone if there <= value * (1 + VANISHED) else point
+    return point
+
+
+def _model(joint: _Joint, point, answers: Answers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The joint objective of shared coordinates (K,), the groups being at their best.
+
+    Returns its gradient (K,), its Hessian (K, K), and the diagonal (K,) that the Hessian would
+    have if the groups' own parameters could not follow.
+    """
     task, places = joint.task, joint.places
     rest = np.setdiff1d(np.arange(len(task.law.parameters)), places)
     solution = answers.solution
@@ -190,10 +238,11 @@ def _model(joint: _Joint, point, answers: Answers) -> tuple[np.ndarray, np.ndarr
     z[:, places], z[:, rest] = point, solution.z
     moving = ~(solution.certificate.lower | solution.certificate.upper)
     gradient, hessian = np.zeros(len(places)), np.zeros((len(places),) * 2)
-    for chosen, problems in task.batches():
+    stiff = np.zeros(len(places))
+    for chosen, problems in task.batches(joint.weight > 0):
         of = derivatives(task.law, task.loss, problems, z[chosen])
         scale = np.where(of.effect > 0, of.effect, 1.0)
-        weight = joint.weight[chosen] * problems.unit**task.loss.degree
+        weight = joint.weights(answers)[chosen]
         slope = of.gradient * scale
         bend = of.hessian * scale[:, :, None] * scale[:, None]
         mine, cross, theirs = (
@@ -206,7 +255,8 @@ def _model(joint: _Joint, point, answers: Answers) -> tuple[np.ndarray, np.ndarr
         solved = np.linalg.pinv(theirs, rcond=1e-13, hermitian=True) @ np.swapaxes(cross, 1, 2)
         gradient += weight @ slope[:, places]
         hessian += np.einsum("g,gkl->kl", weight, mine - cross @ solved)
-    return gradient, hessian
+        stiff += np.einsum("g,gkk->k", weight, np.abs(mine))
+    return gradient, hessian, stiff
 
 
 def _newton(joint: _Joint, point, gradient, hessian) -> tuple[np.ndarray, float]:
@@ -214,7 +264,7 @@ def _newton(joint: _Joint, point, gradient, hessian) -> tuple[np.ndarray, float]
     blocked = (point <= joint.lower) & (gradient > 0) | (point >= joint.upper) & (gradient < 0)
     free = np.flatnonzero(~blocked)
     step = np.zeros_like(point)
-    if not len(free) or not np.isfinite(hessian).all():
+    if not len(free):
         return step, 0.0
     values, vectors = np.linalg.eigh(hessian[np.ix_(free, free)])
     floor = 1e-10 * np.abs(values).max() or 1.0
@@ -226,7 +276,19 @@ def _newton(joint: _Joint, point, gradient, hessian) -> tuple[np.ndarray, float]
     return step, float(-0.5 * gradient @ step)
 
 
-def _judged(fit: Fit, joint: _Joint, names, point, settled: bool) -> Fit:
+def _open(joint: _Joint, point, answers: Answers) -> bool:
+    """Whether groups leave a direction of the shared parameters open: their own make up for it."""
+    free = np.flatnonzero((point > joint.lower) & (point < joint.upper))
+    least = np.where(joint.log, np.log(np.finfo(float).tiny), -np.inf)
+    _, hessian, stiff = _model(joint, np.maximum(point, least), answers)
+    if not len(free) or not np.isfinite(hessian).all() or not (stiff[free] > 0).all():
+        return bool(len(free))
+    root = np.sqrt(stiff[free])
+    scaled = hessian[np.ix_(free, free)] / root[:, None] / root
+    return float(np.linalg.eigvalsh(scaled)[0]) < OPEN
+
+
+def _judged(fit: Fit, joint: _Joint, names, point, answers: Answers, settled: bool) -> Fit:
     """The fit with what is to be said of its shared parameters."""
     side = (point >= joint.upper).astype(int) - (point <= joint.lower).astype(int)
     status, notes = fit.status.copy(), list(fit.notes)
@@ -236,8 +298,12 @@ def _judged(fit: Fit, joint: _Joint, names, point, settled: bool) -> Fit:
             at_bound[name] = np.full(len(status), where)
             status[status == "ok"] = "at_bound"
             notes.append(Note("at_bound", f"{name}, which is shared, is at a bound of its own."))
+    if _open(joint, point, answers):
+        status[np.isin(status, ("ok", "at_bound", "no_dof"))] = "unidentifiable"
+        text = f"The data do not determine {', '.join(names)}, shared: other values fit as well."
+        notes.append(Note("unidentifiable", text))
     if not settled:
-        status[np.isin(status, ("ok", "at_bound"))] = "not_converged"
+        status[np.isin(status, ("ok", "at_bound", "no_dof"))] = "not_converged"
         text = "The joint search ended before the optimum of the shared parameters."
         notes.append(Note("not_converged", text))
     return replace(fit, status=status, at_bound=at_bound, notes=tuple(notes))

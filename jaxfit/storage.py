@@ -14,7 +14,7 @@ from . import losses
 from .data import Dataset
 from .files import write_whole
 from .laws import LAWS, Law
-from .laws.outputs import OUTPUT, picked
+from .laws.outputs import OUTPUT, num_outputs, picked
 from .laws.text import SOURCE, parse
 from .status import Note
 
@@ -75,7 +75,7 @@ def load(path: str | os.PathLike, law: Law | None) -> dict[str, Any]:
         arrays["penalty"] = 0 * arrays["loss"]
         arrays["row_output"] = 0 * arrays["row_group"]
         manifest["targets"] = [manifest["target"]]
-    if law is not None and OUTPUT in manifest["law"]["inputs"]:
+    if law is not None and OUTPUT in manifest["law"]["inputs"] and not num_outputs(law):
         law = picked(law, len(manifest["targets"]))
     return _restore(manifest, arrays, _matching_law(path, manifest["law"], law))
 

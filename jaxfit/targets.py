@@ -47,7 +47,9 @@ def apart(datasets: Sequence[Dataset]) -> Dataset:
 def together(datasets: Sequence[Dataset]) -> Dataset:
     """One dataset of T, each of another target of the same table: every group holds them all."""
     notes = dict.fromkeys(
-        replace(note, text=f"{note.text} (target {each.target_name})") if note.group else note
+        replace(note, text=f"{note.text} (target {each.target_name})")
+        if note.group is not None
+        else note
         for each in datasets
         for note in each.notes
     )

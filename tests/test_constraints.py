@@ -118,9 +118,7 @@ def test_bounds_may_differ_between_groups():
 
 
 @pytest.mark.parametrize("pipeline", PIPELINES)
-@pytest.mark.parametrize(
-    "loss", [jaxfit.MSE(), jaxfit.Huber(0.02), jaxfit.LogHuber(1e-3)], ids=repr
-)
+@pytest.mark.parametrize("loss", [jaxfit.MSE(), jaxfit.LogHuber(1e-3)], ids=repr)
 def test_penalties_are_what_they_say_and_no_pipeline_is_worse_than_scipy(loss, pipeline):
     table = runs()
     priors = {
@@ -218,7 +216,7 @@ WRONG = [
     ({"fixed": {"b": "one"}}, ValueError, "give a number"),
     ({"fixed": {"a": 1.0, "b": 1.0}}, ValueError, "No parameter of law `line` is left"),
     ({"fixed": {"b": 1.0}, "tied": {"b": "a"}}, ValueError, "in fixed= and in tied="),
-    ({"fixed": {"b": 1.0}, "bounds": {"b": (0, 1)}}, ValueError, "leaves? no search|takes from"),
+    ({"fixed": {"b": 1.0}, "bounds": {"b": (0, 1)}}, ValueError, "takes from the search"),
     ({"fixed": 3}, TypeError, "fixed=3; give"),
     ({"tied": {"b": "q"}}, ValueError, "`q` is no parameter"),
     ({"tied": {"b": "a +"}}, ValueError, "something is missing or extra"),
@@ -259,3 +257,36 @@ def test_a_normal_prior_without_noise_to_count_against_is_refused():
 def test_a_hinge_needs_a_bound_and_a_width(wrong):
     with pytest.raises(ValueError, match="Hinge needs"):
         jaxfit.Hinge(1.0, **wrong)
+
+
+def test_a_penalty_far_above_the_loss_leaves_the_loss_as_it_is():
+    table = lines([20])
+    found = fit(line, table, priors={"b": jaxfit.Ridge(1e16, center=5.0)}, bounds={"b": (0, 1)})
+    pred = found.predict({"x": table["x"]})
+    assert found.loss[0] == pytest.approx(np.mean((pred - table["y"]) ** 2), rel=1e-12)
+    assert found.penalty[0] == pytest.approx(16e16, rel=1e-9)
+
+
+def test_a_tied_parameter_outside_its_support_is_told():
+    law = jaxfit.parse("a + b * x where b > 0", ["x"])
+    found = fit(law, lines([20]), tied={"b": "a - 5"})
+    assert found.params["b"][0] < 0
+    assert "b, tied, is -" in str(found)
+
+
+@pytest.mark.parametrize("size", [1e-120, 1e200])
+def test_a_normal_prior_counts_the_same_in_any_unit(size):
+    table = lines([20])
+    prior = {"b": jaxfit.Normal(0.0, 0.05)}
+    near = fit(line, table, priors=prior)
+    huge = {**table, "y": size * table["y"]}
+    far = fit(line, huge, priors={"b": jaxfit.Normal(0.0, 0.05 * size)})
+    assert_allclose(far.params["b"] / size, near.params["b"], rtol=1e-6)
+
+
+def test_what_a_law_declares_of_itself_stays_declared():
+    declared = jaxfit.law(linear=(), a=jaxfit.Real(start=(-1, 1)), b=jaxfit.Real(start=(-1, 1)))(
+        lambda x, *, a, b: a + b * x
+    )
+    found = fit(declared, lines([20]), priors={"b": jaxfit.Ridge(0.1)}, pipeline="auto")
+    assert "affine in no parameter" in str(found)

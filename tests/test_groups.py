@@ -64,6 +64,7 @@ def test_two_shared_parameters_of_which_one_is_a_factor():
     assert_allclose(found.params["M"], 3e4, rtol=1e-6)
     assert_allclose(found.params["alpha"], 0.4, rtol=1e-6)
     assert_allclose(found.params["c"], 1.0 + np.arange(12), rtol=1e-6)
+    assert set(found.status) == {"ok"}
 
 
 def test_a_small_group_lives_on_what_others_share():
@@ -84,6 +85,96 @@ def test_a_shared_parameter_stays_inside_its_bounds():
     assert set(found.status) == {"at_bound"}
     assert set(found.at_bound["alpha"]) == {-1}
     assert "alpha, which is shared, is at a bound" in str(found)
+
+
+LINE = jaxfit.parse("a + b * x", ["x"])
+
+
+def lines(sizes, slopes, noise=0.5, seed=0):
+    rng = np.random.default_rng(seed)
+    group = np.repeat(np.arange(len(sizes)), sizes)
+    x = rng.uniform(0, 3, len(group))
+    y = group + np.asarray(slopes)[group] * x + noise * rng.standard_normal(len(group))
+    return {"g": [f"g{i}" for i in group], "x": x, "y": y}
+
+
+def by_least_squares(rows, columns, ridge=0.0):
+    """Shared slopes (K,) of `columns` (m, K), with a level a group and a ridge on the first."""
+    keys = list(dict.fromkeys(rows["g"]))
+    levels = np.array([[key == other for other in keys] for key in rows["g"]], float)
+    X = np.concatenate([columns, levels], axis=1)
+    penalty = np.zeros(X.shape[1])
+    penalty[0] = ridge
+    return np.linalg.solve(X.T @ X + np.diag(penalty), X.T @ np.array(rows["y"]))
+
+
+def test_a_prior_on_a_shared_parameter_counts_once():
+    rows = lines([6] * 30, [1.0] * 30)
+    found = fit(rows, LINE, shared=["b"], priors={"b": jaxfit.Normal(0.0, 0.05)})
+    own = fit(rows, LINE)
+    # Degrees of freedom as in the fits of groups by themselves, from which the noise is known.
+    noise = (own.loss * 6).sum() / (30 * 4)
+    best = by_least_squares(rows, rows["x"][:, None], ridge=noise / 0.05**2)
+    assert found.params["b"][0] == pytest.approx(best[0], rel=0.02)
+    assert 0.5 < best[0] < 0.95
+
+
+def test_groups_too_small_for_themselves_count_in_a_joint_fit():
+    rows = lines([5] * 2 + [2] * 40, [1.0] * 42, noise=0.1)
+    rows["y"] = rows["y"] + 0.5 * rows["x"] ** 2
+    law = jaxfit.parse("c + a * x + b * x^2", ["x"])
+    found = fit(rows, law, shared=["a", "b"])
+    best = by_least_squares(rows, np.stack([rows["x"], rows["x"] ** 2], axis=1))
+    assert_allclose([found.params["a"][0], found.params["b"][0]], best[:2], rtol=1e-6)
+    assert set(found.status) == {"ok"}
+    small = {name: np.array(column)[10:] for name, column in rows.items()}
+    assert np.isfinite(fit(small, law, shared=["a", "b"]).params["a"]).all()
+
+
+def test_shared_parameters_that_are_not_told_apart_say_so():
+    law = jaxfit.parse("a + (b + c) * x", ["x"])
+    found = fit(lines([8] * 4, [1.0] * 4), law, shared=["b", "c"])
+    assert set(found.status) == {"unidentifiable"}
+    assert "do not determine b, c, shared" in str(found)
+
+
+def test_a_shared_factor_that_vanishes_is_at_its_bound():
+    law = jaxfit.parse("a + b * x where b > 0", ["x"])
+    found = fit(lines([8] * 4, [-1.0] * 4), law, shared=["b"])
+    assert found.params["b"].tolist() == [0.0] * 4
+    assert set(found.status) == {"at_bound"}
+    assert set(found.at_bound["b"]) == {-1}
+
+
+def test_bounds_that_no_shared_value_keeps_are_refused():
+    bounds = {"b": {"g0": (0.0, 0.2), "g1": (0.5, 2.0)}}
+    with pytest.raises(ValueError, match="No value of b, which is shared, is inside all"):
+        fit(lines([8] * 3, [1.0] * 3), LINE, shared=["b"], bounds=bounds)
+
+
+def test_a_bad_group_does_not_harm_those_it_shares_with():
+    rows = lines([8] * 4, [1.0] * 4)
+    rows["x"][0] = 0.0
+    found = fit(rows, jaxfit.parse("a + b * log(x)", ["x"]), shared=["b"])
+    assert found.status.tolist() == ["non_finite", "ok", "ok", "ok"]
+    rest = {name: np.array(column)[8:] for name, column in rows.items()}
+    alone = fit(rest, jaxfit.parse("a + b * log(x)", ["x"]), shared=["b"])
+    assert_allclose(found.params["b"][1:], alone.params["b"], rtol=1e-9)
+
+
+def test_evaluations_and_progress_are_those_of_all_searches():
+    rows, told = lines([8] * 4, [1.0] * 4), []
+    plain = fit(rows, LINE, starts=16)
+    found = fit(rows, LINE, starts=16, shared=["b"], progress=lambda *done: told.append(done))
+    assert np.all(found.evaluations[:, 0] > 30 * plain.evaluations[:, 0])
+    assert told == [(0, 4), (4, 4)]
+
+
+def test_pooling_knows_that_few_residuals_tell_little_of_the_noise():
+    rows = lines([3] * 60, [1.0] * 60)
+    found = fit(rows, LINE, pool=["b"])
+    assert np.sqrt(np.mean((found.params["b"] - 1.0) ** 2)) < 0.1
+    assert found.settings["pool"]["b"]["sd"] < 0.1
 
 
 def test_sharing_goes_with_robust_losses_priors_and_fixed_parameters():
@@ -123,7 +214,8 @@ def test_pooling_of_known_lines_is_the_estimate_of_a_random_effects_model():
     found = fit(rows, jaxfit.parse("a + b * x", ["x"]), pool=["b"])
     own = y @ x / (x @ x)
     residuals = y - y.mean(axis=1, keepdims=True) - own[:, None] * x
-    variances = (residuals**2).sum(axis=1) / 7 / (x @ x)
+    # Forty variances of 7 degrees of freedom scatter as those of one: it is what all are given.
+    variances = np.full(40, (residuals**2).sum() / (7 * 40) / (x @ x))
 
     def restricted(sd):
         weights = 1 / (variances + sd**2)
@@ -154,11 +246,17 @@ def test_groups_that_agree_are_pooled_to_one_value():
         ({"pool": ["alpha"], "fixed": {"alpha": 0.3}}, "pool= names `alpha`"),
         ({"pool": ["alpha"], "shared": ["c"]}, "do not go together"),
         ({"shared": ["c", "a", "alpha"]}, "no parameter of their own"),
+        ({"shared": ["q"], "pool": None}, "shared= names `q`"),
     ],
 )
 def test_wrong_names_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         fit(table(0.0)[0], **options)
+
+
+def test_what_names_nothing_is_refused():
+    with pytest.raises(TypeError, match="shared=3; name parameters"):
+        fit(table(0.0)[0], shared=3)
 
 
 def test_pooling_needs_groups_to_learn_from():

@@ -97,9 +97,10 @@ def test_a_missing_cell_masks_one_target_of_its_row():
     [
         ({"target": []}, ValueError, r"target=\[\]; name the column"),
         ({"target": ["u", "u"]}, ValueError, "names a column twice: u, u"),
-        ({"target": ["u", "x"]}, ValueError, "`x`"),
-        ({"target": ["u", "w"]}, ValueError, "`w`"),
-        ({"by": "target"}, ValueError, "`target`"),
+        ({"target": ["u", "x"]}, ValueError, "`x` is the target; a law cannot"),
+        ({"target": ["u", "w"]}, ValueError, "The data has no column `w`"),
+        ({"by": "target"}, ValueError, "A group column is called `target`"),
+        ({"target": [["u"]]}, TypeError, "give names of columns"),
         ({"law": two, "target": ["u", "v", "x2"]}, ValueError, "expected .*3"),
     ],
 )
@@ -107,3 +108,34 @@ def test_wrong_targets_are_named(options, kind, message):
     rows = {**table(), "x2": table()["u"], "target": ["p"] * 40}
     with pytest.raises(kind, match=message):
         fit(options.pop("law", TEXT), rows, **options)
+
+
+def test_each_target_is_judged_by_its_own_variance():
+    rows = table(noise=0.05)
+    rows["v"] = rows["v"] + 100.0
+    found = fit(two, rows, by=None)
+    errors = found.residuals()
+    targets = np.stack([rows["u"], rows["v"]], axis=1)
+    each = 1 - (errors**2).mean(axis=0) / targets.var(axis=0)
+    assert found.r2[0] == pytest.approx(each.mean(), rel=1e-9)
+
+
+def test_notes_on_targets_of_group_0_name_their_target():
+    rows = table()
+    rows["g"] = [0] * 20 + [1] * 20
+    rows["u"][2] = rows["v"][3] = np.nan
+    notes = [str(note) for note in fit(two, rows, nan="mask").notes if note.code == "masked"]
+    assert [note[-10:] for note in notes] == ["(target u)", "(target v)"]
+
+
+def test_a_saved_joint_fit_takes_its_own_law_back(tmp_path):
+    found = fit(two, table())
+    again = jaxfit.load(found.save(tmp_path / "f.jaxfit"), law=found.law)
+    assert np.array_equal(again.residuals(), found.residuals())
+
+
+def test_a_key_column_called_target_is_a_key_like_others():
+    rows = {**table(), "target": ["p"] * 20 + ["q"] * 20}
+    found = fit(TEXT, rows, target="u", by=["g", "target"])
+    with pytest.raises(ValueError, match="column `target`"):
+        found.predict({"g": ["a"], "x": [10.0]})

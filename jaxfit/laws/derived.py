@@ -77,12 +77,17 @@ def derived(
     if not (fixed or tied or rows):
         return law
     func = Derived(law, tuple(fixed), tuple(tied.items()), tuple(rows))
-    free = tuple((name, s) for name, s in law.supports if name not in (*fixed, *tied))
+    supports = tuple((name, s) for name, s in law.supports if name not in (*fixed, *tied))
+    free = dict(supports)
     extra = (*(f"{name}, fixed" for name in fixed), *((TERM, EDGE, SCALE) if rows else ()))
     # What a law declares of itself need not hold once parameters follow from others.
-    kept = law.linear is not None and not tied and not rows
-    linear = tuple(name for name in law.linear or () if name not in fixed) if kept else None
-    return replace(law, func=func, inputs=(*law.inputs, *extra), supports=free, linear=linear)
+    bent = {name for row in rows if row.log or row.of.text not in free for name in row.of.names}
+    linear = law.linear
+    if linear is not None:
+        linear = tuple(name for name in linear if name not in {*fixed, *bent})
+    if tied and linear:
+        linear = None
+    return replace(law, func=func, inputs=(*law.inputs, *extra), supports=supports, linear=linear)
 
 
 def with_fixed(law: Law, names: Sequence[str]) -> Law:

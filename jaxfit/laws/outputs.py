@@ -47,8 +47,8 @@ def num_outputs(law: Law) -> int:
     return law.func.count if isinstance(law.func, Picked) else 0
 
 
-def returns_several(law: Law) -> bool:
-    """Whether predictions of the law have two axes; False where it cannot be traced."""
+def columns_of(law: Law) -> int:
+    """How many columns T the law returns; 0 where it returns none, or cannot be traced."""
     column, scalar = jax.ShapeDtypeStruct((2,), float), jax.ShapeDtypeStruct((), float)
 
     def call(inputs, theta):
@@ -58,5 +58,5 @@ def returns_several(law: Law) -> bool:
     try:
         shape = jax.eval_shape(call, inputs, dict.fromkeys(law.parameters, scalar))
     except Exception:  # what is wrong with it is for the checks to say
-        return False
-    return len(getattr(shape, "shape", ())) == 2
+        return 0
+    return shape.shape[1] if len(getattr(shape, "shape", ())) == 2 else 0
