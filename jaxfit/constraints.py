@@ -189,7 +189,12 @@ def _value_of(law, of) -> Expression:
         raise TypeError(
             f"priors= has the key {of!r}; name a parameter, or write a function of some."
         )
-    return expression(of, law.parameters)
+    value = expression(of, law.parameters)
+    if not value.names:
+        raise ValueError(
+            f"priors[{of!r}] is of no parameter; name one of {', '.join(law.parameters)}."
+        )
+    return value
 
 
 def _listed(of, given) -> Sequence[Prior]:

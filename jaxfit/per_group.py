@@ -52,8 +52,9 @@ def number_of(value: Any, what: str) -> float:
         return float(value)
     if isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "fiu":
         return float(value)
+    said = repr(value) if len(repr(value)) <= 60 else f"a {type(value).__name__}"
     raise ValueError(
-        f"{what} is {value!r}; give a number, {{group: number}}, or a function of a group's "
+        f"{what} is {said}; give a number, {{group: number}}, or a function of a group's "
         "inputs and target that returns one."
     )
 

@@ -86,6 +86,9 @@ class Hinge:
     def __post_init__(self):
         if self.low is None and self.high is None:
             raise ValueError("Hinge needs a bound: low=, high=, or both.")
+        low, high = self.low, self.high
+        if isinstance(low, int | float) and isinstance(high, int | float) and low > high:
+            raise ValueError(f"Hinge needs low <= high, got {low!r} and {high!r}.")
         if not 0 < self.softness < float("inf"):
             raise ValueError(f"Hinge needs softness > 0, got {self.softness!r}.")
 

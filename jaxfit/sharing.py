@@ -298,7 +298,8 @@ def _judged(fit: Fit, joint: _Joint, names, point, answers: Answers, settled: bo
             at_bound[name] = np.full(len(status), where)
             status[status == "ok"] = "at_bound"
             notes.append(Note("at_bound", f"{name}, which is shared, is at a bound of its own."))
-    if _open(joint, point, answers):
+    # Between corners a loss is straight: its curvature says nothing of what it determines.
+    if not joint.task.loss.cornered and _open(joint, point, answers):
         status[np.isin(status, ("ok", "at_bound", "no_dof"))] = "unidentifiable"
         text = f"The data do not determine {', '.join(names)}, shared: other values fit as well."
         notes.append(Note("unidentifiable", text))

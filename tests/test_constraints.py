@@ -232,6 +232,12 @@ WRONG = [
     ({"priors": {"b": jaxfit.Ridge(-1.0)}}, ValueError, "-1 where it needs a finite number, 0"),
     ({"priors": {"b": jaxfit.Ridge(1.0, center=np.inf)}}, ValueError, "inf where it needs"),
     ({"bounds": {"b": {"g9": (0, 1)}}}, ValueError, "names group 'g9'"),
+    ({"priors": {"3": jaxfit.Ridge(1.0)}}, ValueError, r"priors\['3'\] is of no parameter"),
+    (
+        {"fixed": {"b": lambda inputs, target: target}},
+        ValueError,
+        r"fixed\['b'\] is a ndarray; give",
+    ),
     ({"bounds": {"b": lambda inputs, target: 3}}, ValueError, "give two numbers"),
 ]
 
@@ -253,7 +259,9 @@ def test_a_normal_prior_without_noise_to_count_against_is_refused():
         fit(line, lines([2]), priors={"b": jaxfit.Normal(0.0, 1.0)})
 
 
-@pytest.mark.parametrize("wrong", [{"high": None}, {"high": 1.0, "softness": 0.0}])
+@pytest.mark.parametrize(
+    "wrong", [{"high": None}, {"high": 1.0, "softness": 0.0}, {"low": 2.0, "high": 1.0}]
+)
 def test_a_hinge_needs_a_bound_and_a_width(wrong):
     with pytest.raises(ValueError, match="Hinge needs"):
         jaxfit.Hinge(1.0, **wrong)
