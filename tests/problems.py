@@ -231,7 +231,6 @@ SOME = (
     (1, jaxfit.MAE()),
     (2, jaxfit.Cauchy(0.1)),
     (3, jaxfit.Relative()),
-    (4, jaxfit.Quantile(0.2)),
 )
 
 # A pipeline that compiles in a second, for tests of everything but the search itself.

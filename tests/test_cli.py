@@ -354,7 +354,7 @@ def test_the_demo_fits_reports_and_writes(tmp_path, capsys):
 
 def test_constraints_are_given_by_flags(folder, capsys):
     command = fit_command(folder, "--fix", "gamma=0.25", "--prior", "c=ridge(10,1.0)", "--json")
-    assert cli.main(command) == 0
+    assert cli.main([*command, "--pipeline", "varpro"]) == 0
     told = json.loads(capsys.readouterr().out)
     ours = jaxfit.fit(
         "power_law",
@@ -362,6 +362,7 @@ def test_constraints_are_given_by_flags(folder, capsys):
         target="y",
         by="group",
         starts=64,
+        pipeline="varpro",
         fixed={"gamma": 0.25},
         priors={"c": jaxfit.Ridge(10.0, 1.0)},
     )
@@ -376,7 +377,8 @@ def test_groups_share_and_runs_are_weighed_by_flags(folder, capsys):
     told = json.loads(capsys.readouterr().out)
     assert len({group["gamma"] for group in told["groups"]}) == 1
     assert told["settings"]["shared"] == ["gamma"]
-    assert cli.main(fit_command(folder, "--tie", "a=10*c", "--json")) == 0
+    extra = ("--tie", "a=10*c", "--pipeline", "varpro", "--json")
+    assert cli.main(fit_command(folder, *extra)) == 0
     group = json.loads(capsys.readouterr().out)["groups"][0]
     assert group["a"] == pytest.approx(10 * group["c"])
 
@@ -402,7 +404,8 @@ def test_several_targets_are_fitted_and_predicted(tmp_path, capsys):
     table = {"g": ["a"] * 6 + ["b"] * 6, "x": x, "u": 1 + 3 * x**-0.5, "v": 2 + 5 * x**-0.5}
     runs, saved = write(tmp_path / "runs.csv", table), str(tmp_path / "f.jaxfit")
     command = ["fit", runs, "--law", "c + a * x^-k", "--target", "u", "v", "--by", "g"]
-    assert cli.main([*command, "--starts", "64", "--no-cache", "--out", saved]) == 0
+    command += ["--pipeline", "varpro", "--starts", "64", "--no-cache", "--out", saved]
+    assert cli.main(command) == 0
     assert re.search(r"\nb +v ", capsys.readouterr().out)
     assert cli.main(["predict", saved, runs]) == 0
     lines = list(csv.DictReader(capsys.readouterr().out.splitlines()))

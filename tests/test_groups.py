@@ -38,7 +38,7 @@ def joint_objective(rows, alpha):
     return total / len(g)
 
 
-@pytest.mark.parametrize("pipeline", ["varpro", "lm", "adam-lbfgs"])
+@pytest.mark.parametrize("pipeline", ["varpro", "lm"])
 def test_a_shared_parameter_is_the_optimum_of_all_rows(pipeline):
     rows, _ = table(spread=0.05)
     found = fit(rows, shared=["alpha"], pipeline=pipeline)
