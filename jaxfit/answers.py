@@ -72,11 +72,10 @@ def penalty(task: Task, answers: Answers, free) -> np.ndarray:
     if not len(kinds):
         return np.zeros(count)
     fitted = np.flatnonzero(~np.isnan(free[task.law.parameters[0]]))
-    _, first = np.unique(task.data.group, return_index=True)
-    at = dict(zip(task.data.group[first].tolist(), first.tolist(), strict=True))
     group = np.repeat(fitted, len(kinds))
-    run = np.array([at[g] for g in group.tolist()], int)
-    inputs = {name: column[run] for name, column in task.inputs.items()}
+    some = np.zeros(count, int)  # a run of each group, for what a prior does not ask of it
+    some[task.data.group] = np.arange(len(task.data.group))
+    inputs = {name: column[some[group]] for name, column in task.inputs.items()}
     inputs[TERM] = np.tile(1.0 + np.arange(len(kinds)), len(fitted))
     inputs[EDGE], inputs[SCALE] = terms.edge[fitted].ravel(), terms.scale[fitted].ravel()
     u = predict.at_rows(task.law, free, [inputs[name] for name in task.law.inputs], group)

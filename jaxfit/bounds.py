@@ -10,10 +10,9 @@ import numpy as np
 
 from .data import Dataset
 from .laws import Law
-from .laws.derived import original
+from .laws.derived import known_parameters
 from .per_group import from_data, known_groups, per_group
 from .supports import start_range, unconstrain
-from .tables import nearest
 
 # Of each parameter: (low, high), whose ends may be numbers as in `jaxfit.priors`; {group: (low,
 # high)}, for some of the groups; or a function of a group's inputs and target that returns a pair.
@@ -100,7 +99,7 @@ def _named_bounds(law, bounds) -> dict[str, Any]:
         return {}
     if not isinstance(bounds, Mapping):
         bounds = _in_order(law, bounds)
-    _known(law, bounds, "bounds=")
+    known_parameters(law, bounds, "bounds=")
     return dict(bounds)
 
 
@@ -132,19 +131,6 @@ def _numbers(values) -> np.ndarray | None:
         return cells.astype(float) if real else None
     except (OverflowError, TypeError, ValueError):
         return None
-
-
-def _known(law, names, where):
-    for name in names:
-        if name in original(law).parameters and name not in law.parameters:
-            raise ValueError(
-                f"{where} names `{name}`, which fixed= or tied= takes from the search."
-            )
-        if name not in law.parameters:
-            raise ValueError(
-                f"{where} names `{name}`, which is no parameter of law `{law.name}`"
-                f"{nearest(name, law.parameters)} It has {', '.join(law.parameters)}."
-            )
 
 
 def given_starts(law: Law, starts: Starts, box: Box, data: Dataset) -> np.ndarray:
@@ -189,7 +175,7 @@ def _start_points(law, starts) -> np.ndarray:
     """The user's starts as numbers (S, P)."""
     names = law.parameters
     if isinstance(starts, Mapping):
-        _known(law, starts, "starts=")
+        known_parameters(law, starts, "starts=")
         missing = [name for name in names if name not in starts]
         if missing:
             raise ValueError(f"starts= gives no value for {', '.join(missing)}.")

@@ -8,12 +8,21 @@ import numpy as np
 
 from .data import Dataset
 from .laws import Law
-from .laws.derived import EDGE, SCALE, TERM, Row, derived, prior_rows, with_fixed, with_rows
+from .laws.derived import (
+    EDGE,
+    SCALE,
+    TERM,
+    Row,
+    derived,
+    known_parameters,
+    prior_rows,
+    with_fixed,
+    with_rows,
+)
 from .laws.text import Expression, expression
 from .per_group import per_group
 from .priors import Number, Prior, Term
 from .problem import HINGE, SQUARE
-from .tables import nearest
 
 Fixed = Mapping[str, Number]
 Tied = Mapping[str, str]
@@ -82,8 +91,8 @@ def constrained(
         _mapping(law, each, what)
         for each, what in ((fixed, "fixed"), (tied, "tied"), (priors, "priors"))
     )
-    _known(law, fixed, "fixed")
-    _known(law, tied, "tied")
+    known_parameters(law, fixed, "fixed=")
+    known_parameters(law, tied, "tied=")
     both = sorted(set(fixed) & set(tied))
     if both:
         raise ValueError(f"Parameter `{both[0]}` is in fixed= and in tied=; it can be but one.")
@@ -153,15 +162,6 @@ def _mapping(law, given, what) -> Mapping[str, Any]:
             f"{what}={given!r}; give {{parameter: ...}} for {', '.join(law.parameters)}."
         )
     return given
-
-
-def _known(law, names, what):
-    for name in names:
-        if name not in law.parameters:
-            raise ValueError(
-                f"{what}= names `{name}`, which is no parameter of law `{law.name}`"
-                f"{nearest(str(name), law.parameters)} It has {', '.join(law.parameters)}."
-            )
 
 
 def _fixed(law, name, value, data) -> np.ndarray:

@@ -14,6 +14,7 @@ from .constraints import Fixed, Priors, Tied
 from .data import Weights
 from .keywords import checked_keywords
 from .laws import Law
+from .laws.derived import known_parameters
 from .losses import Loss
 from .noise import with_noise
 from .pooling import pooled
@@ -167,13 +168,7 @@ def _names(task: Task, names, what: str) -> tuple[str, ...]:
     if not isinstance(names, str | Iterable):
         raise TypeError(f"{what}={names!r}; name parameters, as in {what}=['alpha'].")
     names = (names,) if isinstance(names, str) else tuple(names)
-    for name in names:
-        if name not in task.law.parameters:
-            known = task.law.parameters
-            raise ValueError(
-                f"{what}= names `{name}`, which is no parameter that law `{task.law.name}` "
-                f"searches{nearest(str(name), known)} It searches {', '.join(known)}."
-            )
+    known_parameters(task.law, names, f"{what}=")
     if len(set(names)) == len(task.law.parameters) and what == "shared":
         raise ValueError("shared= leaves groups no parameter of their own; fit without by=.")
     return tuple(dict.fromkeys(names))

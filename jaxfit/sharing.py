@@ -62,6 +62,11 @@ class _Joint:
         each = each.reshape(-1, len(self.weight))
         return np.where(self.weight > 0, each, 0.0) @ self.weights(answers)
 
+    def of(self, answers: Answers, candidate: int) -> Answers:
+        """The answers of the G groups at one of C candidates."""
+        count = len(self.weight)
+        return answers.of(np.arange(candidate * count, (candidate + 1) * count))
+
     def weights(self, answers: Answers) -> np.ndarray:
         """(G,) of objectives in the unit of each group, when that of all is the largest."""
         units = np.where(self.weight > 0, answers.units[: len(self.weight)], 0.0)
@@ -82,14 +87,17 @@ def jointly(
     task, alone = with_noise(task, search)
     joint = _begun(task, alone, names, search)
     points = _candidates(joint, alone)
-    values, _ = joint.at(points)
+    values, found = joint.at(points)
     if not np.isfinite(values).any():
         raise ValueError(f"No value of {', '.join(names)} gives all groups a finite objective.")
     best = np.argsort(values, kind="stable")[:KEPT]
-    ends = [_descend(joint, points[i], values[i]) for i in best if np.isfinite(values[i])]
-    point, value, settled = min(ends, key=lambda end: end[1])
-    point = _vanished(joint, point, value)
-    _, answers = joint.at(point[None])
+    ends = [
+        _descend(joint, points[i], float(values[i]), joint.of(found, i))
+        for i in best
+        if np.isfinite(values[i])
+    ]
+    point, value, answers, settled = min(ends, key=lambda end: end[1])
+    point, answers = _vanished(joint, point, value, answers)
     held = _repeated(joint.held, natural(joint.log, point)[None], groups=task.data.groups)
     fit = assemble(held, answers, {**settings, "shared": list(names)})
     return _judged(fit, joint, names, point, answers, settled)
@@ -133,39 +141,34 @@ def _repeated(held: Task, values: np.ndarray, groups=None) -> Task:
     groups: what to call them, for C = 1.
     """
     count, times = len(held.data.groups), len(values)
-    data, terms = held.data, held.constraints.terms
-    own = held.constraints.fixed
-    fixed = np.concatenate([np.tile(own, (times, 1)), np.repeat(values, count, axis=0)], axis=1)
-    tiled = {
-        field: np.tile(getattr(terms, field), (times, 1)) for field in ("edge", "scale", "strength")
-    }
+    again = np.tile(np.arange(count), times)
+    own = held.constraints.fixed[again]
     constraints = Constraints(
-        held.constraints.law, fixed, replace(terms, **tiled, run=np.tile(terms.run, times))
+        held.constraints.law,
+        np.concatenate([own, np.repeat(values, count, axis=0)], axis=1),
+        held.constraints.terms.of(again),
     )
-    box = replace(
-        held.box,
-        lower=np.tile(held.box.lower, (times, 1)),
-        upper=np.tile(held.box.upper, (times, 1)),
-    )
-    points = held.points if held.points.ndim == 2 else np.tile(held.points, (times, 1, 1))
-    data = _repeated_rows(data, times, groups)
+    box = replace(held.box, lower=held.box.lower[again], upper=held.box.upper[again])
+    points = held.points if held.points.ndim == 2 else held.points[again]
+    data = _repeated_rows(held.data, again, groups)
     return replace(held, constraints=constraints, box=box, points=points, data=data)
 
 
-def _repeated_rows(data: Dataset, times: int, groups) -> Dataset:
-    count, rows = len(data.groups), len(data.group)
-    again = np.repeat(np.arange(times), rows) * count
+def _repeated_rows(data: Dataset, again: np.ndarray, groups) -> Dataset:
+    """The data of the groups `again` (C * G,), which are all G, C times over."""
+    count, times = len(data.groups), len(again) // len(data.groups)
+    rows = np.tile(np.arange(len(data.group)), times)
     return replace(
         data,
-        groups=groups or tuple(range(count * times)),
-        inputs={name: np.tile(column, times) for name, column in data.inputs.items()},
-        target=np.tile(data.target, times),
-        weights=np.tile(data.weights, times),
-        group=np.tile(data.group, times) + again,
-        index=np.tile(data.index, times),
-        output=np.tile(data.output, times),
-        rows_masked=np.tile(data.rows_masked, times),
-        rows_unweighted=np.tile(data.rows_unweighted, times),
+        groups=groups or tuple(range(len(again))),
+        inputs={name: column[rows] for name, column in data.inputs.items()},
+        target=data.target[rows],
+        weights=data.weights[rows],
+        group=data.group[rows] + np.repeat(np.arange(times), len(data.group)) * count,
+        index=data.index[rows],
+        output=data.output[rows],
+        rows_masked=data.rows_masked[again],
+        rows_unweighted=data.rows_unweighted[again],
     )
 
 
@@ -189,40 +192,41 @@ def _ranges(joint: _Joint) -> np.ndarray:
     return np.array(ranges)
 
 
-def _descend(joint: _Joint, point, value) -> tuple[np.ndarray, float, bool]:
-    """Newton's method from shared coordinates (K,): where it ends, the objective, and how."""
-    _, answers = joint.at(point[None])
-    count = len(joint.task.data.groups)
+def _descend(
+    joint: _Joint, point: np.ndarray, value: float, answers: Answers
+) -> tuple[np.ndarray, float, Answers, bool]:
+    """Newton's method from shared coordinates (K,): where it ends, all three, and if settled."""
     for _ in range(MAX_ROUNDS):
         if value <= joint.total(answers.floors, answers)[0]:  # all that is left is rounding
-            return point, value, True
+            return point, value, answers, True
         gradient, hessian, _ = _model(joint, point, answers)
         if not (np.isfinite(gradient).all() and np.isfinite(hessian).all()):
-            return point, value, False
+            return point, value, answers, False
         step, gain = _newton(joint, point, gradient, hessian)
         if gain <= LEAST_GAIN * value:
-            return point, value, True
+            return point, value, answers, True
         trials = np.clip(point + LENGTHS[:, None] * step, joint.lower, joint.upper)
         values, found = joint.at(trials)
         i = int(np.argmin(values))
         if not values[i] < value:
             # Rounding hides what is left to gain, or the model is wrong.
-            return point, value, bool(gain <= 1e-9 * value)
-        point, value = trials[i], float(values[i])
-        chosen = np.arange(i * count, (i + 1) * count)
-        answers = found.of(chosen)
-    return point, value, False
+            return point, value, answers, bool(gain <= 1e-9 * value)
+        point, value, answers = trials[i], float(values[i]), joint.of(found, i)
+    return point, value, answers, False
 
 
-def _vanished(joint: _Joint, point: np.ndarray, value: float) -> np.ndarray:
+def _vanished(
+    joint: _Joint, point: np.ndarray, value: float, answers: Answers
+) -> tuple[np.ndarray, Answers]:
     """The point (K,) with factors put to 0, -inf, that have ceased to matter on their way there."""
     small = point < _ranges(joint)[:, 0]
     for k in np.flatnonzero(joint.log & np.isneginf(joint.lower) & small):
         gone = point.copy()
         gone[k] = -np.inf
-        (there,), _ = joint.at(gone[None])
-        point = gone if there <= value * (1 + VANISHED) else point
-    return point
+        (there,), found = joint.at(gone[None])
+        if there <= value * (1 + VANISHED):
+            point, answers = gone, found
+    return point, answers
 
 
 def _model(joint: _Joint, point, answers: Answers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -238,11 +242,11 @@ def _model(joint: _Joint, point, answers: Answers) -> tuple[np.ndarray, np.ndarr
     z[:, places], z[:, rest] = point, solution.z
     moving = ~(solution.certificate.lower | solution.certificate.upper)
     gradient, hessian = np.zeros(len(places)), np.zeros((len(places),) * 2)
-    stiff = np.zeros(len(places))
+    stiff, weights = np.zeros(len(places)), joint.weights(answers)
     for chosen, problems in task.batches(joint.weight > 0):
         of = derivatives(task.law, task.loss, problems, z[chosen])
         scale = np.where(of.effect > 0, of.effect, 1.0)
-        weight = joint.weights(answers)[chosen]
+        weight = weights[chosen]
         slope = of.gradient * scale
         bend = of.hessian * scale[:, :, None] * scale[:, None]
         mine, cross, theirs = (

@@ -98,8 +98,7 @@ def _manifest(fit: "Fit") -> dict[str, Any]:
         "groups": [list(k) if isinstance(k, tuple) else k for k in data.groups],
         "status": fit.status.tolist(),
         "notes": [
-            [n.code, n.text, None if n.group is None else data.groups.index(n.group)]
-            for n in fit.notes
+            [n.code, n.text, None if n.group is None else data.places[n.group]] for n in fit.notes
         ],
         "columns": dict(data.columns),
         "targets": data.targets,

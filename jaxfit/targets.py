@@ -29,7 +29,7 @@ def apart(datasets: Sequence[Dataset]) -> Dataset:
         return data.group * count + t
 
     notes = dict.fromkeys(
-        replace(note, group=groups[first.groups.index(note.group) * count + t])
+        replace(note, group=groups[first.places[note.group] * count + t])
         if note.group is not None
         else note
         for t, each in enumerate(datasets)

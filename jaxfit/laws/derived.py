@@ -4,13 +4,14 @@ A fixed parameter becomes a column, so that its value may differ between groups 
 nothing. A prior becomes a row: what a group believes of its parameters stands among its runs.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
-from .law import Law
+from ..tables import nearest
+from .law import Law, Wrapper
 from .text import Expression
 
 # Columns behind the law's own: which term a row holds (0: none, it is a run), and its numbers.
@@ -30,7 +31,7 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Derived:
+class Derived(Wrapper):
     """The function of a law whose parameters are `fixed` or `tied`, and of its priors' rows.
 
     fixed: parameters that are columns, after the law's own. tied: parameters that are functions
@@ -41,14 +42,6 @@ class Derived:
     fixed: tuple[str, ...] = ()
     tied: tuple[tuple[str, Expression], ...] = ()
     rows: tuple[Row, ...] = ()
-
-    @property
-    def __name__(self) -> str:  # what messages call the law
-        return self.law.name
-
-    @property
-    def __wrapped__(self):
-        return self.law.func
 
     def complete(self, known: Mapping[str, Any]) -> dict[str, Any]:
         """Values of all the law's parameters, in its order, from those free and fixed."""
@@ -114,9 +107,23 @@ def with_rows(law: Law, rows: Sequence[Row]) -> Law:
     return replace(law, func=func, inputs=(*law.inputs, *extra), linear=linear)
 
 
-def original(law: Law) -> Law:
-    """The law that a law was derived from, or itself."""
-    return law.func.law if isinstance(law.func, Derived) else law
+def known_parameters(law: Law, names: Iterable[Any], where: str) -> None:
+    """Raise ValueError for a name that is no parameter of the law, or no longer one.
+
+    where: the option that gives the names, with its equals sign.
+    """
+    first = law.func.law if isinstance(law.func, Derived) else law
+    for name in names:
+        if name in law.parameters:
+            continue
+        if name in first.parameters:
+            raise ValueError(
+                f"{where} names `{name}`, which fixed= or tied= takes from the search."
+            )
+        raise ValueError(
+            f"{where} names `{name}`, which is no parameter of law `{law.name}`"
+            f"{nearest(str(name), law.parameters)} It has {', '.join(law.parameters)}."
+        )
 
 
 def prior_rows(law: Law) -> tuple[Row, ...]:

@@ -55,6 +55,20 @@ class Law:
         return self.name if self.name.startswith(self.formula) else f"{self.name}: {self.formula}"
 
 
+class Wrapper:
+    """What a function made of a law is called, and where its code is: as those of the law."""
+
+    law: Law
+
+    @property
+    def __name__(self) -> str:
+        return self.law.name
+
+    @property
+    def __wrapped__(self):
+        return self.law.func
+
+
 def _name(func) -> str:
     """Name of a function, or the type of what is callable and has none."""
     return getattr(func, "__name__", type(func).__name__)

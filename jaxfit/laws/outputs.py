@@ -6,25 +6,17 @@ from dataclasses import dataclass, replace
 import jax
 import jax.numpy as jnp
 
-from .law import Law
+from .law import Law, Wrapper
 
 OUTPUT = "which target"
 
 
 @dataclass(frozen=True)
-class Picked:
+class Picked(Wrapper):
     """The function of a law that returns (n, T): of its predictions, those of each row's target."""
 
     law: Law
     count: int  # T
-
-    @property
-    def __name__(self) -> str:  # what messages call the law
-        return self.law.name
-
-    @property
-    def __wrapped__(self):
-        return self.law.func
 
     def __call__(self, *columns, **parameters):
         every, output = self.law(*columns[:-1], **parameters), columns[-1]
