@@ -9,6 +9,7 @@ import numpy as np
 
 from . import audit, predict
 from .answers import Answers, all_parameters, penalty
+from .laws import Law
 from .prepare import Task
 from .problem import logarithms, natural
 from .result import Fit
@@ -38,23 +39,21 @@ def assemble(task: Task, answers: Answers, settings: Mapping[str, Any]) -> Fit:
     _explain_non_finite(task, answers, verdicts)
     fitted = ~np.isin(verdicts.status, UNFITTED)
     theta = _on_bounds(task, solution, verdicts.at_bound)
-    free = {name: np.where(fitted, theta[:, j], np.nan) for j, name in enumerate(law.parameters)}
+    free = _named(law, np.where(fitted[:, None], theta, np.nan))
     columns = [task.inputs[name] for name in law.inputs]
     rows = predict.at_rows(law, free, columns, data.group)
     of_priors, value = penalty(task, answers, free), np.where(fitted, solution.value, np.nan)
     again = audit.mean_of_rows(task.loss, data, rows, answers.units)
     audit.refuse_mixed_rows(law, data.groups, again + of_priors, value, answers.floors)
     of_runs = np.where(of_priors > 0, again, value)
-    loss, added = (
+    loss, added, second = (
         _in_own_unit(np.where(fitted, part, np.nan), answers.units, task.loss.degree)
-        for part in (of_runs, of_priors)
+        for part in (of_runs, of_priors, solution.second_value)
     )
     _note_range(task, answers, verdicts, np.flatnonzero(fitted), loss)
     params = all_parameters(task, free)
     return Fit(
-        law=task.given,
-        loss_function=task.loss,
-        data=data,
+        task=task,
         params=params,
         loss=loss,
         penalty=added,
@@ -64,11 +63,13 @@ def assemble(task: Task, answers: Answers, settings: Mapping[str, Any]) -> Fit:
         starts_agreeing=np.where(fitted, solution.agreeing, 0),
         at_bound={
             **{name: np.zeros(len(data.groups), int) for name in task.given.parameters},
-            **{name: verdicts.at_bound[:, j] for j, name in enumerate(law.parameters)},
+            **_named(law, verdicts.at_bound),
         },
         condition=verdicts.condition,
         offset=np.where(fitted, solution.certificate.offset, np.nan),
         evaluations=np.where(answers.searched[:, None], solution.evaluations, 0),
+        second_params=_second(task, solution, fitted),
+        second_loss=second,
         fitted=rows,
         notes=(
             *_notes(data, verdicts, settings.get("reason", "")),
@@ -81,6 +82,18 @@ def assemble(task: Task, answers: Answers, settings: Mapping[str, Any]) -> Fit:
             "versions": {"jax": jax.__version__, "numpy": np.__version__},
         },
     )
+
+
+def _second(task: Task, solution: Solution, fitted: np.ndarray) -> dict[str, np.ndarray]:
+    """All parameters, (G,) each, where the best start ended that does not agree."""
+    there = fitted & np.isfinite(solution.second_value)
+    theta = natural(logarithms(task.law), solution.second)
+    return all_parameters(task, _named(task.law, np.where(there[:, None], theta, np.nan)))
+
+
+def _named(law: Law, columns: np.ndarray) -> dict[str, np.ndarray]:
+    """Columns (G, P) by the names of a law's parameters."""
+    return {name: columns[:, j] for j, name in enumerate(law.parameters)}
 
 
 def _notes(data, verdicts: Verdicts, reason: str) -> tuple[Note, ...]:

@@ -56,6 +56,29 @@ class Dataset:
         order = np.argsort(self.group, kind="stable")
         return np.split(order, np.cumsum(self.sizes)[:-1])
 
+    def of(self, again: np.ndarray, groups: Sequence[Any] | None = None) -> "Dataset":
+        """The data of the groups `again` (g,), in that order and as often as they are named.
+
+        groups: what to call them, numbers by default.
+        """
+        counts, order = self.sizes[again], np.argsort(self.group, kind="stable")
+        first = np.cumsum(self.sizes) - self.sizes
+        ends = np.cumsum(counts)
+        step = np.arange(int(counts.sum())) - np.repeat(ends - counts, counts)
+        rows = order[np.repeat(first[again], counts) + step]
+        return replace(
+            self,
+            groups=tuple(range(len(again)) if groups is None else groups),
+            inputs={name: column[rows] for name, column in self.inputs.items()},
+            target=self.target[rows],
+            weights=self.weights[rows],
+            group=np.repeat(np.arange(len(again)), counts),
+            index=self.index[rows],
+            output=self.output[rows],
+            rows_masked=self.rows_masked[again],
+            rows_unweighted=self.rows_unweighted[again],
+        )
+
 
 def from_table(
     table: Table,

@@ -20,9 +20,8 @@ from .noise import with_noise
 from .pooling import pooled
 from .prepare import Task, prepare
 from .result import Fit
+from .search import search
 from .sharing import jointly
-from .solve.ahead import compile_ahead
-from .solve.pipeline import solve
 from .solve.presets import AUTO, PIPELINES, Choice, Pipeline, Stage, choose
 from .status import GroupsFailed
 from .tables import nearest
@@ -125,8 +124,8 @@ def _fitted(task: Task, chosen: Choice, progress, shared, pool) -> Fit:
     again = bool(joint or populations or task.constraints.terms.counted.any())
     spent = np.zeros((count, 1 + len(chosen.stages)), int)
 
-    def search(task: Task) -> Answers:
-        answers = _run(task, chosen.stages, None if again else progress)
+    def searched(task: Task) -> Answers:
+        answers = search(task, chosen.stages, None if again else progress)
         spent[:] += answers.solution.evaluations.reshape(-1, *spent.shape).sum(axis=0)
         return answers
 
@@ -134,31 +133,14 @@ def _fitted(task: Task, chosen: Choice, progress, shared, pool) -> Fit:
         progress(0, count)
     settings = {"pipeline": [repr(stage) for stage in chosen.stages], "reason": chosen.reason}
     if joint:
-        fit = jointly(task, joint, search, settings)
+        fit = jointly(task, joint, searched, settings)
     elif populations:
-        fit = pooled(task, populations, search, settings)
+        fit = pooled(task, populations, searched, settings)
     else:
-        fit = assemble(*with_noise(task, search), settings)
+        fit = assemble(*with_noise(task, searched), settings)
     if again and progress:
         progress(count, count)
     return replace(fit, evaluations=spent)
-
-
-def _run(task: Task, stages: Pipeline, progress) -> Answers:
-    count = len(task.data.groups)
-    answers = Answers.empty(task, len(stages))
-    done = count - int(task.fittable.sum())
-    if progress:
-        progress(done, count)
-    lengths = np.unique(task.lengths[task.fittable]).tolist()
-    compile_ahead(task.law, task.loss, stages, tuple(lengths), task.num_starts, task.cube)
-    for chosen, problems in task.batches():
-        solution = solve(task.law, task.loss, stages, problems, task.points_of(chosen), task.cube)
-        answers.record(chosen, problems, solution)
-        done += len(chosen)
-        if progress:
-            progress(done, count)
-    return answers
 
 
 def _names(task: Task, names, what: str) -> tuple[str, ...]:

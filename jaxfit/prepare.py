@@ -86,6 +86,19 @@ class Task:
         """The points of `groups` (g,), as `solve` takes them."""
         return self.points if self.points.ndim == 2 else self.points[groups]
 
+    def of(self, again: np.ndarray, groups: Sequence[Any] | None = None) -> "Task":
+        """The task of the groups `again` (g,), each as often as it is named; see `Dataset.of`."""
+        constraints = self.constraints
+        return replace(
+            self,
+            data=self.data.of(again, groups),
+            box=Box(self.box.lower[again], self.box.upper[again]),
+            points=self.points if self.points.ndim == 2 else self.points[again],
+            constraints=replace(
+                constraints, fixed=constraints.fixed[again], terms=constraints.terms.of(again)
+            ),
+        )
+
     def starts(self, groups: np.ndarray, problems: Problem) -> np.ndarray:
         """Starts (g, S, P) in search coordinates of `groups` (g,), a batch of problems."""
         if not self.cube:

@@ -14,6 +14,7 @@ from .data import Dataset, match_groups
 from .laws import Law
 from .laws.outputs import num_outputs
 from .losses import Loss
+from .prepare import Task
 from .status import Note
 from .tables import Table, nearest, read
 from .targets import KEY
@@ -27,9 +28,7 @@ class Fit:
     fitted has NaN parameters and a status that says why. `print(fit)` shows it all.
     """
 
-    law: Law
-    loss_function: Loss
-    data: Dataset
+    task: Task  # what was asked: law, loss, data, bounds, starts
     params: Mapping[str, np.ndarray]  # each (G,) float64
     loss: np.ndarray  # (G,) weighted mean of rho over the rows of the group
     penalty: np.ndarray  # (G,) what priors add to it in the objective
@@ -43,9 +42,28 @@ class Fit:
     # (G, 1 + stages) points at which the law was evaluated: by the screening (one a start; drawing
     # starts of a law with linear parameters took another), then by each stage.
     evaluations: np.ndarray
+    # The best finished start that does not agree: where it ended, and its objective there, priors
+    # and all; NaN and inf where all agree, NaN and NaN without a fit.
+    second_params: Mapping[str, np.ndarray]  # each (G,)
+    second_loss: np.ndarray  # (G,)
     fitted: np.ndarray  # (m,) predictions on the rows of `data`
     notes: tuple[Note, ...]
     settings: Mapping[str, Any]  # starts, seed, pipeline, versions: how to get it again
+
+    @property
+    def law(self) -> Law:
+        """The law, as it was given."""
+        return self.task.given
+
+    @property
+    def loss_function(self) -> Loss:
+        """What was minimised."""
+        return self.task.loss
+
+    @property
+    def data(self) -> Dataset:
+        """The rows that were fitted."""
+        return self.task.data
 
     @property
     def groups(self) -> tuple[Any, ...]:

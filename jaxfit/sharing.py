@@ -16,8 +16,7 @@ import numpy as np
 from .answers import Answers
 from .assemble import assemble
 from .bounds import search_range
-from .constraints import Constraints, holding, once
-from .data import Dataset
+from .constraints import holding, once
 from .noise import with_noise
 from .prepare import Task
 from .problem import logarithms, natural
@@ -141,35 +140,9 @@ def _repeated(held: Task, values: np.ndarray, groups=None) -> Task:
     groups: what to call them, for C = 1.
     """
     count, times = len(held.data.groups), len(values)
-    again = np.tile(np.arange(count), times)
-    own = held.constraints.fixed[again]
-    constraints = Constraints(
-        held.constraints.law,
-        np.concatenate([own, np.repeat(values, count, axis=0)], axis=1),
-        held.constraints.terms.of(again),
-    )
-    box = replace(held.box, lower=held.box.lower[again], upper=held.box.upper[again])
-    points = held.points if held.points.ndim == 2 else held.points[again]
-    data = _repeated_rows(held.data, again, groups)
-    return replace(held, constraints=constraints, box=box, points=points, data=data)
-
-
-def _repeated_rows(data: Dataset, again: np.ndarray, groups) -> Dataset:
-    """The data of the groups `again` (C * G,), which are all G, C times over."""
-    count, times = len(data.groups), len(again) // len(data.groups)
-    rows = np.tile(np.arange(len(data.group)), times)
-    return replace(
-        data,
-        groups=groups or tuple(range(len(again))),
-        inputs={name: column[rows] for name, column in data.inputs.items()},
-        target=data.target[rows],
-        weights=data.weights[rows],
-        group=data.group[rows] + np.repeat(np.arange(times), len(data.group)) * count,
-        index=data.index[rows],
-        output=data.output[rows],
-        rows_masked=data.rows_masked[again],
-        rows_unweighted=data.rows_unweighted[again],
-    )
+    task = held.of(np.tile(np.arange(count), times), groups)
+    fixed = np.concatenate([task.constraints.fixed, np.repeat(values, count, axis=0)], axis=1)
+    return replace(task, constraints=replace(task.constraints, fixed=fixed))
 
 
 def _candidates(joint: _Joint, alone: Answers) -> np.ndarray:

@@ -11,17 +11,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import losses
+from .bounds import Box
+from .constraints import Constraints, Terms
 from .data import Dataset
 from .files import write_whole
 from .laws import LAWS, Law
+from .laws.derived import Row, derived, prior_rows
 from .laws.outputs import OUTPUT, num_outputs, picked
-from .laws.text import SOURCE, parse
+from .laws.text import SOURCE, expression, parse
+from .prepare import Task
+from .solve.sobol import sobol
 from .status import Note
 
 if TYPE_CHECKING:
     from .result import Fit
 
-FORMAT = 3
+FORMAT = 4
 _PER_GROUP = (
     "loss",
     "penalty",
@@ -31,7 +36,9 @@ _PER_GROUP = (
     "condition",
     "offset",
     "evaluations",
+    "second_loss",
 )
+_TERMS = tuple(field.name for field in dataclasses.fields(Terms))
 _PER_ROW = ("target", "weights", "group", "index", "output", "rows_masked", "rows_unweighted")
 
 
@@ -64,17 +71,9 @@ def load(path: str | os.PathLike, law: Law | None) -> dict[str, Any]:
         raise ValueError(f"There is no file {path}.") from None
     except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
         raise ValueError(f"{path} is no saved fit, or is damaged: {error}.") from error
-    if version not in range(1, 1 + FORMAT):
-        raise ValueError(
-            f"{path} has format {version}, and this jaxfit reads {FORMAT}; use a newer jaxfit."
-        )
-    if version < 2:  # evaluations were not counted then
-        stages = 1 + len(manifest["settings"]["pipeline"])
-        arrays["evaluations"] = np.zeros((len(manifest["groups"]), stages), int)
-    if version < 3:  # there were no priors then, and one target
-        arrays["penalty"] = 0 * arrays["loss"]
-        arrays["row_output"] = 0 * arrays["row_group"]
-        manifest["targets"] = [manifest["target"]]
+    if version != FORMAT:
+        what = "use a newer jaxfit" if version > FORMAT else "fit again"
+        raise ValueError(f"{path} has format {version}, and this jaxfit reads {FORMAT}; {what}.")
     if law is not None and OUTPUT in manifest["law"]["inputs"] and not num_outputs(law):
         law = picked(law, len(manifest["targets"]))
     return _restore(manifest, arrays, _matching_law(path, manifest["law"], law))
@@ -105,6 +104,19 @@ def _manifest(fit: "Fit") -> dict[str, Any]:
         "by": data.by,
         "num_rows": data.num_rows,
         "settings": dict(fit.settings),
+        "task": _task_manifest(fit.task),
+    }
+
+
+def _task_manifest(task: Task) -> dict[str, Any]:
+    func = task.law.func
+    return {
+        "fixed": getattr(func, "fixed", ()),
+        "tied": {name: of.text for name, of in getattr(func, "tied", ())},
+        "rows": [[row.of.text, row.log, row.hinge] for row in prior_rows(task.law)],
+        "linear": task.law.linear,
+        "cube": task.cube,
+        "settings": dict(task.settings),
     }
 
 
@@ -116,7 +128,22 @@ def _arrays(fit: "Fit") -> dict[str, np.ndarray]:
         **{f"input_{name}": values for name, values in data.inputs.items()},
         **{f"param_{name}": values for name, values in fit.params.items()},
         **{f"bound_{name}": values for name, values in fit.at_bound.items()},
+        **{f"second_{name}": values for name, values in fit.second_params.items()},
         "fitted": fit.fitted,
+        **_task_arrays(fit.task),
+    }
+
+
+def _task_arrays(task: Task) -> dict[str, np.ndarray]:
+    terms = task.constraints.terms
+    # Points of the unit cube can be drawn again.
+    points = {} if task.cube else {"task_points": task.points}
+    return {
+        **{f"task_{name}": getattr(terms, name) for name in _TERMS},
+        "task_fixed": task.constraints.fixed,
+        "task_lower": task.box.lower,
+        "task_upper": task.box.upper,
+        **points,
     }
 
 
@@ -159,14 +186,41 @@ def _restore(manifest, arrays, law) -> dict[str, Any]:
         notes=tuple(n for n in notes if n.group is None),
     )
     return dict(
-        law=law,
-        loss_function=losses.LOSSES[manifest["loss"]["name"]](**manifest["loss"]["settings"]),
-        data=data,
+        task=_restored_task(manifest, arrays, law, data),
         params={name: arrays[f"param_{name}"] for name in law.parameters},
         status=np.array(manifest["status"], dtype=object),
         at_bound={name: arrays[f"bound_{name}"] for name in law.parameters},
+        second_params={name: arrays[f"second_{name}"] for name in law.parameters},
         fitted=arrays["fitted"],
         notes=notes,
         settings=manifest["settings"],
         **{name: arrays[name] for name in _PER_GROUP},
+    )
+
+
+def _restored_task(manifest, arrays, law: Law, data: Dataset) -> Task:
+    stored, loss = manifest["task"], manifest["loss"]
+    searched = derived(
+        law,
+        stored["fixed"],
+        {name: expression(of, law.parameters) for name, of in stored["tied"].items()},
+        [Row(expression(of, law.parameters), log, hinge) for of, log, hinge in stored["rows"]],
+    )
+    linear = stored["linear"]
+    searched = dataclasses.replace(searched, linear=None if linear is None else tuple(linear))
+    starts, seed = manifest["settings"]["starts"], stored["settings"]["seed"]
+    cube = stored["cube"]
+    return Task(
+        given=law,
+        constraints=Constraints(
+            law=searched,
+            fixed=arrays["task_fixed"],
+            terms=Terms(*(arrays[f"task_{name}"] for name in _TERMS)),
+        ),
+        loss=losses.LOSSES[loss["name"]](**loss["settings"]),
+        data=data,
+        box=Box(arrays["task_lower"], arrays["task_upper"]),
+        points=sobol(starts, len(searched.parameters), seed) if cube else arrays["task_points"],
+        cube=cube,
+        settings=stored["settings"],
     )

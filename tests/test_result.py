@@ -174,24 +174,17 @@ def test_several_key_columns_make_tuples(table, tmp_path):
         back.predict({"x": [1e8], "group": ["g1"]})
 
 
-def test_a_fit_of_the_first_format_is_read_without_its_evaluations(fit, tmp_path):
-    path, old = fit.save(tmp_path / "fit.jaxfit"), tmp_path / "old.jaxfit"
-    with zipfile.ZipFile(path) as archive, np.load(archive.open("arrays.npz")) as stored:
-        manifest = {**json.loads(archive.read("manifest.json")), "format": 1}
-        manifest["target"] = manifest.pop("targets")[0]
-        new = ("evaluations", "penalty", "row_output")
-        arrays = {name: stored[name] for name in stored if name not in new}
-    np.savez(tmp_path / "arrays.npz", allow_pickle=False, **arrays)
-    with zipfile.ZipFile(old, "w") as archive:
-        archive.writestr("manifest.json", json.dumps(manifest))
-        archive.write(tmp_path / "arrays.npz", "arrays.npz")
-    again = jaxfit.load(old)
-    assert np.array_equal(again.params["gamma"], fit.params["gamma"], equal_nan=True)
-    assert again.evaluations.shape == fit.evaluations.shape
-    assert not again.evaluations.any()
-    assert not again.penalty[again.ok].any()
-    assert again.data.targets == fit.data.targets
-    assert "Evaluations of the law: none" in again.summary()
+def test_a_fit_of_another_format_is_refused_with_what_to_do(fit, tmp_path):
+    path, other = fit.save(tmp_path / "fit.jaxfit"), tmp_path / "other.jaxfit"
+    with zipfile.ZipFile(path) as archive:
+        manifest, arrays = (archive.read(name) for name in ("manifest.json", "arrays.npz"))
+    for version, what in ((3, "fit again"), (99, "use a newer jaxfit")):
+        with zipfile.ZipFile(other, "w") as archive:
+            changed = {**json.loads(manifest), "format": version}
+            archive.writestr("manifest.json", json.dumps(changed))
+            archive.writestr("arrays.npz", arrays)
+        with pytest.raises(ValueError, match=f"has format {version}, .*; {what}"):
+            jaxfit.load(other)
 
 
 def test_a_group_column_that_is_misspelt_is_not_every_group(fit):

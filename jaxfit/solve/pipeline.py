@@ -36,6 +36,8 @@ class Solution(NamedTuple):
     screening: Screening
     finished: np.ndarray  # (G,) starts that went through the whole pipeline
     agreeing: np.ndarray  # (G,) of these, objective within `AGREEMENT` of the best, relative
+    second: np.ndarray  # (G, P) the best of those that do not agree
+    second_value: np.ndarray  # (G,) objective there; inf where all agree
     evaluations: np.ndarray  # (G, 1 + stages) points at which the law was evaluated
     certificate: Certificate
 
@@ -52,6 +54,8 @@ def unsolved(groups: int, width: int, stages: int) -> Solution:
         screening=Screening(array(dtype=int), array(dtype=int), array(width, dtype=bool)),
         finished=array(dtype=int),
         agreeing=array(dtype=int),
+        second=array(width),
+        second_value=np.full(groups, np.inf),
         evaluations=array(1 + stages, dtype=int),
         certificate=Certificate(
             offset=array(),
@@ -126,7 +130,10 @@ def concluded(
     """
     best = np.argmin(value, axis=1)[:, None]
     least = np.take_along_axis(value, best, axis=1)
-    z = np.take_along_axis(z, best[..., None], axis=1)[:, 0]
+    agree = value <= least * (1 + AGREEMENT) + problems.floor[:, None]
+    others = np.where(agree, np.inf, value)
+    second = np.argmin(others, axis=1)[:, None]
+    z, rival = (np.take_along_axis(z, at[..., None], axis=1)[:, 0] for at in (best, second))
     factor = np.array([s.log and name in law.affine for name, s in law.supports])
 
     def one(index):
@@ -141,7 +148,9 @@ def concluded(
         value=np.where(np.isfinite(least[:, 0]), again, np.inf),
         screening=screening,
         finished=np.isfinite(value).sum(axis=1),
-        agreeing=np.sum(value <= least * (1 + AGREEMENT) + problems.floor[:, None], axis=1),
+        agreeing=agree.sum(axis=1),
+        second=rival,
+        second_value=np.take_along_axis(others, second, axis=1)[:, 0],
         evaluations=evaluations,
         certificate=certificate,
     )

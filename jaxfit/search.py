@@ -1,0 +1,31 @@
+"""Search: the engine let loose on a task, all of its groups in batches of one length."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .answers import Answers
+from .prepare import Task
+from .solve.ahead import compile_ahead
+from .solve.pipeline import solve
+from .solve.presets import Pipeline
+
+
+def search(
+    task: Task, stages: Pipeline, progress: Callable[[int, int], None] | None = None
+) -> Answers:
+    """The answers of a task from all its starts; progress: as of `jaxfit.fit`."""
+    count = len(task.data.groups)
+    answers = Answers.empty(task, len(stages))
+    done = count - int(task.fittable.sum())
+    if progress:
+        progress(done, count)
+    lengths = np.unique(task.lengths[task.fittable]).tolist()
+    compile_ahead(task.law, task.loss, stages, tuple(lengths), task.num_starts, task.cube)
+    for chosen, problems in task.batches():
+        solution = solve(task.law, task.loss, stages, problems, task.points_of(chosen), task.cube)
+        answers.record(chosen, problems, solution)
+        done += len(chosen)
+        if progress:
+            progress(done, count)
+    return answers
