@@ -1,7 +1,7 @@
 """`Fit`: the answer for every group, as a table of NumPy arrays."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +16,11 @@ from .laws.outputs import num_outputs
 from .losses import Loss
 from .prepare import Task
 from .status import Note
-from .tables import Table, nearest, read
+from .tables import Table, frame, nearest, read
 from .targets import KEY
+from .uncertainty.covariance import covariance_of
+from .uncertainty.draws import Functions
+from .uncertainty.intervals import Intervals, intervals
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,6 +186,50 @@ class Fit:
         every = predict.at_rows(self.law, self.params, tiled, group)
         return every if count == 1 else every.reshape(count, table.num_rows)
 
+    def covariance(
+        self, kind: str = "gauss-newton", cluster: str | Sequence[Any] | None = None
+    ) -> np.ndarray:
+        """Covariance matrices (G, P, P) of the parameters, in the order and units of `params`.
+
+        kind: "gauss-newton", which takes residuals to be of one distribution, and weights to be
+        inverse variances; or "sandwich", which does not. cluster: for the latter, a column of the
+        table, or one label a row, that tells which rows go together.
+
+        NaN for parameters that the data do not determine, that are on a bound, and where no degree
+        of freedom is left. A fixed parameter has variance 0. Raises ValueError for a fit with
+        shared parameters.
+        """
+        return covariance_of(self, kind, cluster)
+
+    def intervals(
+        self,
+        level: float = 0.9,
+        method: str = "t",
+        *,
+        kind: str | None = None,
+        of: Functions | None = None,
+        cluster: str | Sequence[Any] | None = None,
+        draws: int = 2000,
+        seed: int = 0,
+    ) -> Intervals:
+        """Intervals of every parameter, and of functions of them, in every group.
+
+        method: "t", estimates and standard errors times a quantile of Student's t, with the kinds
+        of `covariance`; "bootstrap", quantiles of refits of resampled rows (kind "case"), or of
+        predictions with noise put back ("residual", "wild", "parametric"); "profile", where the
+        deviance of a parameter exceeds what noise explains; "posterior", quantiles of draws of
+        the posterior (kind "laplace", or "nuts", which needs the extra `nuts`).
+        of: {name: function}, a formula in the parameters as text, such as
+        {"a": "beta / (alpha + beta)"}, or a callable of {parameter: array} that returns an array.
+        cluster: a column, or one label a row; rows of one cluster are taken to be of one piece.
+        draws, seed: of "bootstrap" and "posterior"; the same seed gives the same draws.
+
+        Raises ValueError for options that do not go together, and fits with shared parameters.
+        """
+        return intervals(
+            self, level, method, kind=kind, of=of, cluster=cluster, draws=draws, seed=seed
+        )
+
     def save(self, path: str | os.PathLike, *, overwrite: bool = False) -> Path:
         """Write the fit to one file; `jaxfit.load` reads it. No pickle inside.
 
@@ -215,13 +262,7 @@ class Fit:
 
     def to_frame(self):
         """`to_dict` as a pandas DataFrame; needs the extra `frames`."""
-        try:
-            import pandas
-        except ImportError as error:
-            raise ImportError(
-                'to_frame() needs pandas: pip install "jaxfit-laws[frames]". to_dict() does not.'
-            ) from error
-        return pandas.DataFrame(self.to_dict())
+        return frame(self.to_dict())
 
     def summary(self) -> str:
         """The fit as text: one line a group, then what to know about it."""
