@@ -149,7 +149,7 @@ def test_every_bootstrap_scatters_as_the_estimate_does():
             expected = like[kind].standard_error[name]
             assert_allclose(told.standard_error[name], expected, rtol=0.1)
             assert told.lower[name] < found.params[name] < told.upper[name]
-    # Noise that is largest at both ends is heard by cases and signs, not by what mixes all residuals.
+    # Noise that is largest at both ends is heard by cases and signs, not by mixed residuals.
     rough = fit().intervals(kind="sandwich").standard_error["b"]
     for kind in ("case", "wild"):
         told = fit().intervals(method="bootstrap", kind=kind).standard_error["b"]
