@@ -23,7 +23,7 @@ COUNT, SLOPE = 40, 3.0
 def table():
     rng = np.random.default_rng(1)
     x = np.linspace(0.0, 4.0, COUNT)
-    noise = (0.02 + 0.1 * np.abs(x - 2.0)) * rng.standard_normal(COUNT)
+    noise = (0.005 + 0.03 * np.abs(x - 2.0) ** 3) * rng.standard_normal(COUNT)
     batch = np.repeat(np.arange(8), 5)
     return {"x": x, "y": 2.0 + SLOPE * x + noise, "w": 1.0 + x, "batch": batch}
 
@@ -154,6 +154,8 @@ def test_every_bootstrap_scatters_as_the_estimate_does():
     for kind in ("case", "wild"):
         told = fit().intervals(method="bootstrap", kind=kind).standard_error["b"]
         assert_allclose(told, rough, rtol=0.2)
+    assert [note.code for note in fit().intervals().notes] == ["uneven_noise"]
+    assert not fit().intervals(kind="sandwich").notes
     mixed = fit().intervals(method="bootstrap", kind="residual").standard_error["b"]
     assert mixed < 0.9 * rough
 
@@ -246,6 +248,17 @@ def test_functions_of_parameters_have_intervals_too():
     drawn = fit().intervals(method="bootstrap", of=of)
     assert_allclose(drawn.draws["root"], -drawn.draws["a"] / drawn.draws["b"])
     assert_allclose(drawn.lower["root"], drawn.lower["same"])
+
+
+def test_draws_that_are_not_finite_are_counted():
+    of = {"half": lambda known: np.where(known["a"] > fit().params["a"][0], known["a"], np.inf)}
+    told = fit().intervals(method="posterior", of=of, draws=1000)
+    (note,) = told.notes
+    assert note.code == "draws_dropped"
+    dropped = int(note.text.split()[0])
+    assert dropped == int(np.isinf(told.draws["half"]).sum()) > 400
+    assert told.lower["half"][0] > fit().params["a"][0]
+    assert np.isfinite(told.lower["a"][0])
 
 
 def test_fixed_tied_and_believed_parameters():
