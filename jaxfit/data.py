@@ -232,17 +232,17 @@ def _with_notes(data: Dataset) -> Dataset:
         k = int(data.rows_unweighted[g])
         text = f"{k} {'row' if k == 1 else 'rows'} of weight 0 left out."
         notes.append(Note("unweighted", text, data.groups[g]))
-    repeats = _repeats(data)
-    if repeats:
+    count = repeats(data)
+    if count:
         text = (
-            f"{repeats} {'row repeats' if repeats == 1 else 'rows repeat'} another row of the "
+            f"{count} {'row repeats' if count == 1 else 'rows repeat'} another row of the "
             "same group exactly; keep repeats only if they are separate runs."
         )
         notes.append(Note("duplicates", text))
     return replace(data, notes=tuple(notes))
 
 
-def _repeats(data: Dataset) -> int:
+def repeats(data: Dataset) -> int:
     """How many rows equal an earlier row of their group in every number."""
     order = np.lexsort((data.target, data.group))
     beside = order[:-1], order[1:]

@@ -12,6 +12,7 @@ from . import losses
 from .bounds import Bounds, Box, Starts, given_starts, resolve_bounds, search_range
 from .constraints import Constraints, Fixed, Priors, Tied, constrained
 from .data import Dataset, Weights, from_table, require_nonzero, require_positive
+from .density import InverseDensity
 from .laws import LAWS, Law
 from .laws.affine import with_linear
 from .laws.check import check
@@ -167,6 +168,7 @@ def prepare(
     settings = {
         "seed": int(seed) if cube else None,
         "nan": nan,
+        "weights": _weighed(weights),
         "bounds": {
             name: [_said(box.lower[:, j]), _said(box.upper[:, j])]
             for j, name in enumerate(law.parameters)
@@ -200,6 +202,15 @@ def _law_and_data(law: Law, table: Table, target, **options) -> tuple[Law, Datas
     if columns_of(law):
         return picked(law, len(targets)), together(each)
     return law, apart(each)
+
+
+def _weighed(weights: Weights) -> str | None:
+    """In words, where weights come from; None where there are none."""
+    if weights is None:
+        return None
+    if isinstance(weights, str):
+        return f"column {weights}"
+    return repr(weights) if isinstance(weights, InverseDensity) else "given, one number a row"
 
 
 def _said(ends: np.ndarray) -> float | list[float | None] | None:

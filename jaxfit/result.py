@@ -1,7 +1,7 @@
 """`Fit`: the answer for every group, as a table of NumPy arrays."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from . import predict, storage, summary
+from . import predict, report, storage, summary
 from .data import Dataset, match_groups
+from .document import Report
 from .laws import Law
 from .laws.outputs import num_outputs
 from .losses import Loss
@@ -226,6 +227,28 @@ class Fit:
     def summary(self) -> str:
         """The fit as text: one line a group, then what to know about it."""
         return summary.text(self)
+
+    def report(
+        self,
+        *,
+        filters: str | Sequence[str] | None = None,
+        holdout: Any = None,
+        intervals: Any = None,
+        statements: Mapping[str, str] | None = None,
+    ) -> Report:
+        """All that a reviewer asks of the fit, with "not stated" for what nobody said.
+
+        filters: what was left out of the table before the fit, in words. holdout: what the law
+        predicts of runs that it has not seen, as text or as what prints as one. intervals: of the
+        parameters, with `level`, `method`, `notes`, and by name (G,) `standard_error`, `lower` and
+        `upper`. statements: {column, or a key of `jaxfit.report.QUESTIONS`, or any other word: what
+        is to be said of it}, e.g. {"N": "parameters without embeddings"}.
+
+        Returns a `Report`, which has `markdown`, `html` and `save(path)`.
+        """
+        return report.report(
+            self, filters=filters, holdout=holdout, intervals=intervals, statements=statements
+        )
 
     def __str__(self) -> str:
         return summary.text(self)
