@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any
 
-import jax
 import numpy as np
 
 from . import audit, predict

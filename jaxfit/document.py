@@ -21,13 +21,14 @@ h2 { font-size: 1.2rem; margin-top: 2rem; border-bottom: 1px solid #ccc; break-a
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; margin: .75rem 0; font-size: .875rem; }
 th, td { padding: .2rem .75rem .2rem 0; text-align: left; vertical-align: top;
-  border-bottom: 1px solid #e4e4e4; overflow-wrap: anywhere; }
-th { border-bottom-color: #888; overflow-wrap: normal; }
+  border-bottom: 1px solid #e4e4e4; overflow-wrap: break-word; }
+th { border-bottom-color: #888; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 pre { background: #f4f4f4; padding: .6rem .8rem; overflow-x: auto; white-space: pre-wrap; }
 @media print {
   body { max-width: none; margin: 0; font-size: 10pt; }
   .wide { overflow: visible; }
+  table { font-size: 8pt; }
   tr { break-inside: avoid; }
 }
 """

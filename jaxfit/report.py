@@ -15,7 +15,6 @@ from . import goodness
 from .data import repeats
 from .document import Grid, Report, Section, Verbatim
 from .fingerprint import sha256
-from .laws import Law
 from .laws.outputs import OUTPUT
 from .solve.certificate import MAX_OFFSET
 from .supports import Support
@@ -144,16 +143,15 @@ def _data(fit: "Fit", filters, said: Mapping[str, str]) -> Iterator[str | Verbat
     asked = [(text, said.get(name, NOT_STATED)) for name, text in QUESTIONS.items()]
     others = [(name, text) for name, text in said.items() if name not in known]
     yield Grid(("asked of the runs", "stated"), [*asked, *others])
-    ranges = {name: data.inputs[name] for name in data.columns}
-    header = [*_keys(fit), "rows", "masked", "of weight 0"]
-    header += [f"{name}{what}" for name in ranges for what in (" from", " to", ", decades")]
-    rows = []
-    for g, members in enumerate(data.rows()):
-        cells = [str(each[g]) for each in (data.sizes, data.rows_masked, data.rows_unweighted)]
-        for values in ranges.values():
-            cells += _range(values[members])
-        rows.append([*_key(fit, g), *cells])
-    yield Grid(header, rows)
+    counts = (data.sizes, data.rows_masked, data.rows_unweighted)
+    header = [*_keys(fit), "rows fitted", "masked", "of weight 0"]
+    yield Grid(header, _rows(fit, [[str(n) for n in each] for each in counts]))
+    rows = [
+        [*_key(fit, g), name, *_range(data.inputs[name][members])]
+        for g, members in enumerate(data.rows())
+        for name in data.columns
+    ]
+    yield Grid([*_keys(fit), "input", "from", "to", "decades"], rows)
 
 
 def _range(values: np.ndarray) -> list[str]:
@@ -262,25 +260,29 @@ def _goodness(fit: "Fit") -> Iterator[str | Verbatim | Grid]:
         [_number(value) for value in goodness.rmse(fit)],
         [_number(value) for value in goodness.degrees_of_freedom(fit)],
     ]
-    header = [*_keys(fit), "R2", "RMSE of residuals", "degrees of freedom"]
-    for name in names:
-        along, chance = goodness.autocorrelation(fit, name)
-        header += [f"autocorrelation along {name}", "by chance up to"]
-        columns += [[_number(value, 3) for value in each] for each in (along, chance)]
-    yield Grid(header, _rows(fit, columns))
+    yield Grid([*_keys(fit), "R2", "RMSE of residuals", "degrees of freedom"], _rows(fit, columns))
     shared = fit.settings.get("shared", ())
     if shared:
         yield f"Degrees of freedom are yet without what {', '.join(shared)}, shared, takes once."
     yield (
-        "The autocorrelation is that of neighbours along an input. A law that follows the data "
-        "leaves it, 19 times of 20, as near to 0 as stands beside it. The largest residuals:"
+        "Autocorrelation of residuals that are neighbours along an input. A law that follows the "
+        "data leaves it, 19 times of 20, as near to 0 as stands beside it:"
     )
+    along = {name: goodness.autocorrelation(fit, name) for name in names}
+    rows = [
+        [*_key(fit, g), name, *(_number(each[g], 3) for each in along[name])]
+        for g in range(len(fit.groups))
+        for name in names
+    ]
+    yield Grid([*_keys(fit), "along", "autocorrelation", "by chance up to"], rows)
+    yield "The largest residuals:"
     r, size, rows = goodness.residuals(fit), goodness.rmse(fit), []
     for g, members in enumerate(goodness.largest(fit, max(1, MOST_RESIDUALS // len(fit.groups)))):
         for i in members[np.isfinite(r[members])]:
-            cells = [*(data.inputs[name][i] for name in names), data.target[i], fit.fitted[i], r[i]]
+            columns = (*(data.inputs[name] for name in names), data.target, fit.fitted, r)
+            cells = [_number(float(column[i])) for column in columns]
             share = f"{r[i] / size[g]:.2f}" if size[g] > 0 else "-"
-            rows.append([*_key(fit, g), str(data.index[i]), *map(_number, cells), share])
+            rows.append([*_key(fit, g), str(data.index[i]), *cells, share])
     header = ("row, from 0", *names, "target", "prediction", "residual", "in RMSE")
     yield Grid([*_keys(fit), *header], rows)
 
