@@ -144,11 +144,8 @@ def prepare(
     loss = losses.get(loss) if isinstance(loss, str) else loss
     if not isinstance(loss, Loss):
         raise TypeError(f"loss={loss!r} is no loss; pass one such as jaxfit.MSE().")
-    if not (isinstance(law, str) and is_text(law)):
-        law = _law(law)
     table = read(data)
-    if isinstance(law, str):
-        law = parse(law, (*(inputs or {}), *table.columns))
+    law = as_law(law, (*(inputs or {}), *table.columns))
     law, dataset = _law_and_data(law, table, target, by=by, rename=inputs, weights=weights, nan=nan)
     if law.source == SOURCE and (names := assumed_positive(law)):
         freed = f"`where {names[0]} in (-inf, inf)` frees it."
@@ -230,18 +227,24 @@ def _starts(law: Law, starts: Starts, seed: int, box: Box, data) -> tuple[np.nda
     return sobol(int(starts), len(law.parameters), int(seed)), True
 
 
-def _law(law) -> Law:
+def as_law(law: Law | str, columns: Sequence[str]) -> Law:
+    """The law that is meant: itself, by its name, or written as a text in which these are columns.
+
+    Raises ValueError or TypeError for what is no law.
+    """
     if isinstance(law, Law):
         return law
-    if isinstance(law, str):
-        if law in LAWS:
-            return LAWS[law]
-        raise ValueError(
-            f"No law is called `{law}`{nearest(law, LAWS)} jaxfit.LAWS holds all, and the command "
-            "`jaxfit laws` lists them."
+    if not isinstance(law, str):
+        raise TypeError(
+            f"{law!r} is no law. Pass the name of one, or make one with the decorator jaxfit.law."
         )
-    raise TypeError(
-        f"{law!r} is no law. Pass the name of one, or make one with the decorator jaxfit.law."
+    if is_text(law):
+        return parse(law, columns)
+    if law in LAWS:
+        return LAWS[law]
+    raise ValueError(
+        f"No law is called `{law}`{nearest(law, LAWS)} jaxfit.LAWS holds all, and the command "
+        "`jaxfit laws` lists them."
     )
 
 

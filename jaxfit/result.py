@@ -12,6 +12,7 @@ import numpy as np
 from . import predict, report, storage, summary
 from .data import Dataset, match_groups
 from .document import Report
+from .frames import frame
 from .laws import Law
 from .laws.outputs import num_outputs
 from .losses import Loss
@@ -216,13 +217,7 @@ class Fit:
 
     def to_frame(self):
         """`to_dict` as a pandas DataFrame; needs the extra `frames`."""
-        try:
-            import pandas
-        except ImportError as error:
-            raise ImportError(
-                'to_frame() needs pandas: pip install "jaxfit-laws[frames]". to_dict() does not.'
-            ) from error
-        return pandas.DataFrame(self.to_dict())
+        return frame(self.to_dict())
 
     def summary(self) -> str:
         """The fit as text: one line a group, then what to know about it."""

@@ -1,7 +1,7 @@
 """How a fit looks: the same table as text and as HTML."""
 
 import html as escaping
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,10 +18,11 @@ MARKS = {-1: " [", 0: "", 1: " ]"}
 def text(fit: "Fit") -> str:
     """One line a group, then what the status words mean, then the notes."""
     header, rows = _cells(fit)
-    lines = [_title(fit), "", *_aligned(header, rows)]
-    words = [word for word in STATUS if word != "ok" and word in fit.status]
-    if words:
-        lines += ["", "Status", *[f"  {word}: {STATUS[word]}" for word in words]]
+    words = {0, len(header) - 2, len(header) - 1}
+    lines = [_title(fit), "", *aligned(header, rows, words)]
+    seen = [word for word in STATUS if word != "ok" and word in fit.status]
+    if seen:
+        lines += ["", "Status", *[f"  {word}: {STATUS[word]}" for word in seen]]
     given = _given(fit.settings)
     if given:
         lines += ["", "Given", *[f"  {text}" for text in given]]
@@ -76,7 +77,7 @@ def _cells(fit) -> tuple[list[str], list[list[str]]]:
     rows = []
     for g, key in enumerate(fit.groups):
         constants = [
-            _short(fit.params[name][g]) + MARKS[int(fit.at_bound[name][g])] for name in fit.params
+            short(fit.params[name][g]) + MARKS[int(fit.at_bound[name][g])] for name in fit.params
         ]
         agree = f"{fit.starts_agreeing[g]} of {fit.starts_finished[g]} starts agree"
         keys = key if len(fit.data.by) > 1 else (key,)
@@ -84,7 +85,7 @@ def _cells(fit) -> tuple[list[str], list[list[str]]]:
             [
                 *map(str, keys),
                 *constants,
-                _short(fit.loss[g]),
+                short(fit.loss[g]),
                 "-" if np.isnan(fit.r2[g]) else f"{fit.r2[g]:.5f}",
                 agree if fit.starts_finished[g] else "-",
                 str(fit.status[g]),
@@ -93,14 +94,17 @@ def _cells(fit) -> tuple[list[str], list[list[str]]]:
     return header, rows
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
+    """A number in five digits, or "-" for none."""
     return "-" if np.isnan(value) else f"{value:.5g}"
 
 
-def _aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def aligned(
+    header: Sequence[str], rows: Sequence[Sequence[str]], words: Collection[int]
+) -> list[str]:
+    """The lines of a table as text; columns `words`, by index, are aligned to the left."""
     table = [header, *rows]
     widths = [max(len(row[i]) for row in table) for i in range(len(header))]
-    words = {0, len(header) - 2, len(header) - 1}
     lines = [
         "  ".join(
             cell.ljust(width) if i in words else cell.rjust(width)
