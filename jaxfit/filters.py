@@ -97,10 +97,9 @@ def _clauses(text: str) -> Iterator[_Compared | _Dropped]:
             _dropped(text, place) if _DROP.match(text, place) else _compared(text, place)
         )
         yield clause
-        _, end = _next(_AND, text, place, "`and`, or nothing more, is to follow.")
-        if end == len(text):
+        found, place = _next(_AND, text, place, "`and`, or nothing more, is to follow.")
+        if not found[0].strip():
             return
-        place = end
 
 
 def _compared(text: str, place: int) -> tuple[_Compared, int]:

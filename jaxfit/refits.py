@@ -18,7 +18,6 @@ from .laws.text import Expression, expression
 from .losses import Loss
 from .prepare import as_law
 from .priors import Prior
-from .result import Fit
 from .status import Note
 from .tables import Table, nearest, read
 from .targets import KEY
@@ -207,10 +206,8 @@ def _fitted(law: Law, table: Table, by, inputs, some: Sequence[_Subset], asked) 
     """What one fit finds in each of some subsets, which are its groups."""
     if not sum(len(subset.rows) for subset in some):
         return [{} for _ in some]
-    key = _unused("variant", table)
     every = np.concatenate([subset.rows for subset in some])
     columns = {name: column[every] for name, column in table.columns.items()}
-    columns[key] = np.repeat(np.arange(len(some)), [len(subset.rows) for subset in some])
     counted = {}
     for i, (name, _) in enumerate(some[0].counts):
         of = [subset.counts[i][1] for subset in some]
@@ -218,21 +215,22 @@ def _fitted(law: Law, table: Table, by, inputs, some: Sequence[_Subset], asked) 
         parts = [table.column(c)[s.rows] for c, s in zip(of, some, strict=True)]
         alike = len({part.dtype for part in parts}) == 1
         columns[counted[name]] = np.concatenate(parts, dtype=None if alike else object)
+    key = [_unused("variant", table)] if len(some) > 1 else []
+    for name in key:
+        columns[name] = np.repeat(np.arange(len(some)), [len(subset.rows) for subset in some])
     lines = None if table.lines is None else [table.lines[row] for row in every]
     stacked = replace(table, columns=columns, lines=lines, labels=None)
-    result = fit(law, stacked, by=[*by, key], inputs={**inputs, **counted}, **asked)
-    return _by_subset(result, len(some), len(by))
-
-
-def _by_subset(result: Fit, count: int, place: int) -> list[Answers]:
-    """The groups of each of `count` subsets, whose number stands at a place of the keys."""
-    found: list[Answers] = [{} for _ in range(count)]
-    for g, key in enumerate(result.groups):
-        parts = key if len(result.data.by) > 1 else (key,)
-        params = {name: float(values[g]) for name, values in result.params.items()}
-        rows, status = int(result.data.sizes[g]), str(result.status[g])
-        found[parts[place]][(*parts[:place], *parts[place + 1 :])] = _Found(
-            params, status, rows, float(result.r2[g])
+    result = fit(law, stacked, by=[*by, *key], inputs={**inputs, **counted}, **asked)
+    found: list[Answers] = [{} for _ in some]
+    for g, group in enumerate(result.groups):
+        parts = () if not result.data.by else group if len(result.data.by) > 1 else (group,)
+        place = len(by) if key else len(parts)
+        subset = parts[place] if key else 0
+        found[subset][(*parts[:place], *parts[place + 1 :])] = _Found(
+            {name: float(values[g]) for name, values in result.params.items()},
+            str(result.status[g]),
+            int(result.data.sizes[g]),
+            float(result.r2[g]),
         )
     return found
 

@@ -80,16 +80,15 @@ class Robustness:
             name: [key[i] for key in keys for _ in range(count)]
             for i, name in enumerate(self.by or ("group",))
         }
-        facts: dict[str, Any] = {
-            axis: np.repeat([[variant.axes[axis]] for variant in self.variants], shape[1], axis=1)
+        facts: list[tuple[str, Any]] = [
+            (axis, np.repeat([[variant.axes[axis]] for variant in self.variants], shape[1], axis=1))
             for axis in self.variants[0].axes
-        }
-        facts |= {"rows": self.rows, **self.params}
+        ]
+        facts += [("rows", self.rows), *self.params.items()]
         for text, values in self.conclusions.items():
-            facts |= {text: values, f"change of {text}": self.moved(text)}
-        facts |= {"r2": self.r2, "status": self.status}
-        for name, values in facts.items():
-            # A key column or a parameter may be called as something that is there.
+            facts += [(text, values), (f"change of {text}", self.moved(text))]
+        for name, values in (*facts, ("r2", self.r2), ("status", self.status)):
+            # A key column, a parameter or a conclusion may be called as something that is there.
             out[f"fit_{name}" if name in out else name] = values.T.ravel().tolist()
         return out
 
