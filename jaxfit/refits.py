@@ -101,9 +101,10 @@ def robustness(
         def run(some: Sequence[_Subset], asked=asked) -> list[Answers]:
             return _fitted(law, table, by, inputs, some, asked)
 
-        found += _each(run, subsets, apart=_lending(options))
-        if isinstance(found[0], ValueError):
-            raise found[0]
+        for answers in _each(run, subsets, apart=_lending(options)):
+            if not found and isinstance(answers, ValueError):
+                raise answers
+            found.append(answers)
         variants += [Variant(loss, count, subset.filter, subset.counts) for subset in subsets]
     return _gathered(law, by, concluded, variants, found)
 
