@@ -61,6 +61,11 @@ class _Squared:
     cornered = False
     convex = True
 
+    @staticmethod
+    def square_up_to(unit: Any = 1.0) -> Any:
+        """Residuals, in `unit`, up to which rho is a square: all."""
+        return math.inf * unit
+
     def rho(self, r, unit: Any = 1.0):
         """Squared residual."""
         return r * r
@@ -87,15 +92,15 @@ class _Robust:
         """Whether delta is the unit that residuals are measured in."""
         return self.delta == MAD
 
-    def _delta(self, unit: Any) -> Any:
-        """delta in units."""
+    def square_up_to(self, unit: Any = 1.0) -> Any:
+        """Residuals, in `unit`, up to which rho is nearly r^2 / 2: delta."""
         return 1.0 if isinstance(self.delta, str) else self.delta / unit
 
 
 class _Huber(_Robust):
     def rho(self, r, unit: Any = 1.0):
         """r^2 / 2 up to delta, then delta (|r| - delta / 2); Huber 1964."""
-        delta = self._delta(unit)
+        delta = self.square_up_to(unit)
         inside = functions(r).clip(r, -delta, delta)
         return inside * (r - 0.5 * inside)
 
@@ -113,6 +118,11 @@ class _Cornered:
     convex = True
     smooth: float
     slopes: Any  # by how much rho falls towards 0 from below, and from above
+
+    @staticmethod
+    def square_up_to(unit: Any = 1.0) -> Any:
+        """Residuals, in `unit`, up to which rho is nearly a square: none that count."""
+        return 0.0 * unit
 
     def __post_init__(self):
         if not self.smooth > 0:
@@ -162,7 +172,7 @@ class SoftL1(_Linear, _Robust):
 
     def rho(self, r, unit: Any = 1.0):
         """r^2 / 2 near 0, delta |r| far out."""
-        x = r / self._delta(unit)
+        x = r / self.square_up_to(unit)
         return r * r / (functions(r).sqrt(1.0 + x * x) + 1.0)
 
 
@@ -178,7 +188,7 @@ class Cauchy(_Linear, _Robust):
 
     def rho(self, r, unit: Any = 1.0):
         """delta^2 / 2 log(1 + (r / delta)^2): r^2 / 2 near 0, a logarithm far out."""
-        delta = self._delta(unit)
+        delta = self.square_up_to(unit)
         return 0.5 * delta * delta * functions(r).log1p((r / delta) ** 2)
 
 

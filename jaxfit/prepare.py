@@ -50,6 +50,7 @@ class Task:
     points: np.ndarray
     cube: bool  # which of the two; own starts are in search coordinates
     settings: Mapping[str, Any]
+    table: Table | None = None  # that the data are from, where it is at hand
 
     @property
     def law(self) -> Law:
@@ -113,14 +114,21 @@ class Task:
         which: (G,) bool, of those that have rows; all that can be fitted by default.
         """
         which = self.fittable if which is None else which
-        ragged = Ragged(self.data.group, len(self.data.groups))
         lengths, most = self.lengths, max(1, CALL_SIZE // self.num_starts)
         for n in np.unique(lengths[which]):
             members = np.flatnonzero(which & (lengths == n))
             for first in range(0, len(members), most):
                 chosen = members[first : first + most]
-                block = ragged.block(chosen, int(n))
-                yield chosen, _build(self, chosen, block)
+                yield chosen, _build(self, chosen, self._ragged.block(chosen, int(n)))
+
+    def take(self, groups: np.ndarray, column: np.ndarray) -> np.ndarray:
+        """A column (m,) of the data laid out as the batch (g, n) of `groups` (g,) is."""
+        n = int(self.lengths[groups].max())
+        return self._ragged.block(groups, n).take(column)
+
+    @cached_property
+    def _ragged(self) -> Ragged:
+        return Ragged(self.data.group, len(self.data.groups))
 
 
 def prepare(
@@ -174,7 +182,7 @@ def prepare(
         "tied": dict(tied or {}),
         "priors": {of: repr(prior) for of, prior in (priors or {}).items()},
     }
-    task = Task(given, constraints, loss, dataset, box, points, cube, settings)
+    task = Task(given, constraints, loss, dataset, box, points, cube, settings, table)
     if code and task.fittable.any():
         _compare_slopes(task, code)
     return task

@@ -22,6 +22,7 @@ from .verdict import MAX_CONDITION
 
 if TYPE_CHECKING:
     from .result import Fit
+    from .uncertainty.intervals import Intervals
 
 NOT_STATED = "not stated"
 # What only the user can know of the runs; beside it, what each column counts.
@@ -46,19 +47,26 @@ def report(
     *,
     filters: str | Sequence[str] | None = None,
     holdout: Any = None,
-    intervals: Any = None,
+    level: float = 0.9,
+    intervals: "Intervals | None" = None,
     statements: Mapping[str, str] | None = None,
 ) -> Report:
     """The report of a fit; see `Fit.report`."""
     said = {str(name): str(text) for name, text in (statements or {}).items()}
     if isinstance(filters, str):
         filters = [filters]
+    why_none = ""
+    if intervals is None:
+        try:
+            intervals = fit.intervals(level)
+        except ValueError as error:
+            why_none = str(error)
     sections = (
         Section("The law", [*_law(fit)]),
         Section("Data", [*_data(fit, filters, said)]),
         Section("Objective", [*_objective(fit)]),
         Section("Search", [*_search(fit)]),
-        Section("Result", [*_result(fit, intervals)]),
+        Section("Result", [*_result(fit, intervals, why_none)]),
         Section("Goodness of fit", [*_goodness(fit)]),
         Section("Hold-out", [NOT_STATED if holdout is None else Verbatim(str(holdout))]),
         Section("Versions", [_versions(fit)]),
@@ -214,19 +222,28 @@ def _search(fit: "Fit") -> Iterator[str | Verbatim | Grid]:
     yield Grid(header, _rows(fit, columns))
 
 
-def _result(fit: "Fit", intervals: Any) -> Iterator[str | Verbatim | Grid]:
+def _result(
+    fit: "Fit", intervals: "Intervals | None", why_none: str
+) -> Iterator[str | Verbatim | Grid]:
+    names, parts, more = fit.law.parameters, {}, ()
     if intervals is None:
-        parts, told = {}, f"Intervals and standard errors: {NOT_STATED}."
+        yield f"Intervals and standard errors: {NOT_STATED}. {why_none}"
     else:
-        parts = {"standard error": "standard_error", "lower": "lower", "upper": "upper"}
-        told = f"Intervals of level {intervals.level:g}, method: {intervals.method}."
-    yield told
+        yield f"Intervals of level {intervals.level:g}, method: {intervals.method}."
+        parts = {
+            "standard error": intervals.standard_error,
+            "lower": intervals.lower,
+            "upper": intervals.upper,
+        }
+        more = [name for name in intervals.names if name not in names]
     sides, rows = {-1: "at lower bound", 0: "", 1: "at upper bound"}, []
     for g in range(len(fit.groups)):
-        for name in fit.law.parameters:
-            numbers = [_of(getattr(intervals, part), name, g) for part in parts.values()]
-            side = sides[int(fit.at_bound[name][g])]
-            rows.append([*_key(fit, g), name, _number(fit.params[name][g]), *numbers, side])
+        for name in names:
+            numbers = [_of(values, name, g) for values in (fit.params, *parts.values())]
+            rows.append([*_key(fit, g), name, *numbers, sides[int(fit.at_bound[name][g])]])
+        for name in more:
+            every = (intervals.estimate if intervals else {}, *parts.values())
+            rows.append([*_key(fit, g), name, *(_of(values, name, g) for values in every), ""])
     yield Grid([*_keys(fit), "parameter", "estimate", *parts, "bound"], rows)
     header = ("status", "loss, mean", "loss, sum", "added by priors")
     values = (fit.loss, fit.loss_sum, fit.penalty)
@@ -293,8 +310,8 @@ def _versions(fit: "Fit") -> Grid:
     return _facts(*((name, known.get(name, NOT_STATED)) for name in asked))
 
 
-def _notes(fit: "Fit", intervals: Any) -> str | Grid:
-    notes = [*map(str, fit.notes), *map(str, getattr(intervals, "notes", ()))]
+def _notes(fit: "Fit", intervals: "Intervals | None") -> str | Grid:
+    notes = [str(note) for note in (*fit.notes, *(intervals.notes if intervals else ()))]
     return Grid(("note",), [(note,) for note in notes]) if notes else "None."
 
 

@@ -12,14 +12,16 @@ import numpy as np
 from . import predict, report, storage, summary
 from .data import Dataset, match_groups
 from .document import Report
-from .frames import frame
 from .laws import Law
 from .laws.outputs import num_outputs
 from .losses import Loss
 from .prepare import Task
 from .status import Note
-from .tables import Table, nearest, read
+from .tables import Table, frame, nearest, read
 from .targets import KEY
+from .uncertainty.covariance import covariance_of
+from .uncertainty.draws import Functions
+from .uncertainty.intervals import Intervals, intervals
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,6 +187,50 @@ class Fit:
         every = predict.at_rows(self.law, self.params, tiled, group)
         return every if count == 1 else every.reshape(count, table.num_rows)
 
+    def covariance(
+        self, kind: str = "gauss-newton", cluster: str | Sequence[Any] | None = None
+    ) -> np.ndarray:
+        """Covariance matrices (G, P, P) of the parameters, in the order and units of `params`.
+
+        kind: "gauss-newton", which takes residuals to be of one distribution, and weights to be
+        inverse variances; or "sandwich", which does not. cluster: for the latter, a column of the
+        table, or one label a row, that tells which rows go together.
+
+        NaN for parameters that the data do not determine, that are on a bound, and where no degree
+        of freedom is left. A fixed parameter has variance 0. Raises ValueError for a fit with
+        shared parameters.
+        """
+        return covariance_of(self, kind, cluster)
+
+    def intervals(
+        self,
+        level: float = 0.9,
+        method: str = "t",
+        *,
+        kind: str | None = None,
+        of: Functions | None = None,
+        cluster: str | Sequence[Any] | None = None,
+        draws: int = 2000,
+        seed: int = 0,
+    ) -> Intervals:
+        """Intervals of every parameter, and of functions of them, in every group.
+
+        method: "t", estimates and standard errors times a quantile of Student's t, with the kinds
+        of `covariance`; "bootstrap", quantiles of refits of resampled rows (kind "case"), or of
+        predictions with noise put back ("residual", "wild", "parametric"); "profile", where the
+        deviance of a parameter exceeds what noise explains; "posterior", quantiles of draws of
+        the posterior (kind "laplace", or "nuts", which needs the extra `nuts`).
+        of: {name: function}, a formula in the parameters as text, such as
+        {"a": "beta / (alpha + beta)"}, or a callable of {parameter: array} that returns an array.
+        cluster: a column, or one label a row; rows of one cluster are taken to be of one piece.
+        draws, seed: of "bootstrap" and "posterior"; the same seed gives the same draws.
+
+        Raises ValueError for options that do not go together, and fits with shared parameters.
+        """
+        return intervals(
+            self, level, method, kind=kind, of=of, cluster=cluster, draws=draws, seed=seed
+        )
+
     def save(self, path: str | os.PathLike, *, overwrite: bool = False) -> Path:
         """Write the fit to one file; `jaxfit.load` reads it. No pickle inside.
 
@@ -228,21 +274,27 @@ class Fit:
         *,
         filters: str | Sequence[str] | None = None,
         holdout: Any = None,
-        intervals: Any = None,
+        level: float = 0.9,
+        intervals: Intervals | None = None,
         statements: Mapping[str, str] | None = None,
     ) -> Report:
         """All that a reviewer asks of the fit, with "not stated" for what nobody said.
 
         filters: what was left out of the table before the fit, in words. holdout: what the law
-        predicts of runs that it has not seen, as text or as what prints as one. intervals: of the
-        parameters, with `level`, `method`, `notes`, and by name (G,) `standard_error`, `lower` and
-        `upper`. statements: {column, or a key of `jaxfit.report.QUESTIONS`, or any other word: what
-        is to be said of it}, e.g. {"N": "parameters without embeddings"}.
+        predicts of runs that it has not seen, as text or as what prints as one. level, intervals:
+        those of `intervals(level)`, or others. statements: {column, or a key of
+        `jaxfit.report.QUESTIONS`, or any other word: what is to be said of it}, e.g.
+        {"N": "parameters without embeddings"}.
 
         Returns a `Report`, which has `markdown`, `html` and `save(path)`.
         """
         return report.report(
-            self, filters=filters, holdout=holdout, intervals=intervals, statements=statements
+            self,
+            filters=filters,
+            holdout=holdout,
+            level=level,
+            intervals=intervals,
+            statements=statements,
         )
 
     def __str__(self) -> str:

@@ -1,7 +1,7 @@
 """How a fit looks: the same table as text and as HTML."""
 
 import html as escaping
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,9 +20,9 @@ def text(fit: "Fit") -> str:
     header, rows = _cells(fit)
     words = {0, len(header) - 2, len(header) - 1}
     lines = [_title(fit), "", *aligned(header, rows, words)]
-    seen = [word for word in STATUS if word != "ok" and word in fit.status]
-    if seen:
-        lines += ["", "Status", *[f"  {word}: {STATUS[word]}" for word in seen]]
+    words = [word for word in STATUS if word != "ok" and word in fit.status]
+    if words:
+        lines += ["", "Status", *[f"  {word}: {STATUS[word]}" for word in words]]
     given = _given(fit.settings)
     if given:
         lines += ["", "Given", *[f"  {text}" for text in given]]
@@ -95,14 +95,12 @@ def _cells(fit) -> tuple[list[str], list[list[str]]]:
 
 
 def short(value: float) -> str:
-    """A number in five digits, or "-" for none."""
+    """A number in five digits, "-" for NaN."""
     return "-" if np.isnan(value) else f"{value:.5g}"
 
 
-def aligned(
-    header: Sequence[str], rows: Sequence[Sequence[str]], words: Collection[int]
-) -> list[str]:
-    """The lines of a table as text; columns `words`, by index, are aligned to the left."""
+def aligned(header: Sequence[str], rows: Sequence[Sequence[str]], words: Set[int]) -> list[str]:
+    """A table as lines of text, a rule under its header; words: columns that are not numbers."""
     table = [header, *rows]
     widths = [max(len(row[i]) for row in table) for i in range(len(header))]
     lines = [

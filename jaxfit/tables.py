@@ -376,3 +376,14 @@ def _remedy(cell):
     if " " in text or "_" in text:
         return "Remove the separator, or pass jaxfit.read(data, thousands=...) with it."
     return "Correct the cell, or leave it empty and pass nan='mask' to drop the row."
+
+
+def frame(columns: Mapping[str, Sequence[Any]]):
+    """Columns as a pandas DataFrame. Raises ImportError naming the extra where there is none."""
+    try:
+        import pandas
+    except ImportError as error:
+        raise ImportError(
+            'to_frame() needs pandas: pip install "jaxfit-laws[frames]". to_dict() does not.'
+        ) from error
+    return pandas.DataFrame(columns)

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from .frames import frame
 from .laws import Law
 from .losses import Loss
 from .status import Note
 from .summary import aligned, short
+from .tables import frame
 
 ALL_ROWS = "all rows"
 # Of the others the answer is none, is no optimum, or is one of many that fit as well.

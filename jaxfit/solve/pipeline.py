@@ -70,10 +70,19 @@ def unsolved(groups: int, width: int, stages: int) -> Solution:
 
 
 def solve(law: Law, loss: Loss, pipeline: Pipeline, problems: Problem, points, cube) -> Solution:
-    """Run the pipeline on G groups of n points each, in NumPy arrays.
+    """Run the pipeline on G groups of n points each; arguments as of `ends`."""
+    z, value, screening, evaluations = ends(law, loss, pipeline, problems, points, cube)
+    return concluded(law, loss, problems, screening, z, value, evaluations)
 
-    points: (S, P), of the unit cube if `cube`, to draw starts from; else starts in search
-    coordinates, which may be (G, S, P).
+
+def ends(law: Law, loss: Loss, pipeline: Pipeline, problems: Problem, points, cube):
+    """Where the starts of G groups of n points end that a pipeline follows to its end.
+
+    problems: NumPy arrays. points: (S, P), of the unit cube if `cube`, to draw starts from; else
+    starts in search coordinates, which may be (G, S, P).
+
+    Returns points (G, F, P) and objectives (G, F), the `Screening`, and evaluations (G, 1 +
+    stages).
     """
     z, value, screening = screened(law, loss, problems, points, cube)
     evaluations = [np.full(len(z), points.shape[-2])]
@@ -84,7 +93,7 @@ def solve(law: Law, loss: Loss, pipeline: Pipeline, problems: Problem, points, c
         else:
             z, value, steps = advanced(law, loss, stage, problems, z, value)
             evaluations.append(steps)
-    return concluded(law, loss, problems, screening, z, value, np.stack(evaluations, axis=1))
+    return z, value, screening, np.stack(evaluations, axis=1)
 
 
 def screened(law: Law, loss: Loss, problems: Problem, points, cube):

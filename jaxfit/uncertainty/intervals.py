@@ -1,0 +1,246 @@
+"""Intervals: for every parameter, and functions of some, between what it lies."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import stats
+
+from ..problem import logarithms, natural
+from ..status import Note
+from ..summary import aligned, short
+from ..tables import frame
+from . import bootstrap, covariance, posterior
+from .clusters import labels
+from .draws import Functions, functions
+from .linear import Linear, linearised
+from .profile import profile
+
+if TYPE_CHECKING:
+    from ..result import Fit
+
+METHODS = ("t", "bootstrap", "profile", "posterior")
+# The kinds of each method; the first is the default.
+KINDS = {
+    "t": covariance.KINDS,
+    "bootstrap": bootstrap.KINDS,
+    "profile": (),
+    "posterior": posterior.KINDS,
+}
+MOST_DRAWS = 100_000
+
+
+@dataclass(frozen=True, eq=False)
+class Intervals:
+    """Estimates of every group, and between what they lie; `print` shows it all.
+
+    Each mapping has one array (G,) for every name: the parameters, then functions of them. NaN
+    where the data do not determine a value, or no degree of freedom is left to tell.
+    """
+
+    groups: tuple[Any, ...]
+    estimate: Mapping[str, np.ndarray]
+    # Of "profile" there is none; of draws it is their standard deviation.
+    standard_error: Mapping[str, np.ndarray]
+    lower: Mapping[str, np.ndarray]
+    upper: Mapping[str, np.ndarray]
+    draws: Mapping[str, np.ndarray] | None  # each (G, R); None of methods without draws
+    level: float
+    method: str  # with its kind, such as "bootstrap (case)"
+    notes: tuple[Note, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What there are intervals of."""
+        return tuple(self.estimate)
+
+    def to_dict(self) -> dict[str, list]:
+        """One row a group and name: group, name, estimate, standard_error, lower, upper."""
+        columns = {
+            "estimate": self.estimate,
+            "standard_error": self.standard_error,
+            "lower": self.lower,
+            "upper": self.upper,
+        }
+        return {
+            "group": [key for key in self.groups for _ in self.names],
+            "name": list(self.names) * len(self.groups),
+            **{
+                key: np.stack([*of.values()], axis=1).ravel().tolist()
+                for key, of in columns.items()
+            },
+        }
+
+    def to_frame(self):
+        """`to_dict` as a pandas DataFrame; needs the extra `frames`."""
+        return frame(self.to_dict())
+
+    def summary(self) -> str:
+        """The intervals as text: one line a group and name, then what to know about them."""
+        columns = self.to_dict()
+        rows = [
+            [str(key), name, short(value), short(error), short(low), short(high)]
+            for key, name, value, error, low, high in zip(*columns.values(), strict=True)
+        ]
+        header = ["group", "name", "estimate", "standard error", "lower", "upper"]
+        lines = [f"{self.level:.4g} intervals by {self.method}", "", *aligned(header, rows, {0, 1})]
+        if self.notes:
+            lines += ["", "Notes", *[f"  {note}" for note in self.notes]]
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def __repr__(self) -> str:
+        return f"<Intervals of {', '.join(self.names)} by {self.method}; print() shows them>"
+
+
+def intervals(
+    fit: "Fit",
+    level: float = 0.9,
+    method: str = "t",
+    *,
+    kind: str | None = None,
+    of: Functions | None = None,
+    cluster: str | Sequence[Any] | None = None,
+    draws: int = 2000,
+    seed: int = 0,
+) -> Intervals:
+    """See `Fit.intervals`."""
+    kind = _checked(fit, level, method, kind, of, cluster, draws, seed)
+    said = f"{method} ({kind})" if kind else method
+    inner = kind if method == "t" and kind else "gauss-newton"
+    linear = linearised(fit, functions(fit, of), inner, cluster)
+    notes = linear.notes
+    if method == "t":
+        half = stats.t.ppf((1 + level) / 2, linear.dof) * linear.error
+        lower, upper = linear.value - half, linear.value + half
+        low, high = _reach(fit, linear.value.shape[1])
+        ends, error, drawn = (np.maximum(lower, low), np.minimum(upper, high)), linear.error, None
+    elif method == "profile":
+        ends, said_of_it = _profiled(fit, level, linear)
+        notes, error, drawn = notes + said_of_it, np.full_like(linear.value, np.nan), None
+    else:
+        if method == "bootstrap":
+            params = bootstrap.bootstrap(fit, draws, seed, kind or "case", cluster)
+            tail, said_of_it = _tails(fit, level, kind, cluster, linear), []
+        else:
+            params, said_of_it = posterior.posterior(fit, draws, seed, kind or "laplace")
+            tail = np.full(len(fit.groups), (1 - level) / 2)
+        drawn = np.stack([each(params) for each in functions(fit, of).values()], axis=1)
+        ends, error, lost = _of_draws(fit, drawn, tail)
+        notes = notes + said_of_it + lost
+        error = np.where(linear.weak, np.nan, error)
+    lower, upper = ends
+    if method != "profile":  # which finds by itself what is open
+        lower, upper = (np.where(linear.open, np.nan, end) for end in ends)
+    names = list(functions(fit, of))
+    error = np.where(linear.open, np.nan, error)
+    estimates, errors, lowers, uppers = (
+        {name: column[:, j] for j, name in enumerate(names)}
+        for column in (linear.value, error, lower, upper)
+    )
+    kept = None if drawn is None else {name: drawn[:, j] for j, name in enumerate(names)}
+    return Intervals(fit.groups, estimates, errors, lowers, uppers, kept, level, said, tuple(notes))
+
+
+def _checked(fit, level, method, kind, of, cluster, draws, seed) -> str | None:
+    """The kind of the method. Raises ValueError for what does not go together."""
+    if not isinstance(level, float) or not 0 < level < 1:
+        raise ValueError(f"level={level!r}; give a number between 0 and 1, such as 0.9.")
+    if method not in METHODS:
+        raise ValueError(f"method={method!r}; choose one of {', '.join(METHODS)}.")
+    kinds = KINDS[method]
+    if kind is not None and kind not in kinds:
+        choice = f"choose one of {', '.join(kinds)}" if kinds else "it has none"
+        raise ValueError(f"kind={kind!r} of method {method!r}: {choice}.")
+    if cluster is not None:
+        needed = {"t": ("sandwich",), "bootstrap": ("case", "wild")}.get(method, ())
+        kind = kind or (needed[0] if needed else None)
+        if kind not in needed:
+            raise ValueError(
+                "cluster= goes with method='t', kind='sandwich', and with method='bootstrap', "
+                "kind='case' or 'wild'."
+            )
+    if of and method == "profile":
+        raise ValueError("method='profile' is of parameters alone; for of= use another method.")
+    if isinstance(draws, bool) or not isinstance(draws, int) or not 100 <= draws <= MOST_DRAWS:
+        raise ValueError(f"draws={draws!r}; give an integer from 100 to {MOST_DRAWS}.")
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise ValueError(f"seed={seed!r}; give an integer, 0 or above.")
+    covariance.refuse_shared(fit)
+    return kind or (kinds[0] if kinds else None)
+
+
+def _reach(fit: "Fit", count: int) -> tuple[np.ndarray, np.ndarray]:
+    """What the law and the user's bounds let parameters be, (G, F) each; functions are free."""
+    ends = np.empty((2, len(fit.groups), count))
+    ends[0], ends[1] = -np.inf, np.inf
+    for a, (name, support) in enumerate(fit.law.supports):
+        ends[0, :, a], ends[1, :, a] = support.low, support.high
+        if name in fit.task.law.parameters:
+            j = fit.task.law.parameters.index(name)
+            ends[:, :, a] = fit.task.box.lower[:, j], fit.task.box.upper[:, j]
+    return ends[0], ends[1]
+
+
+def _tails(fit: "Fit", level: float, kind, cluster, linear: Linear) -> np.ndarray:
+    """Which quantile (G,) of bootstrap draws ends an interval below, and 1 less it above.
+
+    Draws scatter less than estimates, as residuals do less than noise, and the noise is
+    estimated: quantiles further out make up for both (Hesterberg 2015, section 5.3).
+    """
+    dof, size = linear.dof[:, 0], fit.data.sizes.astype(float)
+    of_row = labels(fit, cluster)
+    if of_row is not None:
+        for g, rows in enumerate(fit.data.rows()):
+            size[g] = len(np.unique(of_row[rows]))
+        dof = size - 1.0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        wide = np.sqrt(size / dof) if kind == "case" else np.ones_like(size)
+    return stats.norm.cdf(-wide * stats.t.ppf((1 + level) / 2, dof))
+
+
+def _of_draws(fit: "Fit", drawn: np.ndarray, tail: np.ndarray):
+    """Ends (G, F) of intervals, standard errors (G, F), and notes, of draws (G, F, R)."""
+    ends, error = np.full((2, *drawn.shape[:2]), np.nan), np.full(drawn.shape[:2], np.nan)
+    notes = []
+    for g, own in enumerate(drawn):
+        there = np.isfinite(own).all(axis=0)
+        lost = len(there) - int(there.sum())
+        if np.isnan(fit.loss[g]) or np.isnan(tail[g]):
+            continue
+        if lost:
+            text = f"{lost} of {len(there)} draws have no finite value, and are left out."
+            notes.append(Note("draws_dropped", text, fit.groups[g]))
+        if there.sum() * tail[g] < 1:
+            text = "An interval ends beyond all draws; ask for more of them."
+            notes.append(Note("few_draws", text, fit.groups[g]))
+        if there.sum() > 1:
+            ends[:, g] = np.quantile(own[:, there], (tail[g], 1 - tail[g]), axis=1)
+            error[g] = own[:, there].std(axis=1, ddof=1)
+    return (ends[0], ends[1]), error, notes
+
+
+def _profiled(fit: "Fit", level: float, linear: Linear):
+    """Ends (G, A) of profile intervals of the parameters, and notes."""
+    reach = stats.t.ppf((1 + level) / 2, linear.dof[:, 0]) ** 2
+    below, above, least = profile(fit, reach)
+    ends = np.full((2, *linear.value.shape), np.nan)
+    law = fit.task.law
+    log = logarithms(law)
+    for side, z in enumerate((below, above)):
+        with np.errstate(over="ignore"):
+            theta = natural(log, z)
+        for j, name in enumerate(law.parameters):
+            ends[side, :, fit.law.parameters.index(name)] = theta[:, j]
+    for a, name in enumerate(fit.law.parameters):
+        if name in getattr(law.func, "fixed", ()):
+            ends[:, :, a] = linear.value[:, a]
+    notes = [
+        Note("better_optimum", "A profile met a better optimum; fit with more starts.", key)
+        for key, rise in zip(fit.groups, least.tolist(), strict=True)
+        if rise < -1e-3
+    ]
+    return (ends[0], ends[1]), notes
