@@ -55,18 +55,14 @@ def report(
     said = {str(name): str(text) for name, text in (statements or {}).items()}
     if isinstance(filters, str):
         filters = [filters]
-    why_none = ""
-    if intervals is None:
-        try:
-            intervals = fit.intervals(level)
-        except ValueError as error:
-            why_none = str(error)
+    if intervals is None and not fit.settings.get("shared"):
+        intervals = fit.intervals(level)
     sections = (
         Section("The law", [*_law(fit)]),
         Section("Data", [*_data(fit, filters, said)]),
         Section("Objective", [*_objective(fit)]),
         Section("Search", [*_search(fit)]),
-        Section("Result", [*_result(fit, intervals, why_none)]),
+        Section("Result", [*_result(fit, intervals)]),
         Section("Goodness of fit", [*_goodness(fit)]),
         Section("Hold-out", [NOT_STATED if holdout is None else Verbatim(str(holdout))]),
         Section("Versions", [_versions(fit)]),
@@ -222,12 +218,10 @@ def _search(fit: "Fit") -> Iterator[str | Verbatim | Grid]:
     yield Grid(header, _rows(fit, columns))
 
 
-def _result(
-    fit: "Fit", intervals: "Intervals | None", why_none: str
-) -> Iterator[str | Verbatim | Grid]:
+def _result(fit: "Fit", intervals: "Intervals | None") -> Iterator[str | Verbatim | Grid]:
     names, parts, more = fit.law.parameters, {}, ()
     if intervals is None:
-        yield f"Intervals and standard errors: {NOT_STATED}. {why_none}"
+        yield f"Intervals: {NOT_STATED}; jaxfit has none of fits with shared parameters."
     else:
         yield f"Intervals of level {intervals.level:g}, method: {intervals.method}."
         parts = {

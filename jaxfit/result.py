@@ -281,8 +281,8 @@ class Fit:
         """All that a reviewer asks of the fit, with "not stated" for what nobody said.
 
         filters: what was left out of the table before the fit, in words. holdout: what the law
-        predicts of runs that it has not seen, as text or as what prints as one. level, intervals:
-        those of `intervals(level)`, or others. statements: {column, or a key of
+        predicts of runs that it has not seen, as text or as what prints as one. intervals: those of
+        `intervals(level)` by default. statements: {column, or a key of
         `jaxfit.report.QUESTIONS`, or any other word: what is to be said of it}, e.g.
         {"N": "parameters without embeddings"}.
 

@@ -4,7 +4,7 @@ import functools
 import hashlib
 import json
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -17,6 +17,7 @@ from jaxfit import cli, goodness
 from jaxfit.document import Grid, Report, Section, Verbatim
 from jaxfit.fingerprint import sha256
 from jaxfit.report import QUESTIONS
+from jaxfit.status import Note
 
 SECTIONS = (
     "The law",
@@ -133,8 +134,6 @@ def test_it_says_what_was_fitted_to_what_and_how():
     (searched,) = (row for row in facts if row[0] == "gamma")
     assert searched[2:] == ["[0, 3]", "(0.02, 1.5)", "searched"]
     for g, key in enumerate(FAMILIES):
-        for name in ("c", "a", "gamma"):
-            assert [key, name, f"{ours.params[name][g]:.6g}", ""] in facts
         assert [key, "ok", *(f"{v[g]:.6g}" for v in (ours.loss, ours.loss_sum)), "0"] in facts
 
 
@@ -146,7 +145,6 @@ def test_what_nobody_said_is_not_stated():
     assert ["target", "y", "not stated"] in facts
     for question in QUESTIONS.values():
         assert [question, "not stated"] in facts
-    assert "Intervals and standard errors: not stated." in section(report, "Result")
     assert section(report, "Hold-out").strip() == "not stated"
     older = replace(clean(power), settings={**clean(power).settings, "versions": {"jax": "0.9"}})
     versions = section(older.report(), "Versions")
@@ -170,27 +168,29 @@ def test_what_the_user_says_takes_its_place():
     assert "largest 10 %:\nerror 0.02" in section(report, "Hold-out")
 
 
-@dataclass(frozen=True)
-class _Intervals:
-    estimate: dict
-    standard_error: dict
-    lower: dict
-    upper: dict
-    level: float = 0.9
-    method: str = "t"
-    names: tuple = ("c", "a")
-    notes: tuple = field(default=("made up",))
-
-
 def test_intervals_stand_beside_the_estimates():
     ours = clean(power)
-    named = [{name: np.arange(3.0) + k for name in ("c", "a")} for k in range(4)]
-    report = ours.report(intervals=_Intervals(*named))
-    assert "Intervals of level 0.9, method: t." in section(report, "Result")
-    facts = cells(report)
-    assert ["g2", "a", f"{ours.params['a'][2]:.6g}", "3", "4", "5", ""] in facts
-    assert ["g2", "gamma", f"{ours.params['gamma'][2]:.6g}", "-", "-", "-", ""] in facts
-    assert ["made up"] in facts
+    known = ours.intervals(0.5)
+    report = ours.report(level=0.5)
+    assert "Intervals of level 0.5, method: t (gauss-newton)." in section(report, "Result")
+    columns = (known.estimate, known.standard_error, known.lower, known.upper)
+    for g, key in enumerate(FAMILIES):
+        for name in ("c", "a", "gamma"):
+            numbers = [f"{values[name][g]:.6g}" for values in columns]
+            assert [key, name, *numbers, ""] in cells(report)
+    assert ours.report().markdown == ours.report(intervals=ours.intervals(0.9)).markdown
+
+
+def test_other_intervals_bring_their_functions_and_notes():
+    ours = clean(power)
+    other = ours.intervals(0.8, of={"half": "c / 2"})
+    other = replace(other, method="guess", notes=(Note("n", "made up"),))
+    report = ours.report(intervals=other)
+    assert "Intervals of level 0.8, method: guess." in section(report, "Result")
+    row = next(row for row in cells(report) if row[:2] == ["g1", "half"])
+    assert row[2] == f"{ours.params['c'][1] / 2:.6g}"
+    assert row[4:] == [f"{other.lower['half'][1]:.6g}", f"{other.upper['half'][1]:.6g}", ""]
+    assert ["made up"] in cells(report)
 
 
 def test_what_is_known_of_parameters_is_said():
@@ -203,6 +203,7 @@ def test_what_is_known_of_parameters_is_said():
     joint = fit(runs(), power, shared=["gamma"]).report()
     assert {row[0]: row[-1] for row in cells(joint)}["gamma"] == "one value for all groups"
     assert "without what gamma, shared, takes once" in joint.markdown
+    assert "Intervals: not stated; jaxfit has none of fits with shared" in joint.markdown
     assert ["g0", "10"] in [[row[0], row[-1]] for row in cells(joint)]
 
 
@@ -220,7 +221,7 @@ def test_a_group_without_a_fit_has_no_numbers():
     table = {name: column[: SIZE + 2] for name, column in runs().items()}
     facts = cells(fit(table, power).report())
     assert ["g1", "too_few_points", "-", "-", "-"] in facts
-    assert ["g1", "gamma", "-", ""] in facts
+    assert ["g1", "gamma", "-", "-", "-", "-", ""] in facts
     assert ["g1", "-", "-", "-"] in facts
 
 
