@@ -127,7 +127,7 @@ def _data(fit: "Fit", filters, said: Mapping[str, str]) -> Iterator[str | Verbat
     data, settings = fit.data, fit.settings
     yield _facts(
         ("rows in the table", str(data.num_rows)),
-        ("rows fitted", str(len(data.target))),
+        (f"rows fitted{', of all targets' * (len(data.targets) > 1)}", str(len(data.target))),
         ("rows left out for a missing or infinite cell", str(data.rows_masked.sum())),
         ("rows left out for a weight of 0", str(data.rows_unweighted.sum())),
         ("rows fitted that repeat another exactly", str(repeats(data))),

@@ -157,8 +157,8 @@ class Robustness:
         """How far a conclusion moves in a group."""
         values, status = self.conclusions[text][:, g], self.status[:, g]
         counted = self.counted[:, g] & np.isfinite(values)
-        base = f"{short(values[0])} in the base line" if np.isfinite(values[0]) else "unknown"
-        said = f"{text} is {base}"
+        base = short(values[0]) if np.isfinite(values[0]) else "unknown"
+        said = f"{text} is {base} in the base line"
         if status[0] != "ok":
             said += f", which is {status[0]},"
         if not counted.any():

@@ -426,3 +426,13 @@ def test_five_runs_move_the_conclusion_of_chinchilla_more_than_the_loss_does():
     assert (values[:, 0] - values[:, 1] > 0.05).all()
     assert np.ptp(values[:, 1]) < 0.05
     assert "0.5139 to 0.64224 over 9 of 9 variants" in result.sentences()[0]
+
+
+def test_a_base_line_without_an_answer_says_so():
+    known = {name: column[:2] for name, column in table().items()}
+    result = robust(known, power, by=None, conclusion="gamma", filters=["x > 0"])
+    (sentence,) = result.sentences()
+    assert sentence == (
+        "gamma is unknown in the base line, which is too_few_points, and no variant tells it: "
+        "2 too_few_points."
+    )
