@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from . import audit, predict
+from . import audit, identifiability, predict
 from .answers import Answers, all_parameters, penalty
 from .laws import Law
 from .prepare import Task
@@ -50,6 +50,7 @@ def assemble(task: Task, answers: Answers, settings: Mapping[str, Any]) -> Fit:
         _in_own_unit(np.where(fitted, part, np.nan), answers.units, task.loss.degree)
         for part in (of_runs, of_priors, solution.second_value)
     )
+    identifiability.say(task, solution, answers.units, rows, verdicts)
     _note_range(task, answers, verdicts, np.flatnonzero(fitted), loss)
     params = all_parameters(task, free)
     return Fit(

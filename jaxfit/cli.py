@@ -162,10 +162,12 @@ def _predict(options) -> int:
 
 def _predicted(result, table, pred) -> tuple[list[str], list[list[Any]]]:
     """Header and rows of a table of predictions: keys, inputs, one column a target of the row."""
+    from .points import predicts_several
+
     by, columns = result.data.by, list(result.data.columns.values())
     cells = [[str(v) for v in table.column(name).tolist()] for name in columns]
     given = [name for name in by if name in table.columns]
-    targets = result.data.targets if result.predicts_several(table) else [result.data.target_name]
+    targets = result.data.targets if predicts_several(result, table) else [result.data.target_name]
     if given:
         keys = [[str(v) for v in table.column(name).tolist()] for name in given]
         values = pred.reshape(table.num_rows, len(targets)).T.tolist()

@@ -69,13 +69,13 @@ class Constraints:
         """What the rows of the priors are, (K,): SQUARE or HINGE of `jaxfit.problem`."""
         return np.array([HINGE if row.hinge else SQUARE for row in prior_rows(self.law)], int)
 
-    def columns(self, data: Dataset) -> dict[str, np.ndarray]:
-        """All inputs of the law at the rows of `data`, each (m,)."""
-        names = self.law.inputs[len(data.inputs) :]
+    def columns(self, inputs: Mapping[str, np.ndarray], group: np.ndarray) -> dict[str, np.ndarray]:
+        """All inputs of the law, each (m,), at runs with the given ones, of groups (m,)."""
+        names = self.law.inputs[len(inputs) :]
         fixed = zip(names, self.fixed.T, strict=False)
-        out = {**data.inputs, **{name: values[data.group] for name, values in fixed}}
+        out = {**inputs, **{name: values[group] for name, values in fixed}}
         if len(self.terms.counted):
-            rows = np.ones(len(data.group))
+            rows = np.ones(len(group))
             out |= {TERM: 0.0 * rows, EDGE: rows, SCALE: rows}
         return out
 

@@ -21,13 +21,28 @@ def at_rows(
     params: one (G,) array a parameter. Rows of groups with NaN parameters give NaN. Every row
     is a column of its own, so that no row can see another.
     """
+    return _each(programs.predict, law, params, inputs, group)
+
+
+def slopes_at_rows(
+    law: Law,
+    params: Mapping[str, np.ndarray],
+    inputs: Sequence[np.ndarray],
+    group: np.ndarray,
+) -> np.ndarray:
+    """Derivatives (m, P) of `at_rows` with respect to each parameter."""
+    return _each(programs.slopes, law, params, inputs, group)
+
+
+def _each(program, law, params, inputs, group) -> np.ndarray:
     theta = np.stack([params[name][group] for name in law.parameters], axis=1)
     columns = np.stack([np.asarray(column, float) for column in inputs])
 
     def one(index):
-        return programs.predict(law, columns[:, index], theta[index])
+        return program(law, columns[:, index], theta[index])
 
     with jax.enable_x64(True):
         parts = in_threads(one, blocks(len(group), programs.ROWS))
-        pred = whole(parts, len(group)) if parts else np.empty(0)
-    return np.where(np.isfinite(theta).all(axis=1), pred, np.nan)
+        found = whole(parts, len(group)) if parts else np.empty(0)
+    known = np.isfinite(theta).all(axis=1).reshape(-1, *[1] * (found.ndim - 1))
+    return np.where(known, found, np.nan)

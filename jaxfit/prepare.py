@@ -60,7 +60,7 @@ class Task:
     @cached_property
     def inputs(self) -> Mapping[str, np.ndarray]:
         """The inputs of `law`, each (m,): those of the data, and perhaps more."""
-        return self.constraints.columns(self.data)
+        return self.constraints.columns(self.data.inputs, self.data.group)
 
     @property
     def num_starts(self) -> int:
@@ -166,7 +166,10 @@ def prepare(
     program = check(law, max(int(dataset.sizes.max(initial=0)), 2))
     code = [*dict.fromkeys(stated(program.jaxpr))]
     constraints = constrained(law, dataset, fixed, tied, priors)
-    given, law = law, with_linear(constraints.law, constraints.columns(dataset))
+    given, law = (
+        law,
+        with_linear(constraints.law, constraints.columns(dataset.inputs, dataset.group)),
+    )
     constraints = replace(constraints, law=law)
     box = resolve_bounds(law, bounds, dataset)
     points, cube = _starts(law, starts, seed, box, dataset)

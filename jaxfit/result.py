@@ -5,20 +5,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from . import predict, report, storage, summary
-from .data import Dataset, match_groups
+from .data import Dataset
 from .document import Report
 from .laws import Law
-from .laws.outputs import num_outputs
 from .losses import Loss
+from .points import asked
 from .prepare import Task
 from .status import Note
-from .tables import Table, frame, nearest, read
-from .targets import KEY
+from .tables import frame
+from .uncertainty.bands import Bands, bands
 from .uncertainty.covariance import covariance_of
 from .uncertainty.draws import Functions
 from .uncertainty.intervals import Intervals, intervals
@@ -126,66 +126,47 @@ class Fit:
         out[data.index, data.output] = self.fitted - data.target
         return out if len(data.targets) > 1 else out[:, 0]
 
-    def predict(self, points: Any) -> np.ndarray:
+    @overload
+    def predict(self, points: Any, level: None = None) -> np.ndarray: ...
+
+    @overload
+    def predict(
+        self,
+        points: Any,
+        level: float,
+        kind: str = "mean",
+        *,
+        method: str = "t",
+        draws: int = 2000,
+        seed: int = 0,
+    ) -> Bands: ...
+
+    def predict(
+        self,
+        points: Any,
+        level: float | None = None,
+        kind: str = "mean",
+        *,
+        method: str = "t",
+        draws: int = 2000,
+        seed: int = 0,
+    ) -> np.ndarray | Bands:
         """Predictions of the fitted laws at `points`, a table as `jaxfit.fit` takes it.
 
         With the group column(s) of the fit among its columns, or with one group in all, one
         number a row (m,); else every group at every point (G, m). A last axis T where a row has
-        predictions of several targets. NaN for groups without a fit. Raises ValueError for a
-        missing column, a missing number or an unknown group.
+        predictions of several targets. NaN for groups without a fit.
+
+        level: returns `Bands` in place of an array: also between what the law lies (kind "mean"),
+        or a new run would lie (kind "new"), and how far beyond the data each point is. method: "t",
+        by the delta method, or quantiles of `draws` of "bootstrap" or "posterior".
+
+        Raises ValueError for a missing column, a missing number or an unknown group.
         """
-        table, outputs = read(points), num_outputs(self.law)
-        columns = self._columns(table)
-        if not outputs:
-            return self._predict(table, columns)
-        every = [
-            self._predict(table, [*columns, np.full(table.num_rows, float(t))])
-            for t in range(outputs)
-        ]
-        return np.stack(every, axis=-1)
-
-    def predicts_several(self, table: Table) -> bool:
-        """Whether `predict` has a last axis T for the rows of a table."""
-        by = self.data.by
-        keyed = any(name in table.columns for name in by) and KEY not in table.columns
-        apart = len(self.data.targets) > 1 and len(by) > 1
-        return num_outputs(self.law) > 0 or (apart and keyed)
-
-    def _columns(self, table: Table) -> list[np.ndarray]:
-        """The law's inputs at the rows of a table, each (m,)."""
-        columns = []
-        for name in self.data.columns:
-            column = self.data.columns[name]
-            values, _ = table.numbers(column)
-            if not np.isfinite(values).all():
-                row = table.row(int(np.flatnonzero(~np.isfinite(values))[0]))
-                raise ValueError(f"Column `{column}` is not finite in {row}.")
-            columns.append(values)
-        return columns
-
-    def _predict(self, table: Table, columns: list[np.ndarray]) -> np.ndarray:
-        by, count = self.data.by, len(self.groups)
-        if any(name in table.columns for name in by):
-            if not num_outputs(self.law) and self.predicts_several(table):
-                groups = [
-                    match_groups(table, by[:-1], self.groups, last=name)
-                    for name in self.data.targets
-                ]
-                every = [predict.at_rows(self.law, self.params, columns, g) for g in groups]
-                return np.stack(every, axis=-1)
-            group = match_groups(table, by, self.groups)
-            return predict.at_rows(self.law, self.params, columns, group)
-        others = [name for name in table.columns if name not in self.data.columns.values()]
-        for name in by:
-            if "did you mean" in nearest(name, others):
-                raise ValueError(
-                    f"The points have no column `{name}`{nearest(name, others)} Without it every "
-                    "group is asked at every point; then leave such a column out."
-                )
-        group = np.repeat(np.arange(count), table.num_rows)
-        tiled = [np.tile(column, count) for column in columns]
-        every = predict.at_rows(self.law, self.params, tiled, group)
-        return every if count == 1 else every.reshape(count, table.num_rows)
+        if level is not None:
+            return bands(self, points, level, kind, method, draws, seed)
+        told = asked(self, points)
+        return predict.at_rows(self.law, self.params, told.columns, told.group).reshape(told.shape)
 
     def covariance(
         self, kind: str = "gauss-newton", cluster: str | Sequence[Any] | None = None

@@ -17,11 +17,13 @@ from .solve.pipeline import Solution
 from .status import Note
 
 MAX_CONDITION = 1e7
-MIN_CURVATURE = -1e-9
+MIN_CURVATURE, OPEN_CURVATURE = -1e-9, -1e-6
 # Effect on the predictions, as a share of the residuals, below which a parameter has none.
 NEGLIGIBLE = 1e-8
 # A parameter takes part in an open direction when its share of the unit vector exceeds this.
 MIN_SHARE = 0.1
+# Of many finished starts, at least this share should agree.
+MANY, SHARE_AGREEING = 8, 0.125
 # From the least to the worst: a group's status is the last that applies.
 ORDER = ("at_bound", "no_dof", "unidentifiable", "not_converged")
 
@@ -84,12 +86,15 @@ def judge(
         condition = certificate.singular_values[:, 0] / least
     out.condition[fitted] = np.where(least > 0, condition, np.inf)[fitted]
     out.condition[flat] = np.inf
-    settled = (certificate.offset <= MAX_OFFSET) & (certificate.curvature >= MIN_CURVATURE)
+    # Along an open direction curvature is 0, and rounding may take it below.
+    opened = ~(out.condition < MAX_CONDITION)
+    least_curvature = np.where(opened, OPEN_CURVATURE, MIN_CURVATURE)
+    settled = (certificate.offset <= MAX_OFFSET) & (certificate.curvature >= least_curvature)
     dead = _dead(law, solution, widths, out.at_bound, unseen, floor)
     holds = {
         "at_bound": (out.at_bound != 0).any(axis=1),
         "no_dof": data.sizes <= len(names),
-        "unidentifiable": dead.any(axis=1) | ~(out.condition < MAX_CONDITION),
+        "unidentifiable": dead.any(axis=1) | opened,
         "not_converged": ~((solution.value <= floor) | settled),
     }
     for g in _where(searched & ~blind & (screening.differentiable < num_starts)):
@@ -99,12 +104,13 @@ def judge(
     _words_for_blind(out, blind, flat, names, groups)
     if fitted.any():
         _words(law, box, data, solution, out, fitted, holds, dead, unseen)
-    for g in _where(fitted & (solution.agreeing == 1) & (solution.finished > 1)):
+    few = np.where(solution.finished >= MANY, SHARE_AGREEING * solution.finished, 1)
+    for g in _where(fitted & (solution.agreeing <= few) & (solution.finished > 1)):
         text = (
-            f"Only 1 of {solution.finished[g]} finished starts ended here; with more starts a "
-            "better optimum may be found."
+            f"Only {solution.agreeing[g]} of {solution.finished[g]} finished starts ended here; "
+            "with more starts a better optimum may be found."
         )
-        out.say(g, "lone_start", text, groups[g])
+        out.say(g, "starts_disagree", text, groups[g])
     return out
 
 
@@ -139,7 +145,7 @@ def _words_for_blind(out, blind, flat, names, groups) -> None:
         out.say(
             g,
             "no_gradient",
-            f"The objective does not change with {_listed(names, np.ones(len(names), bool))} at "
+            f"The objective does not change with {listed(names, np.ones(len(names), bool))} at "
             "any start: a floor, round or comparison in the law hides them from the search.",
             groups[g],
         )
@@ -185,7 +191,7 @@ def _open_texts(law, solution, g, dead, unseen, condition) -> Iterator[str]:
     names, certificate = law.parameters, solution.certificate
     if unseen.any():
         yield (
-            f"The search sees no effect of {_listed(names, unseen)}: the law does not use it, or "
+            f"The search sees no effect of {listed(names, unseen)}: the law does not use it, or "
             "only through a floor, round or comparison. Other values may fit as well."
         )
     if (dead & ~unseen).any():
@@ -200,23 +206,26 @@ def _open_texts(law, solution, g, dead, unseen, condition) -> Iterator[str]:
         only = np.flatnonzero(involved.any(axis=1))
         along = ""
         if len(only) == 1:
-            direction = open_directions[only[0]]
-            along = f" along {_direction(law, certificate.effect[g], direction, traded)}"
+            vector = open_directions[only[0]]
+            along = f" along {direction(law, certificate.effect[g], vector, traded)}"
         yield (
-            f"{_listed(names, traded)} trade off against each other{along}: other values fit as "
+            f"{listed(names, traded)} trade off against each other{along}: other values fit as "
             f"well (condition {condition:.1e})."
         )
 
 
 def _undetermined(names, which):
-    return f"The data do not determine {_listed(names, which)}: other values fit as well."
+    return f"The data do not determine {listed(names, which)}: other values fit as well."
 
 
-def _direction(law, effect, direction, traded) -> str:
-    """A singular vector as a sum of parameters, such as "log a - log c"."""
+def direction(law: Law, effect: np.ndarray, vector: np.ndarray, traded: np.ndarray) -> str:
+    """A singular vector (P,) as a sum of the parameters that are `traded`: "log a - log c".
+
+    effect: (P,) by which it is measured.
+    """
     effect = np.where(effect > 0, effect, 1.0)
     first = np.argmax(traded)
-    steps = direction / direction[first] * (effect[first] / effect)
+    steps = vector / vector[first] * (effect[first] / effect)
     text = ""
     for (name, support), step in zip(law.supports, steps, strict=True):
         if traded[law.parameters.index(name)]:
@@ -236,6 +245,7 @@ def _unsettled_text(certificate, g):
     )
 
 
-def _listed(names: Sequence[str], which) -> str:
+def listed(names: Sequence[str], which) -> str:
+    """The names of which `which` holds, as in "A, B and C"."""
     names = [name for name, yes in zip(names, which, strict=True) if yes]
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]

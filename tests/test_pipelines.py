@@ -208,7 +208,7 @@ def test_one_start_that_stands_alone_is_pointed_out():
     stages = (jaxfit.Keep(4), jaxfit.LBFGS(max_steps=4))
     fit = jaxfit.fit("u_shape", runs, pipeline=stages, **OPTIONS)
     assert fit.starts_agreeing[0] == 1
-    lone = [note.text for note in fit.notes if note.code == "lone_start"]
+    lone = [note.text for note in fit.notes if note.code == "starts_disagree"]
     assert lone == [
         "Only 1 of 4 finished starts ended here; with more starts a better optimum may be found."
     ]

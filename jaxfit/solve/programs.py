@@ -174,6 +174,19 @@ def predict(law: Law, inputs, theta):
     return jax.vmap(one, in_axes=(1, 0))(inputs, theta)
 
 
+@program(static=1)
+def slopes(law: Law, inputs, theta):
+    """How predictions of rows by themselves change with each parameter, (m, P); see `predict`."""
+
+    def one(x, theta):
+        def value(theta):
+            return as_written(law)(*x[:, None], **dict(zip(law.parameters, theta, strict=True)))[0]
+
+        return jax.jacfwd(value)(theta)
+
+    return jax.vmap(one, in_axes=(1, 0))(inputs, theta)
+
+
 def _drawn(law, loss, problems, cube):
     """Parameters (G, S, P) of starts."""
 

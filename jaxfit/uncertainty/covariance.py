@@ -67,7 +67,7 @@ def sandwich(fit: "Fit", local: Local, of_row: np.ndarray | None) -> tuple[np.nd
     stiff = np.maximum(local.stiff, np.finfo(float).tiny)[:, None]
     own = local.slope if fit.loss_function.convex else stiff
     jacobian = local.jacobian * np.where(local.runs, np.sqrt(own / stiff), 1.0)[..., None]
-    bread, known = inverse(jacobian, local.known)
+    bread, _, known = inverse(jacobian, local.known)
     scores = local.jacobian * (np.sqrt(2.0 * local.weights / stiff) * local.psi)[..., None]
     if of_row is None:
         share = np.where(local.runs, np.maximum(1.0 - local.leverage, 1e-12), 1.0)

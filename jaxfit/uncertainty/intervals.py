@@ -28,7 +28,7 @@ KINDS = {
     "profile": (),
     "posterior": posterior.KINDS,
 }
-MOST_DRAWS = 100_000
+FEWEST_DRAWS, MOST_DRAWS = 100, 100_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +124,7 @@ def intervals(
     else:
         if method == "bootstrap":
             params = bootstrap.bootstrap(fit, draws, seed, kind or "case", cluster)
-            tail, said_of_it = _tails(fit, level, kind, cluster, linear), []
+            tail, said_of_it = tails(fit, level, kind, cluster, linear.dof[:, 0]), []
         else:
             params, said_of_it = posterior.posterior(fit, draws, seed, kind or "laplace")
             tail = np.full(len(fit.groups), (1 - level) / 2)
@@ -147,8 +147,7 @@ def intervals(
 
 def _checked(fit, level, method, kind, of, cluster, draws, seed) -> str | None:
     """The kind of the method. Raises ValueError for what does not go together."""
-    if not isinstance(level, float) or not 0 < level < 1:
-        raise ValueError(f"level={level!r}; give a number between 0 and 1, such as 0.9.")
+    check_level(level)
     if method not in METHODS:
         raise ValueError(f"method={method!r}; choose one of {', '.join(METHODS)}.")
     kinds = KINDS[method]
@@ -165,12 +164,24 @@ def _checked(fit, level, method, kind, of, cluster, draws, seed) -> str | None:
             )
     if of and method == "profile":
         raise ValueError("method='profile' is of parameters alone; for of= use another method.")
-    if isinstance(draws, bool) or not isinstance(draws, int) or not 100 <= draws <= MOST_DRAWS:
-        raise ValueError(f"draws={draws!r}; give an integer from 100 to {MOST_DRAWS}.")
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise ValueError(f"seed={seed!r}; give an integer, 0 or above.")
+    check_draws(draws, seed)
     covariance.refuse_shared(fit)
     return kind or (kinds[0] if kinds else None)
+
+
+def check_level(level: float) -> None:
+    """Raise ValueError for a level that is none."""
+    if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level < 1:
+        raise ValueError(f"level={level!r}; give a number between 0 and 1, such as 0.9.")
+
+
+def check_draws(draws: int, seed: int) -> None:
+    """Raise ValueError for a number of draws, or a seed, that cannot be."""
+    whole = isinstance(draws, int | np.integer) and not isinstance(draws, bool)
+    if not whole or not FEWEST_DRAWS <= draws <= MOST_DRAWS:
+        raise ValueError(f"draws={draws!r}; give an integer from {FEWEST_DRAWS} to {MOST_DRAWS}.")
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(f"seed={seed!r}; give an integer, 0 or above.")
 
 
 def _reach(fit: "Fit", count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -185,13 +196,15 @@ def _reach(fit: "Fit", count: int) -> tuple[np.ndarray, np.ndarray]:
     return ends[0], ends[1]
 
 
-def _tails(fit: "Fit", level: float, kind, cluster, linear: Linear) -> np.ndarray:
+def tails(fit: "Fit", level: float, kind: str | None, cluster, dof: np.ndarray) -> np.ndarray:
     """Which quantile (G,) of bootstrap draws ends an interval below, and 1 less it above.
+
+    dof: (G,) degrees of freedom, NaN where there are none.
 
     Draws scatter less than estimates, as residuals do less than noise, and the noise is
     estimated: quantiles further out make up for both (Hesterberg 2015, section 5.3).
     """
-    dof, size = linear.dof[:, 0], fit.data.sizes.astype(float)
+    size = fit.data.sizes.astype(float)
     of_row = labels(fit, cluster)
     if of_row is not None:
         for g, rows in enumerate(fit.data.rows()):

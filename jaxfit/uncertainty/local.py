@@ -46,6 +46,7 @@ class Local:
     known: np.ndarray  # (g, P) bool, parameters that the data, or a fixed value, determine
     weak: np.ndarray  # (g, P) bool, known parameters that the data hardly determine
     inverse: np.ndarray  # (g, P, P) of J'J over directions that are not open
+    opened: np.ndarray  # (g, P, P) projects onto directions that the data leave open
     leverage: np.ndarray  # (g, n)
     stiff: np.ndarray  # (g,) mean slope of psi
     count: np.ndarray  # (g,) runs
@@ -64,6 +65,14 @@ def around(fit: "Fit") -> Iterator[Local]:
 def fitted(fit: "Fit") -> np.ndarray:
     """(G,) bool, groups that have parameters."""
     return ~np.isin(fit.status, UNFITTED)
+
+
+def degrees(fit: "Fit") -> np.ndarray:
+    """Degrees of freedom that are left to tell the noise, (G,); NaN where there are none."""
+    out = np.full(len(fit.groups), np.nan)
+    for local in around(fit):
+        out[local.groups] = np.where(local.dof > 0, local.dof, np.nan)
+    return out
 
 
 def coordinates(fit: "Fit") -> tuple[np.ndarray, np.ndarray]:
@@ -91,11 +100,12 @@ def _local(fit, groups, problems: Problem, z, free) -> Local:
     root = np.where(runs, np.sqrt(np.maximum(stiff, 0.0) / 2.0)[:, None], 1.0)
     jacobian = np.where(np.isfinite(of.jacobian), of.jacobian, 0.0) * root[..., None]
     jacobian = jacobian * free[:, None]
-    inverted, known = inverse(jacobian, free & (of.effect > 0))
+    inverted, opened, known = inverse(jacobian, free & (of.effect > 0))
     leverage = np.einsum("gnp,gpq,gnq->gn", jacobian, inverted, jacobian)
     count = runs.sum(axis=1).astype(float)
     spent = np.sum(np.where(runs, leverage, 0.0), axis=1)
     dof = np.where(count - spent > 1e-9 * count, count - spent, 0.0)
+    width = problems.upper - problems.lower
     kappa = noise(psi, slope, weights, count, dof)
     with np.errstate(invalid="ignore", divide="ignore"):
         variance = (kappa / (2.0 * count))[:, None] * np.einsum("gpp->gp", inverted)
@@ -116,8 +126,9 @@ def _local(fit, groups, problems: Problem, z, free) -> Local:
         effect=of.effect,
         free=free,
         known=known,
-        weak=weak(law, error, of.effect, problems.upper - problems.lower),
+        weak=weak(law, error, of.effect, np.where(logarithms(law), np.inf, width)),
         inverse=inverted,
+        opened=opened,
         leverage=np.clip(leverage, 0.0, 1.0),
         stiff=stiff,
         count=count,
@@ -138,8 +149,11 @@ def _residuals(task, problems: Problem, theta, runs) -> tuple[np.ndarray, np.nda
     return pred, np.where(problems.weights > 0, np.where(runs, r, pred), 0.0)
 
 
-def inverse(jacobian, free) -> tuple[np.ndarray, np.ndarray]:
-    """Of J'J (g, P, P), 0 in open directions; and (g, P) bool, parameters in none of these."""
+def inverse(jacobian, free) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of J'J (g, P, P), 0 in open directions; the projector (g, P, P) onto these.
+
+    And (g, P) bool, parameters that take part in none of them.
+    """
     triangle = np.linalg.qr(jacobian, mode="r")
     _, values, directions = np.linalg.svd(triangle, full_matrices=True)
     g, _, width = jacobian.shape
@@ -152,4 +166,5 @@ def inverse(jacobian, free) -> tuple[np.ndarray, np.ndarray]:
     root = directions * share[..., None]
     # A held parameter is a direction of its own, open and nobody else's.
     known = free & ~((np.abs(directions) > OPEN_SHARE) & opened[..., None]).any(axis=1)
-    return np.swapaxes(root, 1, 2) @ root, known
+    beyond = directions * opened[..., None]
+    return np.swapaxes(root, 1, 2) @ root, np.swapaxes(beyond, 1, 2) @ beyond, known

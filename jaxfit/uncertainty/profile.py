@@ -73,7 +73,9 @@ def _crossing(fit, local: Local, pool, j: int, sign: float, threshold):
         first = np.maximum(np.argmax(over, axis=1), 1)
         inner, outer = points[rows, first - 1], points[rows, first]
         low, high = values[rows, first - 1], values[rows, first]
-        lowest = np.where(crossed, np.minimum(lowest, np.nanmin(deviance, axis=1)), lowest)
+        lowest = np.where(
+            crossed, np.minimum(lowest, np.nanmin(deviance, axis=1, initial=0.0)), lowest
+        )
     # The root of the deviance is nearly straight.
     with np.errstate(invalid="ignore", divide="ignore"):
         a, b, goal = (np.sqrt(np.maximum(v, 0.0)) for v in (low, high, threshold))

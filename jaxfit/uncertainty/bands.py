@@ -1,0 +1,217 @@
+"""Bands: between what predictions lie, and how far beyond the data they are."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import stats
+
+from .. import predict
+from ..losses import Loss
+from ..points import Points, asked
+from ..problem import logarithms
+from ..status import Note
+from . import bootstrap, posterior
+from .covariance import refuse_shared
+from .intervals import check_draws, check_level, tails
+from .local import Local, around, degrees
+
+if TYPE_CHECKING:
+    from ..result import Fit
+
+METHODS = ("t", "bootstrap", "posterior")
+KINDS = ("mean", "new")
+# A part of a slope that lies in an open direction, and is not rounding.
+OPEN_PART = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Bands:
+    """Predictions, and between what they lie; arrays have the shape of `Fit.predict`.
+
+    NaN where no degree of freedom is left, or a prediction hangs on what the data leave open.
+    """
+
+    estimate: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    # How far the point lies beyond the runs of its group, in decades of the input that is furthest,
+    # or, of an input with values at or below 0, in widths of its range.
+    decades: np.ndarray
+    level: float
+    kind: str
+    method: str
+    notes: tuple[Note, ...]
+
+    @property
+    def extrapolated(self) -> np.ndarray:
+        """Whether the point lies beyond the runs of its group."""
+        return self.decades > 0
+
+
+def bands(
+    fit: "Fit", points: Any, level: float, kind: str, method: str, draws: int, seed: int
+) -> Bands:
+    """See `Fit.predict`."""
+    check_level(level)
+    if kind not in KINDS:
+        raise ValueError(f"kind={kind!r}; choose one of {', '.join(KINDS)}.")
+    if method not in METHODS:
+        raise ValueError(f"method={method!r}; choose one of {', '.join(METHODS)}.")
+    check_draws(draws, seed)
+    refuse_shared(fit)
+    told = asked(fit, points)
+    estimate = predict.at_rows(fit.law, fit.params, told.columns, told.group)
+    if method == "t":
+        low, high = _by_delta(fit, told, estimate, level, kind)
+    else:
+        low, high = _by_draws(fit, told, estimate, level, kind, method, draws, seed)
+    decades = beyond(fit, told)
+    return Bands(
+        estimate.reshape(told.shape),
+        low.reshape(told.shape),
+        high.reshape(told.shape),
+        decades.reshape(told.shape),
+        float(level),
+        kind,
+        method,
+        tuple(_notes(decades)),
+    )
+
+
+def _notes(decades: np.ndarray) -> Iterator[Note]:
+    far = int((decades > 0).sum())
+    if far:
+        yield Note(
+            "extrapolation",
+            f"{far} of {decades.size} predictions lie beyond the data, by up to "
+            f"{np.nanmax(decades):.2g} decades: bands hold there only if the law does.",
+        )
+
+
+def _by_delta(fit, told: Points, estimate, level: float, kind: str):
+    """Ends (q,) of bands: the error of the prediction on the scale of the loss, times t."""
+    out = np.full((2, len(estimate)), np.nan)
+    law, loss = fit.task.law, fit.loss_function
+    inputs = dict(zip(fit.data.inputs, told.columns, strict=True))
+    columns = fit.task.constraints.columns(inputs, told.group)
+    free = {name: fit.params[name] for name in law.parameters}
+    rows = [columns[name] for name in law.inputs]
+    slopes = predict.slopes_at_rows(law, free, rows, told.group)
+    for local in around(fit):
+        place = np.full(len(fit.groups), -1)
+        place[local.groups] = np.arange(len(local.groups))
+        some = np.flatnonzero(place[told.group] >= 0)
+        at = place[told.group[some]]
+        along = np.where(logarithms(law), local.theta[at], 1.0) * slopes[some]
+        effect = np.where(local.effect[at] > 0, local.effect[at], 1.0)
+        per_residual = estimate[some] if loss.scale != "linear" else np.ones(len(some))
+        along = np.where(local.free[at], along / effect, 0.0) / per_residual[:, None]
+        square = np.einsum("qp,qpr,qr->q", along, local.inverse[at], along)
+        opened = np.einsum("qp,qpr,qr->q", along, local.opened[at], along)
+        spoilt = opened > OPEN_PART**2 * np.sum(along**2, axis=1)
+        with np.errstate(invalid="ignore"):
+            error = np.sqrt(local.kappa / (2 * local.count))[at] * np.sqrt(square)
+            dof = np.where(local.dof > 0, local.dof, np.nan)[at]
+        half = np.where(spoilt, np.nan, stats.t.ppf((1 + level) / 2, dof) * error)
+        below = above = half
+        if kind == "new":
+            low, high = _noise_ends(loss, local, level)
+            below, above = np.hypot(half, low[at]), np.hypot(half, high[at])
+        out[0, some] = _moved(loss, estimate[some], -below)
+        out[1, some] = _moved(loss, estimate[some], above)
+    return out
+
+
+def _moved(loss: Loss, pred: np.ndarray, residual: np.ndarray) -> np.ndarray:
+    """Targets (q,) that lie above predictions by so much on the scale of the loss."""
+    if loss.scale == "linear":
+        return pred + residual
+    return pred * (np.exp(residual) if loss.scale == "log" else 1.0 + residual)
+
+
+def _noise_ends(loss: Loss, local: Local, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """How far runs lie below and above the law, (g,) each, on the scale of the loss.
+
+    Normal noise for squares; else quantiles of the residuals over the root of 1 - leverage.
+    """
+    unit = local.problems.unit
+    if loss.squared:
+        with np.errstate(invalid="ignore"):
+            dof = np.where(local.dof > 0, local.dof, np.nan)
+            half = stats.t.ppf((1 + level) / 2, dof) * np.sqrt(local.kappa / 2.0) * unit
+        return half, half
+    ends = np.full((2, len(unit)), np.nan)
+    for i in np.flatnonzero(local.dof > 0).tolist():
+        ends[:, i] = np.quantile(
+            errors_of_runs(local, i), ((1 - level) / 2, (1 + level) / 2), method="weibull"
+        )
+    return np.maximum(-ends[0], 0.0), np.maximum(ends[1], 0.0)
+
+
+def errors_of_runs(local: Local, i: int) -> np.ndarray:
+    """How far the runs of the i-th group lie above its law, as new ones would, (rows,)."""
+    runs = local.runs[i]
+    left = np.maximum(1.0 - local.leverage[i, runs], 1e-12)
+    return -local.residual[i, runs] / np.sqrt(left) * local.problems.unit[i]
+
+
+def _by_draws(fit, told: Points, estimate, level: float, kind: str, method: str, draws, seed):
+    """Ends (q,) of bands: quantiles of the predictions of drawn parameters."""
+    count = len(fit.groups)
+    if method == "bootstrap":
+        params = bootstrap.bootstrap(fit, draws, seed)
+        tail = tails(fit, level, "case", None, degrees(fit))
+    else:
+        params, _ = posterior.posterior(fit, draws, seed)
+        tail = np.full(count, (1 - level) / 2)
+    noise = _drawn_errors(fit, draws, seed) if kind == "new" else np.zeros((count, draws))
+    flat = {name: values.ravel() for name, values in params.items()}
+    out, step = np.full((2, len(estimate)), np.nan), max(1, 2**20 // draws)
+    for first in range(0, len(estimate), step):
+        part = slice(first, first + step)
+        group = told.group[part]
+        again = (group[:, None] * draws + np.arange(draws)).ravel()
+        columns = [np.repeat(column[part], draws) for column in told.columns]
+        pred = predict.at_rows(fit.law, flat, columns, again).reshape(len(group), draws)
+        pred = _moved(fit.loss_function, pred, noise[group])
+        for q, own in enumerate(pred):
+            there, end = own[np.isfinite(own)], tail[group[q]]
+            if len(there) > 1 and np.isfinite(end):
+                out[:, first + q] = np.quantile(there, (end, 1 - end))
+    return out
+
+
+def _drawn_errors(fit: "Fit", draws: int, seed: int) -> np.ndarray:
+    """Errors of runs drawn with replacement, (G, draws), on the scale of the loss."""
+    out = np.full((len(fit.groups), draws), np.nan)
+    for local in around(fit):
+        for i, g in enumerate(local.groups.tolist()):
+            rng = bootstrap.generator(seed + 1, fit.groups[g])
+            if local.dof[i] > 0:
+                out[g] = rng.choice(errors_of_runs(local, i), draws)
+    return out
+
+
+def beyond(fit: "Fit", told: Points) -> np.ndarray:
+    """How far questions (q,) lie beyond the runs of their groups; 0 for those between them.
+
+    In decades of the input that is furthest, or, of an input with values at or below 0, in
+    widths of its range.
+    """
+    data, count = fit.data, len(fit.groups)
+    out = np.zeros(len(told.group))
+    for name, asked_at in zip(data.columns, told.columns, strict=False):
+        runs = data.inputs[name]
+        positive = bool((runs > 0).all() and (asked_at > 0).all())
+        runs, at = (np.log10(runs), np.log10(asked_at)) if positive else (runs, asked_at)
+        low, high = np.full(count, np.inf), np.full(count, -np.inf)
+        np.minimum.at(low, data.group, runs)
+        np.maximum.at(high, data.group, runs)
+        low, high = low[told.group], high[told.group]
+        far = np.maximum(np.maximum(low - at, at - high), 0.0)
+        if not positive:
+            far = far / np.where(high > low, high - low, 1.0)
+        out = np.maximum(out, np.where(far > 1e-9, far, 0.0))
+    return np.where(np.isfinite(out), out, np.nan)
