@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .priors import LogNormal as LogNormal
     from .priors import Normal as Normal
     from .priors import Ridge as Ridge
+    from .refits import robustness as robustness
     from .result import Fit as Fit
     from .result import load as load
     from .solve.adam import Adam as Adam
@@ -82,6 +83,7 @@ _HOMES = {
     "load": "result",
     "parse": "laws.text",
     "read": "tables",
+    "robustness": "refits",
 }
 _MODULES = {"plot", "recipes", "reference", "synthetic"}
 __all__ = sorted(_HOMES.keys() | _MODULES)  # pyright: ignore[reportUnsupportedDunderAll]

@@ -296,7 +296,7 @@ def test_predict_takes_a_law_from_a_file_only(folder, capsys):
 
 def test_doctor_reports_versions_devices_float64_and_cache(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(cli, "_use_cache", lambda options: tmp_path / "jaxfit")
+    monkeypatch.setattr(cli, "use_cache", lambda options: tmp_path / "jaxfit")
     assert cli.main(["doctor"]) == 0
     told = capsys.readouterr().out
     for word in ("jax ", "devices", "float64", "works", str(tmp_path / "jaxfit"), "All is well"):
