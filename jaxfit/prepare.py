@@ -1,7 +1,7 @@
 """Prepare: from what a user names to the arrays that the engine works on."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -143,11 +143,8 @@ def prepare(
     loss = losses.get(loss) if isinstance(loss, str) else loss
     if not isinstance(loss, Loss):
         raise TypeError(f"loss={loss!r} is no loss; pass one such as jaxfit.MSE().")
-    if not (isinstance(law, str) and is_text(law)):
-        law = _law(law)
     table = read(data)
-    if isinstance(law, str):
-        law = parse(law, (*(inputs or {}), *table.columns))
+    law = law_of(law, (*(inputs or {}), *table.columns))
     law, dataset = _law_and_data(law, table, target, by=by, rename=inputs, weights=weights, nan=nan)
     if law.source == SOURCE and (names := assumed_positive(law)):
         freed = f"`where {names[0]} in (-inf, inf)` frees it."
@@ -219,10 +216,16 @@ def _starts(law: Law, starts: Starts, seed: int, box: Box, data) -> tuple[np.nda
     return sobol(int(starts), len(law.parameters), int(seed)), True
 
 
-def _law(law) -> Law:
+def law_of(law: Law | str, columns: Iterable[str]) -> Law:
+    """The law that a user means: itself, by its name, or as text about `columns`.
+
+    Raises ValueError for an unknown name and for text that is no formula, TypeError for the rest.
+    """
     if isinstance(law, Law):
         return law
     if isinstance(law, str):
+        if is_text(law):
+            return parse(law, columns)
         if law in LAWS:
             return LAWS[law]
         raise ValueError(
