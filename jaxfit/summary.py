@@ -18,7 +18,7 @@ MARKS = {-1: " [", 0: "", 1: " ]"}
 def text(fit: "Fit") -> str:
     """One line a group, then what the status words mean, then the notes."""
     header, rows = _cells(fit)
-    lines = [_title(fit), "", *_aligned(header, rows)]
+    lines = [_title(fit), "", *aligned(header, rows)]
     words = [word for word in STATUS if word != "ok" and word in fit.status]
     if words:
         lines += ["", "Status", *[f"  {word}: {STATUS[word]}" for word in words]]
@@ -97,7 +97,8 @@ def _short(value: float) -> str:
     return "-" if np.isnan(value) else f"{value:.5g}"
 
 
-def _aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a table: its first column and its last two are words, the others numbers."""
     table = [header, *rows]
     widths = [max(len(row[i]) for row in table) for i in range(len(header))]
     words = {0, len(header) - 2, len(header) - 1}

@@ -25,7 +25,7 @@ LAYERS = (
     ("assemble", "noise", "search"),
     ("pooling", "sharing"),
     ("fitting", "reference", "plot", "synthetic", "doctor"),
-    ("recipes",),
+    ("recipes", "select"),
     ("cli",),
     ("__init__", "__main__"),
 )

@@ -1,10 +1,11 @@
 """Choice: from errors on held-out rows to one law."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
+EXTRAPOLATION, KFOLD, AICC, BIC = CRITERIA = ("extrapolation", "k-fold", "aicc", "bic")
 # With fewer groups, their folds are counted as if they were independent of each other.
 FEWEST_GROUPS = 5
 
@@ -86,3 +87,82 @@ def _standard_error(cells: np.ndarray) -> float:
     if len(values) < 2:
         return np.nan
     return float(values.std(ddof=1) / np.sqrt(len(values)))
+
+
+class Chosen(NamedTuple):
+    """What was chosen, and why."""
+
+    chosen: str
+    why: str
+    choices: dict[str, str]  # by every criterion that could choose
+    front: tuple[str, ...]  # constants against the extrapolation error
+
+
+class Measures(NamedTuple):
+    """What laws are chosen by; of one law without the axis L."""
+
+    extrapolation: Any  # errors (L, F, G)
+    kfold: Any  # errors (L, K, G)
+    aicc: Any  # (L,) sums over groups
+    bic: Any  # (L,)
+
+    @classmethod
+    def of(cls, each: Iterable["Measures"]) -> "Measures":
+        """Those of all laws, from those of each."""
+        return cls(*map(np.array, zip(*each, strict=True)))
+
+
+def decide(
+    labels: Sequence[str], constants: Sequence[int], measures: Measures, criterion: str
+) -> Chosen:
+    """The law that each criterion chooses, of which `criterion` counts.
+
+    Raises ValueError where it can choose none.
+    """
+    found: dict[str, int | None] = {}
+    reasons: dict[str, str] = {}
+    for name, cells in ((EXTRAPOLATION, measures.extrapolation), (KFOLD, measures.kfold)):
+        stands = standing(cells)
+        found[name] = chosen = simplest(stands, constants)
+        if chosen is not None:
+            reasons[name] = _why_simplest(name, labels, constants, stands, chosen)
+    for name, values in ((AICC, measures.aicc), (BIC, measures.bic)):
+        found[name] = chosen = least(values, constants)
+        if chosen is not None:
+            reasons[name] = (
+                f"{labels[chosen]} ({_counted(constants[chosen])}) has the least {name}, "
+                f"{values[chosen]:.5g} in all groups together."
+            )
+    choice = found[criterion]
+    if choice is None:
+        raise ValueError(
+            f"criterion={criterion!r} can choose no law: for each of them it is missing or "
+            "infinite. Too few rows are left to train on or to hold out, the loss has no "
+            "likelihood, or all laws fail on held-out rows; hold out less, or take another "
+            "criterion."
+        )
+    return Chosen(
+        labels[choice],
+        reasons[criterion],
+        {name: labels[i] for name, i in found.items() if i is not None},
+        tuple(labels[i] for i in front(standing(measures.extrapolation).mean, constants)),
+    )
+
+
+def _why_simplest(name: str, labels, constants, stands: Standing, chosen: int) -> str:
+    best = stands.best
+    assert best is not None
+    which = f"{labels[chosen]} ({_counted(constants[chosen])})"
+    if chosen == best:
+        fewer = any(constants[i] < constants[best] for i in range(len(labels)))
+        beaten = "; no law with fewer constants is within one standard error of it" * fewer
+        return f"{which} has the least {name} error, {stands.mean[best]:.4g}{beaten}."
+    return (
+        f"{which} is the one with the fewest constants of the laws within one standard error of "
+        f"the least {name} error: {stands.mean[chosen]:.4g}, {stands.behind[chosen]:.2g} +- "
+        f"{stands.doubt[chosen]:.2g} above {labels[best]} ({_counted(constants[best])})."
+    )
+
+
+def _counted(constants: int) -> str:
+    return f"{constants} {'constant' if constants == 1 else 'constants'}"

@@ -21,12 +21,12 @@ class Rows(NamedTuple):
 
     columns: Mapping[str, np.ndarray]  # each (m,)
     group: np.ndarray  # (m,) index
-    count: int  # G
+    num_groups: int  # G
 
     def of(self, keep: np.ndarray) -> "Rows":
         """The rows where `keep` (m,) holds."""
         columns = {name: column[keep] for name, column in self.columns.items()}
-        return Rows(columns, self.group[keep], self.count)
+        return Rows(columns, self.group[keep], self.num_groups)
 
 
 class Fold(NamedTuple):
@@ -39,7 +39,7 @@ class Fold(NamedTuple):
 
     def largest_used(self, rows: Rows) -> np.ndarray:
         """(G,) the largest value of `column` among the training rows; NaN where there is none."""
-        out = np.full(rows.count, np.nan)
+        out = np.full(rows.num_groups, np.nan)
         if self.column is not None:
             group, values = rows.group[self.train], rows.columns[self.column][self.train]
             np.fmax.at(out, group, values)
@@ -183,9 +183,9 @@ def _rolled(rows: Rows, column: str, scales, origins: int) -> tuple[Fold, ...]:
             members, place = members[~held], place[~held]
     names = [f"{_ordinal(i)}largest {column}" for i in range(origins)]
     return tuple(
-        Fold(name, *parts, column)
-        for name, *parts in zip(names, train, test, strict=True)
-        if parts[1].any()
+        Fold(name, used, held, column)
+        for name, used, held in zip(names, train, test, strict=True)
+        if held.any()
     )
 
 
