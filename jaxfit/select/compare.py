@@ -14,22 +14,15 @@ from ..solve.presets import Pipeline
 from ..status import Note
 from ..tables import nearest, read
 from . import scores
-from .choice import CRITERIA, Measures, decide
+from .choice import CRITERIA, Chosen, Measures, decide
 from .comparison import Comparison
 from .criteria import criteria, why_no_likelihood
 from .folds import Cells, Folded, fit_folds
-from .outside import of_holdout, of_sealed
+from .outside import Outside, of_holdout, of_sealed
 from .plan import Plan, plan, rules_of
 from .runs import Candidate, Runs, candidates, usable
 from .sealed import SealedHoldout, choosing
 from .splits import Corner, KFold, Largest, Rolling
-
-
-class Measured(NamedTuple):
-    """What is measured of one law before the choice."""
-
-    folded: Folded
-    measures: Measures
 
 
 @checked_keywords
@@ -94,49 +87,67 @@ def compare(
     if not isinstance(target, str):
         raise TypeError(f"target={target!r}; laws are compared on one target at a time.")
     sealed = data if isinstance(data, SealedHoldout) else None
+    settings = {"loss": loss, "starts": starts, "seed": seed, "pipeline": pipeline}
     with choosing("a comparison of laws"):
         table = read(sealed.training if sealed else data)
-        laws_given = candidates(laws, tuple(table.columns), inputs or {})
-        rules = rules_of(holdout, inner, kfold, laws_given, sealed=sealed is not None)
+        named = candidates(laws, tuple(table.columns), inputs or {})
+        rules = rules_of(holdout, inner, kfold, named, sealed=sealed is not None)
+        others = rules.columns
         runs = usable(
-            laws_given,
-            table,
-            target=target,
-            by=by,
-            weights=weights,
-            nan=nan,
-            loss=loss,
-            others=rules.columns,
+            named, table, target=target, by=by, weights=weights, nan=nan, loss=loss, others=others
         )
-        planned = plan(runs, rules, laws_given, loss)
-        settings = {"loss": loss, "starts": starts, "seed": seed, "pipeline": pipeline}
-        measured = [
-            _measured(law, runs, planned, settings, (progress, done, len(laws_given)))
-            for done, law in enumerate(laws_given)
-        ]
-        measures = Measures.of(each.measures for each in measured)
-        labels = [law.label for law in laws_given]
-        choice = decide(labels, [law.constants for law in laws_given], measures, criterion)
-    if progress:
-        progress(len(laws_given), len(laws_given))
+        made = _made(runs, named, plan(runs, rules, named, loss), settings, criterion, progress)
     if sealed:
-        reason = f"the error of `{choice.chosen}`, chosen from {len(laws_given)} laws"
-        outside = of_sealed(sealed, reason, runs, planned, laws_given)
+        reason = f"the error of `{made.choice.chosen}`, chosen from {len(named)} laws"
+        outside = of_sealed(sealed, reason, runs, made.planned, named)
     else:
-        outside = of_holdout(runs, planned)
-    fits = {law.label: each.folded.first for law, each in zip(laws_given, measured, strict=True)}
+        outside = of_holdout(runs, made.planned)
+    said = {"loss": repr(loss), "starts": starts, "seed": seed, **rules.said()}
+    return _result(made, outside, loss, criterion, said)
+
+
+class Made(NamedTuple):
+    """A choice that was made, and all that it was made from."""
+
+    runs: Runs
+    laws: Sequence[Candidate]
+    planned: Plan
+    folded: list[Folded]
+    measures: Measures
+    choice: Chosen
+
+
+def _made(runs: Runs, laws, planned: Plan, settings, criterion, progress) -> Made:
+    """The choice of a law, each fitted to all folds of a plan."""
+    folded, measures = [], []
+    for done, law in enumerate(laws):
+        if progress:
+            progress(done, len(laws))
+        folded.append(fit_folds(law, runs, Cells.of(planned.train), **settings))
+        measures.append(_measures(folded[-1], runs, planned, settings["loss"]))
+    if progress:
+        progress(len(laws), len(laws))
+    every = Measures.of(measures)
+    labels, constants = [law.label for law in laws], [law.constants for law in laws]
+    return Made(runs, laws, planned, folded, every, decide(labels, constants, every, criterion))
+
+
+def _result(made: Made, outside: Outside, loss: Loss, criterion: str, said) -> Comparison:
+    """The choice with what it comes to on the rows that were kept from it."""
+    planned, measures, laws = made.planned, made.measures, made.laws
+    fits = {law.label: each.first for law, each in zip(laws, made.folded, strict=True)}
     held_out, r2 = outside.errors([*fits.values()], loss, planned.units)
-    notes = [*runs.notes, *planned.notes, *outside.notes]
+    notes = [*made.runs.notes, *planned.notes, *outside.notes]
     if reason := why_no_likelihood(loss):
         notes.append(Note("likelihood", reason))
-    for law, each in zip(laws_given, measured, strict=True):
-        notes += _of_fits(law.label, each.folded)
+    for law, each in zip(laws, made.folded, strict=True):
+        notes += _of_fits(law.label, each)
     return Comparison(
-        laws=tuple(labels),
-        constants=np.array([law.constants for law in laws_given]),
-        groups=runs.groups,
+        laws=tuple(fits),
+        constants=np.array([law.constants for law in laws]),
+        groups=made.runs.groups,
         criterion=criterion,
-        **choice._asdict(),
+        **made.choice._asdict(),
         fits=fits,
         folds=tuple(fold.name for fold in planned.inner),
         errors=measures.extrapolation,
@@ -152,21 +163,18 @@ def compare(
         rows=(int(planned.training.sum()), outside.num_rows),
         openings=outside.openings,
         notes=tuple(notes),
-        settings={"loss": repr(loss), "starts": starts, "seed": seed, **rules.said()},
+        settings=said,
     )
 
 
-def _measured(law: Candidate, runs: Runs, planned: Plan, settings, told) -> Measured:
-    progress, done, count = told
-    if progress:
-        progress(done, count)
-    folded = fit_folds(law, runs, Cells.of(planned.train), **settings)
+def _measures(folded: Folded, runs: Runs, planned: Plan, loss: Loss) -> Measures:
+    """What one law is chosen by."""
     inner = len(planned.inner)
-    errors = _errors(folded, runs, planned.tests, planned.units, settings["loss"])
-    sums = (np.nan, np.nan)
-    if not why_no_likelihood(settings["loss"]):
-        sums = (float(np.sum(values)) for values in criteria(folded.first))
-    return Measured(folded, Measures(errors[:inner], errors[inner:], *sums))
+    errors = _errors(folded, runs, planned.tests, planned.units, loss)
+    if why_no_likelihood(loss):
+        return Measures(errors[:inner], errors[inner:], np.nan, np.nan)
+    found = criteria(folded.first)
+    return Measures(errors[:inner], errors[inner:], found.aicc.sum(), found.bic.sum())
 
 
 def _errors(folded: Folded, runs: Runs, tests, units, loss: Loss) -> np.ndarray:
