@@ -99,7 +99,9 @@ def _log_normaliser(loss: Loss, t: float) -> float:
     """log of the integral of exp(-rho(r) / t) over r, with delta = 1."""
     if isinstance(loss, SoftL1):
         # exp(1/t) times the integral of exp(-sqrt(1 + r^2) / t), a Bessel function.
-        return math.log(2.0) + math.log(special.kve(1, 1 / t))
+        # SciPy has none far out, where two terms of its series are exact.
+        bessel = special.kve(1, 1 / t) if t > 1e-8 else math.sqrt(math.pi * t / 2) * (1 + 0.375 * t)
+        return math.log(2.0 * bessel)
     if isinstance(loss, Cauchy):
         power = 0.5 / t
         gammas = special.gammaln(power - 0.5) - special.gammaln(power)

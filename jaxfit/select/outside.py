@@ -96,7 +96,8 @@ def of_sealed(
     notes = [note for note in found.notes if note.code == "masked"]
     lost = int((~known).sum())
     if lost:
-        notes.append(Note("sealed", f"{lost} sealed rows are of groups that were not fitted."))
+        which = "row is of a group that was" if lost == 1 else "rows are of groups that were"
+        notes.append(Note("sealed", f"{lost} sealed {which} not fitted."))
     rows = np.flatnonzero(known)
     group = np.array([places.get(key, -1) for key in found.groups], int)[found.group[rows]]
     return Outside(
