@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from . import compare_command, run_options
+
 OK, BAD_INPUT, GROUPS_NOT_OK, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -49,6 +51,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
     _add_fit(commands)
     _add_predict(commands)
+    add = commands.add_parser("compare", help="compare laws by rows that they were not fitted to")
+    compare_command.add(add)
+    _add_cache(add)
+    add.set_defaults(run=_compare)
     add = commands.add_parser("laws", help="list the laws, or show one")
     add.add_argument("name", nargs="?", metavar="NAME", help="of a law, or FILE.py:NAME")
     add.set_defaults(run=_laws)
@@ -64,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_fit(commands):
     add = commands.add_parser("fit", help="fit a law to every group of a table")
-    add.add_argument("data", help="CSV or Parquet file, one training run a row")
+    run_options.add_runs(add)
     add.add_argument(
         "--law",
         required=True,
@@ -74,32 +80,13 @@ def _add_fit(commands):
     add.add_argument(
         "--target", required=True, nargs="+", metavar="COLUMN", help="column(s) to predict"
     )
-    add.add_argument("--by", nargs="+", metavar="COLUMN", help="column(s) that make the groups")
-    add.add_argument(
-        "--inputs", nargs="+", metavar="INPUT=COLUMN", help="columns of the law's inputs"
-    )
-    add.add_argument(
-        "--loss",
-        default="mse",
-        help="mse (default), log-mse, relative, mae, quantile, huber, log-huber, soft-l1 or cauchy",
-    )
-    add.add_argument("--delta", help="where a robust loss leaves the square; `mad`: by group")
-    add.add_argument("--quantile", type=float, metavar="Q", help="share of targets below the fit")
     add.add_argument("--starts", type=int, default=1024, help="starts a group (default 1024)")
-    add.add_argument("--seed", type=int, default=0, help="of the starts (default 0)")
     add.add_argument(
         "--pipeline",
         default="adam-lbfgs",
         help="how it searches: adam-lbfgs (default), varpro, lm, or auto, which chooses",
     )
-    add.add_argument("--weights", metavar="COLUMN", help="column of weights")
-    add.add_argument("--density", metavar="COLUMN", help="weigh crowded runs less along a column")
     _add_constraints(add)
-    add.add_argument(
-        "--nan", choices=("raise", "mask"), default="raise", help="mask rows with missing cells"
-    )
-    add.add_argument("--thousands", metavar="CHAR", help="thousands separator in cells")
-    add.add_argument("--decimal", metavar="CHAR", default=".", help="decimal mark in cells")
     add.add_argument("--out", type=Path, metavar="FILE", help="save the fit")
     add.add_argument("--plot", type=Path, metavar="FILE", help="draw the fit (png, pdf, svg)")
     add.add_argument("--overwrite", action="store_true", help="replace files that exist")
@@ -145,41 +132,37 @@ def _add_cache(parser):
 
 
 def _fit(options) -> int:
-    from . import flags, losses
-    from .density import InverseDensity
+    from . import flags
     from .fitting import fit
-    from .tables import read
 
-    if options.density and options.weights:
-        raise ValueError("--density and --weights are two ways to weigh rows; give one of them.")
     for path in (options.out, options.plot):
         _refuse_existing(path, options.overwrite)
     _use_cache(options)
     law = _law(options.law)
-    table = read(options.data, thousands=options.thousands, decimal=options.decimal)
+    table, of_runs = run_options.runs_of(options)
     result = fit(
         law,
         table,
         target=options.target[0] if len(options.target) == 1 else options.target,
-        by=options.by,
-        inputs=flags.pairs(options.inputs, "--inputs"),
-        loss=losses.get(options.loss, delta=flags.delta(options.delta), q=options.quantile),
-        starts=options.starts,
-        seed=options.seed,
-        weights=InverseDensity(options.density) if options.density else options.weights,
         bounds=flags.bounds(options.bounds),
         fixed=flags.fixed(options.fix),
         tied=flags.pairs(options.tie, "--tie"),
         priors=flags.priors(options.prior),
         shared=options.shared,
         pool=options.pool,
-        nan=options.nan,
-        pipeline=options.pipeline,
         progress=_Progress(),
+        **of_runs,
     )
     print(json.dumps(_as_json(result), indent=1) if options.json else result.summary())
     _write(result, options.out, options.plot)
     return GROUPS_NOT_OK if options.strict and not result.ok.all() else OK
+
+
+def _compare(options) -> int:
+    _use_cache(options)
+    laws = [_law(name) for name in options.laws]
+    print(compare_command.answer(options, laws, _Progress("laws")))
+    return OK
 
 
 def _write(result, out: Path | None, picture: Path | None) -> None:
@@ -351,13 +334,13 @@ def _demo(options) -> int:
 
 
 class _Progress:
-    """Groups done, on one line of a terminal, or a line at the start and the end elsewhere."""
+    """Groups or laws done, on one line of a terminal, or one at start and end elsewhere."""
 
-    def __init__(self):
-        self._began = time.perf_counter()
+    def __init__(self, what: str = "groups"):
+        self._what, self._began = what, time.perf_counter()
 
     def __call__(self, done: int, total: int) -> None:
-        text = f"{done} of {total} groups fitted"
+        text = f"{done} of {total} {self._what} fitted"
         if done == 0:
             text += " (compiling the law; later runs skip this)"
         elif done == total:

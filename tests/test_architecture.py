@@ -25,7 +25,8 @@ LAYERS = (
     ("assemble", "noise", "search"),
     ("pooling", "sharing"),
     ("fitting", "reference", "plot", "synthetic", "doctor"),
-    ("recipes", "select"),
+    ("recipes", "run_options", "select"),
+    ("compare_command",),
     ("cli",),
     ("__init__", "__main__"),
 )

@@ -156,6 +156,8 @@ def _why_simplest(name: str, labels, constants, stands: Standing, chosen: int) -
     if chosen == best:
         fewer = any(constants[i] < constants[best] for i in range(len(labels)))
         beaten = "; no law with fewer constants is within one standard error of it" * fewer
+        if fewer and np.isnan(stands.doubt).all():
+            beaten = "; one group in one fold knows no standard error that fewer could be within"
         return f"{which} has the least {name} error, {stands.mean[best]:.4g}{beaten}."
     return (
         f"{which} is the one with the fewest constants of the laws within one standard error of "

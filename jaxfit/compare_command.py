@@ -1,0 +1,109 @@
+"""`jaxfit compare`: its flags, and what it says."""
+
+import json
+import math
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from . import run_options
+
+CRITERIA = ("extrapolation", "k-fold", "aicc", "bic")
+_RULE = re.compile(r"(.+?)(?::(\d*\.?\d+))?")
+
+
+def add(parser: Any) -> None:
+    """Add the command's options to its parser."""
+    run_options.add_runs(parser)
+    parser.add_argument(
+        "--laws",
+        required=True,
+        nargs="+",
+        metavar="LAW",
+        help="names of laws, formulas, or FILE.py:NAME, as `jaxfit fit --law` takes them",
+    )
+    parser.add_argument("--target", required=True, metavar="COLUMN", help="column to predict")
+    parser.add_argument(
+        "--holdout",
+        nargs="+",
+        metavar="RULE",
+        default=["largest"],
+        help="rows kept from the choice: largest (default: of every input), corner, none, or "
+        "COLUMN or COLUMN:SCALES, its largest scales or, below 1, that share of the rows",
+    )
+    parser.add_argument(
+        "--criterion", choices=CRITERIA, default=CRITERIA[0], help="what the law is chosen by"
+    )
+    parser.add_argument("--starts", type=int, default=256, help="starts a group (default 256)")
+    parser.add_argument(
+        "--pipeline", default="auto", help="how it searches (default auto, which chooses)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def answer(
+    options: Any, laws: Sequence[Any], progress: Callable[[int, int], None] | None = None
+) -> str:
+    """What the command prints; laws: what --laws names, text for a formula or an unknown name."""
+    from .select.compare import compare
+
+    table, given = run_options.runs_of(options)
+    found = compare(
+        _labelled(options.laws, laws),
+        table,
+        target=options.target,
+        holdout=_holdout(options.holdout),
+        criterion=options.criterion,
+        progress=progress,
+        **given,
+    )
+    return json.dumps(_as_json(found), indent=1) if options.json else found.summary()
+
+
+def _labelled(names: Sequence[str], laws: Sequence[Any]) -> dict[str, Any]:
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"--laws names {name} twice.")
+    return dict(zip(names, laws, strict=True))
+
+
+def _holdout(rules: Sequence[str]) -> Any:
+    """The rules that are kept from the choice."""
+    from .select.splits import Largest
+
+    if rules == ["none"]:
+        return None
+    found: list[Any] = []
+    for rule in rules:
+        if rule == "none":
+            raise ValueError("--holdout none keeps no rows; give it alone.")
+        match = _RULE.fullmatch(rule)
+        if rule in ("largest", "corner") or match is None:
+            found.append(rule)
+        else:
+            number = float(match[2] or 1)
+            found.append(Largest(match[1], int(number) if number == int(number) else number))
+    return found
+
+
+def _as_json(found) -> dict[str, Any]:
+    columns = found.to_dict()
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return {
+        "chosen": found.chosen,
+        "criterion": found.criterion,
+        "why": found.why,
+        "choices": dict(found.choices),
+        "front": list(found.front),
+        "laws": [{name: _finite(cell) for name, cell in row.items()} for row in rows],
+        "held_out": list(found.held_out),
+        "rows": dict(zip(("training", "held out"), found.rows, strict=True)),
+        "notes": [
+            {"group": note.group, "code": note.code, "text": note.text} for note in found.notes
+        ],
+        "settings": dict(found.settings),
+    }
+
+
+def _finite(cell):
+    return None if isinstance(cell, float) and not math.isfinite(cell) else cell
