@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import compare_command, run_options
+from . import as_json, compare_command, run_options
 
 OK, BAD_INPUT, GROUPS_NOT_OK, INTERRUPTED = 0, 1, 2, 130
 
@@ -352,22 +352,14 @@ class _Progress:
 
 
 def _as_json(result) -> dict[str, Any]:
-    columns = result.to_dict()
-    groups = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     return {
         "law": result.law.name,
         "formula": result.law.formula,
         "loss_function": repr(result.loss_function),
-        "groups": [{name: _finite(cell) for name, cell in group.items()} for group in groups],
-        "notes": [
-            {"group": note.group, "code": note.code, "text": note.text} for note in result.notes
-        ],
+        "groups": as_json.rows(result.to_dict()),
+        "notes": as_json.notes(result.notes),
         "settings": dict(result.settings),
     }
-
-
-def _finite(cell):
-    return None if isinstance(cell, float) and not math.isfinite(cell) else cell
 
 
 def _refuse_existing(path: Path | None, overwrite: bool) -> None:

@@ -1,14 +1,13 @@
 """`jaxfit compare`: its flags, and what it says."""
 
 import json
-import math
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import run_options
+from . import as_json, run_options
+from .select import CRITERIA
 
-CRITERIA = ("extrapolation", "k-fold", "aicc", "bic")
 _RULE = re.compile(r"(.+?)(?::(\d*\.?\d+))?")
 
 
@@ -87,23 +86,15 @@ def _holdout(rules: Sequence[str]) -> Any:
 
 
 def _as_json(found) -> dict[str, Any]:
-    columns = found.to_dict()
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     return {
         "chosen": found.chosen,
         "criterion": found.criterion,
         "why": found.why,
         "choices": dict(found.choices),
         "front": list(found.front),
-        "laws": [{name: _finite(cell) for name, cell in row.items()} for row in rows],
+        "laws": as_json.rows(found.to_dict()),
         "held_out": list(found.held_out),
         "rows": dict(zip(("training", "held out"), found.rows, strict=True)),
-        "notes": [
-            {"group": note.group, "code": note.code, "text": note.text} for note in found.notes
-        ],
+        "notes": as_json.notes(found.notes),
         "settings": dict(found.settings),
     }
-
-
-def _finite(cell):
-    return None if isinstance(cell, float) and not math.isfinite(cell) else cell

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-EXTRAPOLATION, KFOLD, AICC, BIC = CRITERIA = ("extrapolation", "k-fold", "aicc", "bic")
+from . import AICC, BIC, EXTRAPOLATION, KFOLD
+
 # With fewer groups, their folds are counted as if they were independent of each other.
 FEWEST_GROUPS = 5
 

@@ -13,8 +13,8 @@ from ..losses import Loss
 from ..solve.presets import Pipeline
 from ..status import Note
 from ..tables import nearest, read
-from . import scores
-from .choice import CRITERIA, Chosen, Measures, decide
+from . import CRITERIA, scores
+from .choice import Chosen, Measures, decide
 from .comparison import Comparison
 from .criteria import criteria, why_no_likelihood
 from .folds import Cells, Folded, fit_folds
