@@ -76,13 +76,16 @@ HINDSIGHT = "hindsight"
 
 def run(*, tables: Sequence[str] = tuple(TABLES)) -> dict[str, Any]:
     """Choose a law for every table by every criterion; a subset of tables on request."""
-    rows = [row for name in tables for row in _rows(name)]
+    rows, changed = [], 0
+    for name in tables:
+        began = time.perf_counter()
+        found = compared(name)
+        rows += _rows(name, found, time.perf_counter() - began)
+        changed += _choices(found) != _choices(compared(name, planted=True))
     ratios = {
         name: float(np.exp(np.mean([np.log(r["ratio"]) for r in rows if r["route"] == name])))
         for name in dict.fromkeys(row["route"] for row in rows if row["route"] != HINDSIGHT)
     }
-    whole = set(tables) == set(TABLES)
-    by_bic, ours = ratios["bic"], ratios["extrapolation"]
     return {
         "benchmark": "choosing",
         "problem": {"tables": len(tables), "held out": "largest fifth of scale"},
@@ -91,22 +94,26 @@ def run(*, tables: Sequence[str] = tuple(TABLES)) -> dict[str, Any]:
         "tables": {"error over that of hindsight": {"geometric mean": ratios}},
         "promises": [
             {
-                "text": "the law chosen by extrapolation is further off where no choice has "
-                "looked than the best law in hindsight, by this factor, and by no more than the "
-                "one that BIC chooses",
-                "measured": ours,
-                "holds": ours <= by_bic if whole else None,
+                "text": "tables in which some choice, or a bit of what it is made from, changes "
+                "when all held-out targets are replaced: 0",
+                "measured": changed,
+                "holds": changed == 0,
             }
         ],
         "notes": list(NOTES),
     }
 
 
-def compared(name: str) -> jaxfit.Comparison:
-    """The comparison of the laws of one table; the scale of a row is as in `benchmarks.zoo`."""
+def compared(name: str, planted: bool = False) -> jaxfit.Comparison:
+    """The comparison of the laws of one table; the scale of a row is as in `benchmarks.zoo`.
+
+    planted: with other numbers for the targets that are held out.
+    """
     source = zoo_data.SOURCES[name]()
     laws, loss = TABLES[name]
     target = next(iter(next(iter(source.targets.values())).values()))
+    if planted:
+        target = np.where(zoo_data.held_out(source), target[::-1] * 3.0, target)
     table = {**source.columns, "target": target, "group": source.group, "scale": source.scale}
     share = jaxfit.Largest("scale", zoo_data.HELD_OUT)
     inputs = SIZES if laws is OF_SIZES else None
@@ -115,10 +122,13 @@ def compared(name: str) -> jaxfit.Comparison:
     )
 
 
-def _rows(name: str) -> list[dict[str, Any]]:
-    began = time.perf_counter()
-    found = compared(name)
-    seconds = time.perf_counter() - began
+def _choices(found: jaxfit.Comparison) -> tuple[Any, ...]:
+    """All choices, and every bit that they are made from."""
+    return found.choices, found.why, *(a.tobytes() for a in (found.errors, found.aicc, found.bic))
+
+
+def _rows(name: str, found: jaxfit.Comparison, seconds: float) -> list[dict[str, Any]]:
+    """One row a criterion: what it chose, and how far that is off."""
     best = int(np.nanargmin(found.held_out_error))
     title = f"{name}: {len(found.laws)} laws, {found.rows[1]} of {sum(found.rows)} rows held out"
     chosen = {**found.choices, HINDSIGHT: found.laws[best]}
@@ -151,8 +161,8 @@ def picture(result: Mapping[str, Any], path: Path) -> Path:
     routes = [*dict.fromkeys(row["route"] for row in rows)]
     for k, route in enumerate(routes):
         own = [row for row in rows if row["route"] == route]
-        places = [tables.index(row["table"]) + 0.15 * (k - 1.5) for row in own]
-        axes.plot([row["ratio"] for row in own], places, "osD^"[k % 4], label=route)
+        places = [tables.index(row["table"]) + 0.12 * (k - 2) for row in own]
+        axes.plot([row["ratio"] for row in own], places, "osD^v"[k % 5], label=route)
     axes.set_yticks(range(len(tables)), tables)
     axes.invert_yaxis()
     axes.set_xlabel("held-out error over that of the best law in hindsight")

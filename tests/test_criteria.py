@@ -139,6 +139,24 @@ def test_a_law_that_failed_is_never_chosen():
         decide(["a"], [2], nothing, "extrapolation")
 
 
+def test_the_rule_can_be_left_out():
+    noise = np.array([0.3, -0.3, 0.3, -0.3])[:, None]
+    errors = np.stack([np.full((4, 1), 1.0), 1.1 + noise])
+    each = {c: np.array([1.0, 2.0]) for c in ("aicc", "bic")}
+    measures = Measures(errors, errors, **each)
+    assert decide(["big", "small"], [5, 2], measures, "extrapolation").chosen == "small"
+    found = decide(["big", "small"], [5, 2], measures, "least-extrapolation")
+    assert found.chosen == "big"
+    assert found.why == "big (5 constants) has the least extrapolation error, 1."
+    assert found.choices == {
+        "extrapolation": "small",
+        "least-extrapolation": "big",
+        "k-fold": "small",
+        "aicc": "big",
+        "bic": "big",
+    }
+
+
 def test_the_front_holds_what_no_other_beats():
     mean = np.array([0.5, 0.2, 0.3, 0.2, 0.1, np.inf])
     assert front(mean, [2, 3, 3, 4, 6, 1]) == [0, 1, 4]

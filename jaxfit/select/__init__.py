@@ -4,4 +4,5 @@
 what was held out, `criteria` are AICc and BIC, `choice` is the rule, `sealed` what no rule may see.
 """
 
-EXTRAPOLATION, KFOLD, AICC, BIC = CRITERIA = ("extrapolation", "k-fold", "aicc", "bic")
+CRITERIA = ("extrapolation", "least-extrapolation", "k-fold", "aicc", "bic")
+EXTRAPOLATION, LEAST, KFOLD, AICC, BIC = CRITERIA

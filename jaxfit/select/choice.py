@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import AICC, BIC, EXTRAPOLATION, KFOLD
+from . import AICC, BIC, CRITERIA, EXTRAPOLATION, KFOLD, LEAST
 
 # With fewer groups, their folds are counted as if they were independent of each other.
 FEWEST_GROUPS = 5
@@ -127,12 +127,13 @@ def decide(
         found[name] = chosen = simplest(stands, constants)
         if chosen is not None:
             reasons[name] = _why_simplest(name, labels, constants, stands, chosen)
-    for name, values in ((AICC, measures.aicc), (BIC, measures.bic)):
+    mean = standing(measures.extrapolation).mean
+    for name, values in ((LEAST, mean), (AICC, measures.aicc), (BIC, measures.bic)):
         found[name] = chosen = least(values, constants)
         if chosen is not None:
             reasons[name] = (
-                f"{labels[chosen]} ({_counted(constants[chosen])}) has the least {name}, "
-                f"{values[chosen]:.5g} in all groups together."
+                f"{labels[chosen]} ({_counted(constants[chosen])}) has the least "
+                f"{'extrapolation error' if name == LEAST else name}, {values[chosen]:.5g}."
             )
     choice = found[criterion]
     if choice is None:
@@ -145,8 +146,8 @@ def decide(
     return Chosen(
         labels[choice],
         reasons[criterion],
-        {name: labels[i] for name, i in found.items() if i is not None},
-        tuple(labels[i] for i in front(standing(measures.extrapolation).mean, constants)),
+        {name: labels[i] for name in CRITERIA if (i := found[name]) is not None},
+        tuple(labels[i] for i in front(mean, constants)),
     )
 
 

@@ -70,7 +70,8 @@ def compare(
         `holdout`, each largest scale rolling (the largest three times, with all above left out).
     kfold: the folds of the k-fold error; None does without.
     criterion: what the law is chosen by: "extrapolation" or "k-fold", by the one-standard-error
-        rule (`jaxfit.select.choice.simplest`); "aicc" or "bic", by the least sum over groups.
+        rule (`jaxfit.select.choice.simplest`); "least-extrapolation", by the least error itself;
+        "aicc" or "bic", by the least sum over groups.
     progress: called as progress(laws_done, laws).
 
     Laws are compared in the same cells, a cell being a group in a fold: one that has not more rows
