@@ -14,6 +14,7 @@ NAMES = (
     "roofline",
     "zoo",
     "pooling",
+    "choosing",
 )
 
 

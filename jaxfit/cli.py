@@ -11,17 +11,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .commands import report, robustness
-from .commands.cells import csv_text, records
+from .commands import compare, report, robustness
+from .commands.cells import csv_text, records, said
 from .commands.options import (
     add_cache,
     add_cells,
+    add_loss,
     add_problem,
+    loss,
     named_law,
     problem,
     refuse_existing,
     use_cache,
 )
+from .commands.progress import Progress
 
 OK, BAD_INPUT, GROUPS_NOT_OK, INTERRUPTED = 0, 1, 2, 130
 
@@ -60,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
     _add_fit(commands)
     _add_predict(commands)
+    compare.add(commands)
     report.add(commands)
     robustness.add(commands)
     add = commands.add_parser("laws", help="list the laws, or show one")
@@ -78,13 +82,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_fit(commands):
     add = commands.add_parser("fit", help="fit a law to every group of a table")
     add_problem(add)
-    add.add_argument(
-        "--loss",
-        default="mse",
-        help="mse (default), log-mse, relative, mae, quantile, huber, log-huber, soft-l1 or cauchy",
-    )
-    add.add_argument("--delta", help="where a robust loss leaves the square; `mad`: by group")
-    add.add_argument("--quantile", type=float, metavar="Q", help="share of targets below the fit")
+    add_loss(add)
     add.add_argument("--starts", type=int, default=1024, help="starts a group (default 1024)")
     add.add_argument("--out", type=Path, metavar="FILE", help="save the fit")
     add.add_argument("--plot", type=Path, metavar="FILE", help="draw the fit (png, pdf, svg)")
@@ -108,7 +106,6 @@ def _add_predict(commands):
 
 
 def _fit(options) -> int:
-    from . import flags, losses
     from .document import checked_name
     from .fitting import fit
 
@@ -118,9 +115,9 @@ def _fit(options) -> int:
     use_cache(options)
     result = fit(
         **problem(options),
-        loss=losses.get(options.loss, delta=flags.delta(options.delta), q=options.quantile),
+        loss=loss(options),
         starts=options.starts,
-        progress=_Progress(),
+        progress=Progress(),
     )
     print(json.dumps(_as_json(result), indent=1) if options.json else result.summary())
     _write(result, options.out, options.plot, paper)
@@ -253,7 +250,7 @@ def _demo(options) -> int:
         by="family",
         loss=losses.LogHuber(1e-3),
         nan="mask",
-        progress=_Progress(),
+        progress=Progress(),
     )
     print(result.summary(), flush=True)
     print(file=sys.stderr)
@@ -272,33 +269,13 @@ def _demo(options) -> int:
     return OK
 
 
-class _Progress:
-    """Groups done, on one line of a terminal, or a line at the start and the end elsewhere."""
-
-    def __init__(self):
-        self._began = time.perf_counter()
-
-    def __call__(self, done: int, total: int) -> None:
-        text = f"{done} of {total} groups fitted"
-        if done == 0:
-            text += " (compiling the law; later runs skip this)"
-        elif done == total:
-            text += f" in {time.perf_counter() - self._began:.1f} s"
-        if sys.stderr.isatty():
-            print(f"\r\033[K{text}", end="\n" if done == total else "", file=sys.stderr, flush=True)
-        elif done in (0, total):
-            print(text, file=sys.stderr, flush=True)
-
-
 def _as_json(result) -> dict[str, Any]:
     return {
         "law": result.law.name,
         "formula": result.law.formula,
         "loss_function": repr(result.loss_function),
         "groups": records(result.to_dict()),
-        "notes": [
-            {"group": note.group, "code": note.code, "text": note.text} for note in result.notes
-        ],
+        "notes": said(result.notes),
         "settings": dict(result.settings),
     }
 

@@ -27,7 +27,7 @@ LAYERS = (
     ("assemble", "noise", "search"),
     ("pooling", "sharing"),
     ("fitting", "reference", "plot", "synthetic", "doctor"),
-    ("recipes", "refits"),
+    ("recipes", "refits", "select"),
     ("commands",),
     ("cli",),
     ("__init__", "__main__"),

@@ -17,9 +17,12 @@ import jaxfit
 ROOT = Path(__file__).parents[1]
 # At the end, so that an installed jaxfit stays the one under test.
 sys.path.append(str(ROOT))
-chinchilla, sft, sweep, cold, roofline, gpu, zoo, pooling = (
+chinchilla, sft, sweep, cold, roofline, gpu, zoo, pooling, choosing = (
     import_module(f"benchmarks.{name}")
-    for name in ("chinchilla", "sft", "sweep", "cold", "roofline", "gpu", "zoo", "pooling")
+    for name in (
+        *("chinchilla", "sft", "sweep", "cold", "roofline", "gpu", "zoo", "pooling"),
+        "choosing",
+    )
 )
 zoo_data, zoo_meanings = (import_module(f"benchmarks.zoo_{name}") for name in ("data", "meanings"))
 data, report, routes, timing = (
@@ -424,3 +427,33 @@ def test_pooling_measures_errors_of_rows_it_did_not_fit():
     assert result["problem"]["groups"] == 6
     assert pooled["training"] > alone["training"]
     assert pooled["outer"] != alone["outer"]
+
+
+@needs_data
+def test_choosing_tells_the_held_out_error_of_every_choice(monkeypatch, tmp_path):
+    laws, loss = choosing.TABLES["parallel_scaling_law"]
+    few = {name: laws[name] for name in ("power_law", "parallel")}
+    monkeypatch.setitem(choosing.TABLES, "parallel_scaling_law", (few, loss))
+    result = choosing.run(**choosing.QUICK)
+    routes = {row["route"]: row for row in result["routes"]}
+    criteria = ("extrapolation", "least-extrapolation", "k-fold", "aicc", "bic")
+    assert tuple(routes) == (*criteria, choosing.HINDSIGHT)
+    runs = zoo_data.SOURCES["parallel_scaling_law"]()
+    held = zoo_data.held_out(runs)
+    loss_of = runs.targets["loss"]["loss"]
+    table = {"N": runs.columns["parameters"], "P": runs.columns["streams"], "loss": loss_of}
+    table["group"] = runs.group
+    kept, rest = ({n: c[rows] for n, c in table.items()} for rows in (~held, held))
+    fit = jaxfit.fit("parallel", kept, target="loss", by="group", loss="log-mse", starts=64)
+    off = np.log(fit.predict(rest) / rest["loss"])
+    each = [np.sqrt(np.mean(off[rest["group"] == key] ** 2)) for key in fit.groups]
+    assert routes["extrapolation"]["law"] == "parallel"
+    assert_allclose(routes["extrapolation"]["outer"], np.mean(each), rtol=1e-4)
+    assert min(row["ratio"] for row in result["routes"]) == routes["hindsight"]["ratio"] == 1.0
+    assert result["promises"][0]["holds"] is True
+    planted = choosing.compared("parallel_scaling_law", planted=True)
+    assert planted.held_out_error.min() > 10 * routes["extrapolation"]["outer"]
+    whole = {**result, "environment": {**report.environment(), "load_before": None}}
+    assert "2 laws, 8 of 36 rows held out" in report.text(whole, choosing.COLUMNS, "title")
+    drawn = choosing.picture(whole, tmp_path / "choosing.png")
+    assert drawn.read_bytes().startswith(b"\x89PNG")

@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
@@ -35,3 +35,8 @@ def records(columns: dict[str, list]) -> list[dict[str, Any]]:
     """Columns as JSON: one object a row."""
     rows = zip(*columns.values(), strict=True)
     return [{name: finite(cell) for name, cell in zip(columns, row, strict=True)} for row in rows]
+
+
+def said(notes: Iterable[Any]) -> list[dict[str, Any]]:
+    """Notes of `jaxfit.status.Note` as JSON, one object each."""
+    return [{"group": note.group, "code": note.code, "text": note.text} for note in notes]

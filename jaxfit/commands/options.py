@@ -5,9 +5,26 @@ from pathlib import Path
 from typing import Any
 
 
-def add_problem(add) -> None:
-    """Options that say what is fitted to which table, but for the loss and the starts."""
+def add_runs(add) -> None:
+    """Options that say which runs are fitted, by what columns, from which starts."""
     add.add_argument("data", help="CSV or Parquet file, one training run a row")
+    add.add_argument("--by", nargs="+", metavar="COLUMN", help="column(s) that make the groups")
+    add.add_argument(
+        "--inputs", nargs="+", metavar="INPUT=COLUMN", help="columns of the law's inputs"
+    )
+    add.add_argument("--seed", type=int, default=0, help="of the starts (default 0)")
+    add.add_argument("--weights", metavar="COLUMN", help="column of weights")
+    add.add_argument("--density", metavar="COLUMN", help="weigh crowded runs less along a column")
+    add.add_argument(
+        "--nan", choices=("raise", "mask"), default="raise", help="mask rows with missing cells"
+    )
+    add_cells(add)
+    add_cache(add)
+
+
+def add_problem(add) -> None:
+    """Options of a fit of one law, but for the loss and the number of starts."""
+    add_runs(add)
     add.add_argument(
         "--law",
         required=True,
@@ -17,24 +34,23 @@ def add_problem(add) -> None:
     add.add_argument(
         "--target", required=True, nargs="+", metavar="COLUMN", help="column(s) to predict"
     )
-    add.add_argument("--by", nargs="+", metavar="COLUMN", help="column(s) that make the groups")
-    add.add_argument(
-        "--inputs", nargs="+", metavar="INPUT=COLUMN", help="columns of the law's inputs"
-    )
-    add.add_argument("--seed", type=int, default=0, help="of the starts (default 0)")
     add.add_argument(
         "--pipeline",
         default="adam-lbfgs",
         help="how it searches: adam-lbfgs (default), varpro, lm, or auto, which chooses",
     )
-    add.add_argument("--weights", metavar="COLUMN", help="column of weights")
-    add.add_argument("--density", metavar="COLUMN", help="weigh crowded runs less along a column")
     _add_constraints(add)
+
+
+def add_loss(add) -> None:
+    """Options that say what is minimised."""
     add.add_argument(
-        "--nan", choices=("raise", "mask"), default="raise", help="mask rows with missing cells"
+        "--loss",
+        default="mse",
+        help="mse (default), log-mse, relative, mae, quantile, huber, log-huber, soft-l1 or cauchy",
     )
-    add_cells(add)
-    add_cache(add)
+    add.add_argument("--delta", help="where a robust loss leaves the square; `mad`: by group")
+    add.add_argument("--quantile", type=float, metavar="Q", help="share of targets below the fit")
 
 
 def _add_constraints(add):
@@ -67,8 +83,8 @@ def add_cache(add) -> None:
     add.add_argument("--no-cache", action="store_true", help="do not keep compiled programs")
 
 
-def problem(options) -> dict[str, Any]:
-    """What the options of `add_problem` are as arguments of `jaxfit.fit`."""
+def runs(options) -> dict[str, Any]:
+    """What the options of `add_runs` are as arguments of `jaxfit.fit`."""
     from .. import flags
     from ..density import InverseDensity
     from ..tables import read
@@ -76,22 +92,38 @@ def problem(options) -> dict[str, Any]:
     if options.density and options.weights:
         raise ValueError("--density and --weights are two ways to weigh rows; give one of them.")
     return {
-        "law": named_law(options.law),
         "data": read(options.data, thousands=options.thousands, decimal=options.decimal),
-        "target": options.target[0] if len(options.target) == 1 else options.target,
         "by": options.by,
         "inputs": flags.pairs(options.inputs, "--inputs"),
         "seed": options.seed,
         "weights": InverseDensity(options.density) if options.density else options.weights,
+        "nan": options.nan,
+    }
+
+
+def problem(options) -> dict[str, Any]:
+    """What the options of `add_problem` are as arguments of `jaxfit.fit`."""
+    from .. import flags
+
+    return {
+        **runs(options),
+        "law": named_law(options.law),
+        "target": options.target[0] if len(options.target) == 1 else options.target,
         "bounds": flags.bounds(options.bounds),
         "fixed": flags.fixed(options.fix),
         "tied": flags.pairs(options.tie, "--tie"),
         "priors": flags.priors(options.prior),
         "shared": options.shared,
         "pool": options.pool,
-        "nan": options.nan,
         "pipeline": options.pipeline,
     }
+
+
+def loss(options):
+    """The loss that the options of `add_loss` name."""
+    from .. import flags, losses
+
+    return losses.get(options.loss, delta=flags.delta(options.delta), q=options.quantile)
 
 
 def named_law(name: str):
