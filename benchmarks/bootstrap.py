@@ -254,9 +254,7 @@ def picture(result: Mapping[str, Any], path: Path) -> Path:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run, print, and write JSON and plot; exit codes as `report.command`."""
-    return report.command(
-        run, argv, name="bootstrap", quick=QUICK, columns=COLUMNS, panel=picture
-    )
+    return report.command(run, argv, name="bootstrap", quick=QUICK, columns=COLUMNS, panel=picture)
 
 
 if __name__ == "__main__":
