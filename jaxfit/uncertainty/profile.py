@@ -51,7 +51,7 @@ def _crossing(fit, local: Local, pool, j: int, sign: float, threshold):
     bound = (problems.lower if sign < 0 else problems.upper)[:, j]
     step = _step(local, j)
     usable = np.isfinite(local.kappa) & np.isfinite(z) & np.isfinite(threshold)
-    usable &= sign * (bound - z) > 0
+    usable &= sign * bound > sign * z
     where = z[:, None] + sign * step[:, None] * DISTANCES
     where = sign * np.minimum(sign * where, (sign * bound)[:, None])
     deviance, left = np.full(where.shape, np.nan), usable
@@ -69,10 +69,12 @@ def _crossing(fit, local: Local, pool, j: int, sign: float, threshold):
     low = np.where(first > 0, deviance[rows, before], 0.0)
     share = np.arange(1, POINTS + 1) / (POINTS + 1)
     for _ in range(ROUNDS):
-        wide = crossed & (np.abs(outer - inner) > CLOSE * step)
+        with np.errstate(invalid="ignore"):  # a factor on its bound of 0 has no place in logs
+            between = outer - inner
+            wide = crossed & (np.abs(between) > CLOSE * step)
+            where = inner[:, None] + share * between[:, None]
         if not wide.any():
             break
-        where = inner[:, None] + share * (outer - inner)[:, None]
         deviance = _deviance(fit, local, pool, j, where, wide)
         points = np.concatenate([inner[:, None], where, outer[:, None]], axis=1)
         values = np.concatenate([low[:, None], deviance, high[:, None]], axis=1)
@@ -89,7 +91,7 @@ def _crossing(fit, local: Local, pool, j: int, sign: float, threshold):
         a, b, goal = (np.sqrt(np.maximum(v, 0.0)) for v in (low, high, threshold))
         at = inner + np.where(b > a, (goal - a) / (b - a), 0.5) * (outer - inner)
     # Where the deviance does not close the interval, the bound does, if there is one.
-    held = np.isfinite(local.kappa) & (sign * (bound - z) <= 0)
+    held = np.isfinite(local.kappa) & (sign * bound <= sign * z)
     return np.where(crossed, at, np.where(usable | held, bound, np.nan)), lowest
 
 
