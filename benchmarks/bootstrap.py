@@ -60,7 +60,8 @@ def run(
     repeats: warm runs of jaxfit.
     """
     runs, facts = data.chinchilla_runs(), data.chinchilla_facts()
-    fit = jaxfit.fit("chinchilla", runs, target="loss", loss=jaxfit.LogHuber(DELTA))
+    loss = jaxfit.LogHuber(DELTA)
+    fit = jaxfit.fit("chinchilla", runs, target="loss", loss=loss, starts=256, pipeline="auto")
     ask = partial(fit.intervals, LEVEL, "bootstrap", kind="case", draws=draws, of=OF)
     first, timing = compiled(lambda: ask(seed=seeds[0]), repeats)
     every = [first, *(ask(seed=seed) for seed in seeds[1:])]
