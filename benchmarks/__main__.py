@@ -5,6 +5,7 @@ import sys
 
 NAMES = (
     "chinchilla",
+    "bootstrap",
     "peers",
     "sft",
     "u_shape",
@@ -15,6 +16,7 @@ NAMES = (
     "zoo",
     "pooling",
     "choosing",
+    "coverage",
 )
 
 

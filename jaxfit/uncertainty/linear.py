@@ -70,7 +70,10 @@ def linearised(fit: "Fit", of: Mapping[str, Any], kind: str, cluster) -> Linear:
 
 
 def _gradients(of, names, theta, error) -> np.ndarray:
-    """Derivatives (G, F, A) of functions of parameters theta (G, A), by central differences."""
+    """Derivatives (G, F, A) of functions of parameters theta (G, A), by central differences.
+
+    Not finite where a function is not, beside its parameters.
+    """
     out = np.zeros((len(theta), len(of), len(names)))
     step = np.maximum(1e-4 * error, 1e-6 * np.abs(theta))
     step = np.where(step > 0, step, 1e-6)
@@ -81,7 +84,7 @@ def _gradients(of, names, theta, error) -> np.ndarray:
             there[:, a] += sign * step[:, a]
             known = dict(zip(names, there.T, strict=True))
             ends.append(np.stack([each(known) for each in of.values()], axis=1))
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore"):  # a logarithm of a parameter on its bound of 0
             out[:, :, a] = (ends[0] - ends[1]) / (2.0 * step[:, a, None])
         if name in of:  # a parameter itself, without rounding
             out[:, list(of).index(name), a] = 1.0
