@@ -26,7 +26,7 @@ OF = {"log A": "log(A)", "log B": "log(B)", "log E": "log(E)", "a": "beta / (alp
 PUBLISHED = {"log A": "loga", "log B": "logb", "log E": "loge"}
 LOGS = {"a": "log A", "b": "log B", "e": "log E"}
 NOTES = (
-    "jaxfit refits every resample from 4 starts; the others from one, as published. s: of the "
+    "jaxfit refits every resample from 3 starts; the others from one, as published. s: of the "
     "resamples that a route refits; a resample: that over their number. x jaxfit: ratio of these.",
     f"above: share of the resamples where a route ends above jaxfit by more than {ABOVE:g} of the "
     "objective, so has not converged, or lies in another optimum; below: where jaxfit is above.",
@@ -100,7 +100,7 @@ def _routes(runs, facts, fit, first, timing: Timing, rows) -> list[dict[str, Any
     each = timing.warm / draws
     out = [
         {
-            "route": "jaxfit, 4 starts a resample",
+            "route": "jaxfit, 3 starts a resample",
             **timing.columns(),
             "resamples": draws,
             "each_ms": 1e3 * each,

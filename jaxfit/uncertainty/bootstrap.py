@@ -12,7 +12,7 @@ from .clusters import labels
 from .draws import in_parameters
 from .likelihood import noise_like
 from .local import Local, around
-from .refits import AT_ONCE, refit, rivals, starts_of
+from .refits import AT_ONCE, efforts, refit, rivals, starts_of
 
 if TYPE_CHECKING:
     from ..result import Fit
@@ -47,24 +47,23 @@ def bootstrap(
         if of_row is not None:
             clusters = fit.task.take(local.groups, of_row)
         step = max(1, AT_ONCE // (draws * local.weights.shape[1]))
-        for first in range(0, len(local.groups), step):
-            some = np.arange(first, min(first + step, len(local.groups)))
-            rngs = [generator(seed, fit.groups[g]) for g in local.groups[some].tolist()]
-            new = [
-                _resampled(fit.loss_function, local, i, clusters[i], kind, draws, rng)
-                for i, rng in zip(some.tolist(), rngs, strict=True)
-            ]
-            starts = [
-                starts_of(rng, local.z[i], pool[i], draws)
-                for i, rng in zip(some.tolist(), rngs, strict=True)
-            ]
-            problems = taken(local.problems, np.repeat(some, draws))._replace(
-                weights=np.concatenate([weights for weights, _ in new]),
-                target=np.concatenate([target for _, target in new]),
-            )
-            found, value = refit(fit.task, problems, np.concatenate(starts))
-            found = np.where(np.isfinite(value)[:, None], found, np.nan)
-            z[local.groups[some]] = found.reshape(len(some), draws, width)
+        for members, effort in efforts(fit, local):
+            for first in range(0, len(members), step):
+                some = members[first : first + step]
+                rngs = [generator(seed, fit.groups[g]) for g in local.groups[some].tolist()]
+                each = list(zip(some.tolist(), rngs, strict=True))
+                new = [
+                    _resampled(fit.loss_function, local, i, clusters[i], kind, draws, rng)
+                    for i, rng in each
+                ]
+                starts = [starts_of(rng, local.z[i], pool[i], draws, effort) for i, rng in each]
+                problems = taken(local.problems, np.repeat(some, draws))._replace(
+                    weights=np.concatenate([weights for weights, _ in new]),
+                    target=np.concatenate([target for _, target in new]),
+                )
+                found, value = refit(fit.task, problems, np.concatenate(starts), effort)
+                found = np.where(np.isfinite(value)[:, None], found, np.nan)
+                z[local.groups[some]] = found.reshape(len(some), draws, width)
     return in_parameters(fit, z)
 
 

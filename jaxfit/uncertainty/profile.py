@@ -9,7 +9,7 @@ import numpy as np
 
 from ..solve.blocks import taken
 from .local import Local, around
-from .refits import AT_ONCE, STARTS, refit, rivals
+from .refits import AT_ONCE, THOROUGH, refit, rivals
 
 if TYPE_CHECKING:
     from ..result import Fit
@@ -118,10 +118,11 @@ def _deviance(fit, local: Local, pool, j: int, where, wanted) -> np.ndarray:
         problems = taken(local.problems, again)
         lower, upper = problems.lower.copy(), problems.upper.copy()
         lower[:, j] = upper[:, j] = held
-        starts = np.stack([local.z[again], *(pool[again, k] for k in range(STARTS - 1))], axis=1)
+        others = (pool[again, k] for k in range(THOROUGH.starts - 1))
+        starts = np.stack([local.z[again], *others], axis=1)
         starts = np.clip(starts, lower[:, None], upper[:, None])
         problems = problems._replace(lower=lower, upper=upper)
-        _, value = refit(fit.task, problems, starts)
+        _, value = refit(fit.task, problems, starts, THOROUGH)
         rise = 2.0 * local.count[again] * (value - local.value[again]) / local.kappa[again]
         out[chosen] = np.where(np.isfinite(rise), rise, np.inf).reshape(len(chosen), count)
     return out

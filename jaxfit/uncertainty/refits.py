@@ -1,11 +1,12 @@
 """Refits: the groups of a fit again, with other weights, targets or boxes, from a few good starts.
 
 Most refits end where the fit did. The others are found from its second optimum, and from starts
-that had the least objectives of all that were drawn.
+that had the least objectives of all that were drawn: few of them in a group in which all starts
+that the fit finished agree, more in one that has several optima.
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import numpy as np
@@ -14,7 +15,6 @@ from ..problem import Problem
 from ..solve.keep import Keep
 from ..solve.levenberg_marquardt import LevenbergMarquardt
 from ..solve.pipeline import ends, screened
-from ..solve.presets import Pipeline
 from ..solve.variable_projection import VariableProjection
 from ..supports import unconstrain
 from .local import Local
@@ -23,8 +23,18 @@ if TYPE_CHECKING:
     from ..prepare import Task
     from ..result import Fit
 
-# Starts of a refit: the optimum, its rival, and some of the best that were drawn.
-STARTS = 4
+
+class Effort(NamedTuple):
+    """How a refit is searched: its starts take some steps, and those that lead go to the end."""
+
+    starts: int
+    steps: int
+    kept: int
+
+
+QUICK, THOROUGH = Effort(3, 6, 1), Effort(6, 8, 2)
+# So many finished starts that agree tell of one optimum.
+ENOUGH = 3
 # Of so many starts that were drawn the best are taken.
 POOL = 32
 # Points of all refits that are worked on at once.
@@ -48,34 +58,40 @@ def rivals(fit: "Fit", local: Local) -> np.ndarray:
     return best
 
 
-def starts_of(rng: np.random.Generator, z: np.ndarray, pool: np.ndarray, count: int) -> np.ndarray:
-    """Starts (count, STARTS, P) of refits of one group: z (P,), and some of its pool (POOL, P)."""
-    some = rng.integers(1, len(pool), (count, STARTS - 2))
+def efforts(fit: "Fit", local: Local) -> Iterator[tuple[np.ndarray, Effort]]:
+    """The places of groups in a batch that take the same effort, and that effort."""
+    some = local.groups
+    finished, agreeing = fit.starts_finished[some], fit.starts_agreeing[some]
+    one = (agreeing == finished) & (finished >= ENOUGH)
+    for chosen, effort in ((one, QUICK), (~one, THOROUGH)):
+        if chosen.any():
+            yield np.flatnonzero(chosen), effort
+
+
+def starts_of(
+    rng: np.random.Generator, z: np.ndarray, pool: np.ndarray, count: int, effort: Effort
+) -> np.ndarray:
+    """Starts (count, S, P) of refits of one group: z (P,), and some of its pool (POOL, P).
+
+    The first of the pool is always among them.
+    """
+    some = rng.integers(1, len(pool), (count, effort.starts - 2))
     first = np.broadcast_to(np.stack([z, pool[0]]), (count, 2, len(z)))
     return np.concatenate([first, pool[some]], axis=1)
 
 
-def refit(task: "Task", problems: Problem, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def refit(
+    task: "Task", problems: Problem, starts: np.ndarray, effort: Effort
+) -> tuple[np.ndarray, np.ndarray]:
     """Optima (B, P) of B problems from starts (B, S, P), and their objectives (B,).
 
     The objective is inf where no start is finite.
     """
+    projected = task.law.affine and task.loss.scale != "log"
+    stage = VariableProjection if projected else LevenbergMarquardt
+    stages = stage(max_steps=effort.steps), Keep(effort.kept), stage(max_steps=500)
     with jax.enable_x64(True):
-        z, value, _, _ = ends(task.law, task.loss, _pipeline(task), problems, starts, False)
+        z, value, _, _ = ends(task.law, task.loss, stages, problems, starts, False)
     best = np.argmin(value, axis=1)[:, None]
     found = np.take_along_axis(z, best[..., None], axis=1)[:, 0]
     return found, np.take_along_axis(value, best, axis=1)[:, 0]
-
-
-def parts(count: int, points: int) -> Iterator[slice]:
-    """Slices of `count` refits, so many that their points stay within memory."""
-    size = max(1, AT_ONCE // points)
-    for first in range(0, count, size):
-        yield slice(first, min(first + size, count))
-
-
-def _pipeline(task: "Task") -> Pipeline:
-    """A few steps from every start, then all it takes from the two that lead."""
-    projected = task.law.affine and task.loss.scale != "log"
-    stage = VariableProjection if projected else LevenbergMarquardt
-    return stage(max_steps=8), Keep(2), stage(max_steps=500)
