@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from .supports import Real as Real
     from .tables import read as read
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 
 _HOMES = {
     "Adam": "solve.adam",

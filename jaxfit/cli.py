@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .commands import compare, report, robustness
-from .commands.cells import csv_text, records, said
+from .commands import compare, intervals, predict, report, robustness
+from .commands.cells import records, said
 from .commands.options import (
     add_cache,
-    add_cells,
     add_loss,
     add_problem,
     loss,
@@ -62,7 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
     _add_fit(commands)
-    _add_predict(commands)
+    predict.add(commands)
+    intervals.add(commands)
     compare.add(commands)
     report.add(commands)
     robustness.add(commands)
@@ -94,17 +94,6 @@ def _add_fit(commands):
     add.set_defaults(run=_fit)
 
 
-def _add_predict(commands):
-    add = commands.add_parser("predict", help="evaluate a saved fit at new points")
-    add.add_argument("fit", help="file written by `jaxfit fit --out`")
-    add.add_argument("points", help="CSV or Parquet file with the law's inputs")
-    add.add_argument("--law", metavar="FILE.py:NAME", help="the fit's law, where it is your own")
-    add_cells(add)
-    add.add_argument("--out", type=Path, metavar="FILE", help="write CSV here, not to the screen")
-    add.add_argument("--overwrite", action="store_true", help="replace the file if it exists")
-    add.set_defaults(run=_predict)
-
-
 def _fit(options) -> int:
     from .document import checked_name
     from .fitting import fit
@@ -134,49 +123,6 @@ def _write(result, out: Path | None, picture: Path | None, paper: Path | None = 
         print(f"Plot written to {picture}", file=sys.stderr)
     if paper is not None:
         print(f"Report written to {result.report().save(paper, overwrite=True)}", file=sys.stderr)
-
-
-def _predict(options) -> int:
-    from .laws.from_file import from_file
-    from .result import load
-    from .tables import read
-
-    refuse_existing(options.out, options.overwrite)
-    result = load(options.fit, law=from_file(options.law) if options.law else None)
-    table = read(options.points, thousands=options.thousands, decimal=options.decimal)
-    pred = result.predict(table)
-    header, rows = _predicted(result, table, pred)
-    text = csv_text([header, *rows])
-    if options.out is None:
-        print(text, end="")
-    else:
-        from .files import write_whole
-
-        write_whole(options.out, text.encode())
-        print(f"{len(rows)} predictions written to {options.out}", file=sys.stderr)
-    return OK
-
-
-def _predicted(result, table, pred) -> tuple[list[str], list[list[Any]]]:
-    """Header and rows of a table of predictions: keys, inputs, one column a target of the row."""
-    from .points import predicts_several
-
-    by, columns = result.data.by, list(result.data.columns.values())
-    cells = [[str(v) for v in table.column(name).tolist()] for name in columns]
-    given = [name for name in by if name in table.columns]
-    targets = result.data.targets if predicts_several(result, table) else [result.data.target_name]
-    if given:
-        keys = [[str(v) for v in table.column(name).tolist()] for name in given]
-        values = pred.reshape(table.num_rows, len(targets)).T.tolist()
-        rows = [list(row) for row in zip(*keys, *cells, *values, strict=True)]
-        by = given
-    else:
-        rows = []
-        every = pred.reshape(len(result.groups), table.num_rows, len(targets))
-        for key, values in zip(result.groups, every, strict=True):
-            names = [str(part) for part in (key if len(by) > 1 else (key,))] if by else []
-            rows += [[*names, *row] for row in zip(*cells, *values.T.tolist(), strict=True)]
-    return [*by, *columns, *(f"{name}_predicted" for name in targets)], rows
 
 
 def _laws(options) -> int:

@@ -456,3 +456,35 @@ def test_compare_refuses_what_it_cannot_compare(folder, capsys, flags, message):
     command = ["compare", str(folder / "runs.csv"), "--target", "y", "--no-cache", *flags]
     assert cli.main(command) == 1
     assert message in capsys.readouterr().err
+
+
+def test_intervals_are_printed_and_written(folder, tmp_path, capsys):
+    saved = folder / "fit.jaxfit"
+    out = tmp_path / "intervals.csv"
+    command = ["intervals", str(saved), "--of", "root=a ** 2", "--out", str(out), "--no-cache"]
+    assert cli.main(command) == 0
+    told = jaxfit.load(saved).intervals(of={"root": "a ** 2"})
+    assert capsys.readouterr().out.strip() == str(told)
+    rows = list(csv.DictReader(out.read_text().splitlines()))
+    assert [row["name"] for row in rows] == told.to_dict()["name"]
+    assert float(rows[0]["lower"]) == told.to_dict()["lower"][0]
+    assert cli.main([*command[:2], "--json", "--no-cache", "--method", "profile"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["method"] == "profile"
+    assert printed["intervals"][0]["standard_error"] is None
+    assert cli.main(["intervals", str(saved), "--method", "jackknife", "--no-cache"]) == 1
+    assert "choose one of t, bootstrap" in capsys.readouterr().err
+
+
+def test_predictions_have_bands_on_request(folder, tmp_path, capsys):
+    points = tmp_path / "points.csv"
+    points.write_text("x\n1e8\n1e15\n")
+    saved = folder / "fit.jaxfit"
+    assert cli.main(["predict", str(saved), str(points), "--level", "0.9", "--kind", "new"]) == 0
+    printed = capsys.readouterr()
+    rows = list(csv.DictReader(printed.out.splitlines()))
+    assert [*rows[0]][-3:] == ["y_lower", "y_upper", "y_decades_beyond"]
+    band = jaxfit.load(saved).predict(points, level=0.9, kind="new")
+    found = [float(row["y_upper"]) for row in rows if row["y_upper"]]
+    assert_allclose(found, band.upper[~np.isnan(band.upper)])
+    assert "lie beyond the data" in printed.err
