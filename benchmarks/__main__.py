@@ -5,6 +5,7 @@ import sys
 
 NAMES = (
     "chinchilla",
+    "bootstrap",
     "peers",
     "sft",
     "u_shape",
@@ -14,6 +15,8 @@ NAMES = (
     "roofline",
     "zoo",
     "pooling",
+    "choosing",
+    "coverage",
 )
 
 

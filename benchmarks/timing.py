@@ -42,10 +42,10 @@ def compiled(call: Callable[[], T], repeats: int) -> tuple[T, Timing]:
     No repeats for a route that is too slow to run twice, and so is never warm.
     """
     jax.clear_caches()  # cold stays cold when the process has compiled this before
-    answer, cold, cold_cpu = _once(call)
+    answer, cold, cold_cpu = once(call)
     runs, cpu = [], []
     for _ in range(repeats):
-        answer, wall, processor = _once(call)
+        answer, wall, processor = once(call)
         runs.append(wall)
         cpu.append(processor)
     return answer, Timing(cold, tuple(runs), median(cpu or [cold_cpu]))
@@ -56,12 +56,13 @@ def interpreted(
 ) -> tuple[T, Timing]:
     """The answer and the times of a route with nothing to compile, after an untimed `warm_up`."""
     warm_up()
-    timed = [_once(call) for _ in range(repeats)]
+    timed = [once(call) for _ in range(repeats)]
     walls = tuple(wall for _, wall, _ in timed)
     return timed[-1][0], Timing(None, walls, median(cpu for _, _, cpu in timed))
 
 
-def _once(call):
+def once(call: Callable[[], T]) -> tuple[T, float, float]:
+    """The answer of one call, and its wall and processor time."""
     wall, processor = time.perf_counter(), time.process_time()
     answer = call()
     return answer, time.perf_counter() - wall, time.process_time() - processor

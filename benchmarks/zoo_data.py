@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import jaxfit
+from jaxfit.select import splits
 
 from . import data
 
@@ -35,11 +36,10 @@ def largest(scale: np.ndarray, share: float = HELD_OUT) -> np.ndarray:
     As many of the largest different scales as come nearest to the share of the rows, at least
     one and not all. Raises ValueError where all scales are the same.
     """
-    different, counts = np.unique(scale, return_counts=True)
-    if len(different) < 2:
+    held = splits.largest(scale, share)
+    if not held.any():
         raise ValueError("All rows have one scale; none can be held out.")
-    held = np.cumsum(counts[::-1])[:-1] / len(scale)
-    return scale >= different[::-1][np.argmin(np.abs(held - share))]
+    return held
 
 
 def held_out(source: Source) -> np.ndarray:

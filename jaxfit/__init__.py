@@ -29,8 +29,16 @@ if TYPE_CHECKING:
     from .priors import LogNormal as LogNormal
     from .priors import Normal as Normal
     from .priors import Ridge as Ridge
+    from .refits import robustness as robustness
     from .result import Fit as Fit
     from .result import load as load
+    from .select.compare import compare as compare
+    from .select.comparison import Comparison as Comparison
+    from .select.sealed import SealedHoldout as SealedHoldout
+    from .select.splits import Corner as Corner
+    from .select.splits import KFold as KFold
+    from .select.splits import Largest as Largest
+    from .select.splits import Rolling as Rolling
     from .solve.adam import Adam as Adam
     from .solve.bfgs import BFGS as BFGS
     from .solve.keep import Keep as Keep
@@ -51,15 +59,19 @@ _HOMES = {
     "Adam": "solve.adam",
     "BFGS": "solve.bfgs",
     "Cauchy": "losses",
+    "Comparison": "select.comparison",
+    "Corner": "select.splits",
     "Fit": "result",
     "GroupsFailed": "status",
     "Hinge": "priors",
     "Huber": "losses",
     "Interval": "supports",
     "InverseDensity": "density",
+    "KFold": "select.splits",
     "Keep": "solve.keep",
     "LAWS": "laws",
     "LBFGS": "solve.lbfgs",
+    "Largest": "select.splits",
     "Law": "laws",
     "LevenbergMarquardt": "solve.levenberg_marquardt",
     "LogHuber": "losses",
@@ -74,14 +86,18 @@ _HOMES = {
     "Real": "supports",
     "Relative": "losses",
     "Ridge": "priors",
+    "Rolling": "select.splits",
     "STATUS": "status",
+    "SealedHoldout": "select.sealed",
     "SoftL1": "losses",
     "VariableProjection": "solve.variable_projection",
+    "compare": "select.compare",
     "fit": "fitting",
     "law": "laws",
     "load": "result",
     "parse": "laws.text",
     "read": "tables",
+    "robustness": "refits",
 }
 _MODULES = {"plot", "recipes", "reference", "synthetic"}
 __all__ = sorted(_HOMES.keys() | _MODULES)  # pyright: ignore[reportUnsupportedDunderAll]

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any
 
-import jax
 import numpy as np
 
 from . import audit, identifiability, predict
@@ -16,6 +15,7 @@ from .result import Fit
 from .solve.pipeline import Solution
 from .status import UNFITTED, Note
 from .verdict import Verdicts, judge
+from .versions import versions
 
 
 def assemble(task: Task, answers: Answers, settings: Mapping[str, Any]) -> Fit:
@@ -80,7 +80,7 @@ def assemble(task: Task, answers: Answers, settings: Mapping[str, Any]) -> Fit:
             "starts": task.num_starts,
             **task.settings,
             **settings,
-            "versions": {"jax": jax.__version__, "numpy": np.__version__},
+            "versions": versions(),
         },
     )
 

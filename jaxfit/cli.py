@@ -1,16 +1,30 @@
-"""The command `jaxfit`: flags into calls, answers into text. The only place that prints."""
+"""The command `jaxfit`: flags into calls, answers into text."""
 
 import argparse
 import csv
 import inspect
 import json
-import math
 import os
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from .commands import compare, report, robustness
+from .commands.cells import csv_text, records, said
+from .commands.options import (
+    add_cache,
+    add_cells,
+    add_loss,
+    add_problem,
+    loss,
+    named_law,
+    problem,
+    refuse_existing,
+    use_cache,
+)
+from .commands.progress import Progress
 
 OK, BAD_INPUT, GROUPS_NOT_OK, INTERRUPTED = 0, 1, 2, 130
 
@@ -49,83 +63,35 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
     _add_fit(commands)
     _add_predict(commands)
+    compare.add(commands)
+    report.add(commands)
+    robustness.add(commands)
     add = commands.add_parser("laws", help="list the laws, or show one")
     add.add_argument("name", nargs="?", metavar="NAME", help="of a law, or FILE.py:NAME")
     add.set_defaults(run=_laws)
     add = commands.add_parser("doctor", help="check this installation")
-    _add_cache(add)
+    add_cache(add)
     add.set_defaults(run=_doctor)
     add = commands.add_parser("demo", help="fit a synthetic table and write a plot and a fit")
     add.add_argument("--folder", type=Path, default=Path("jaxfit-demo"), help="where to write")
-    _add_cache(add)
+    add_cache(add)
     add.set_defaults(run=_demo)
     return parser
 
 
 def _add_fit(commands):
     add = commands.add_parser("fit", help="fit a law to every group of a table")
-    add.add_argument("data", help="CSV or Parquet file, one training run a row")
-    add.add_argument(
-        "--law",
-        required=True,
-        help="name of a law, as `jaxfit laws` lists them, a formula, or FILE.py:NAME: the law NAME "
-        "in a Python file of yours, which is run",
-    )
-    add.add_argument(
-        "--target", required=True, nargs="+", metavar="COLUMN", help="column(s) to predict"
-    )
-    add.add_argument("--by", nargs="+", metavar="COLUMN", help="column(s) that make the groups")
-    add.add_argument(
-        "--inputs", nargs="+", metavar="INPUT=COLUMN", help="columns of the law's inputs"
-    )
-    add.add_argument(
-        "--loss",
-        default="mse",
-        help="mse (default), log-mse, relative, mae, quantile, huber, log-huber, soft-l1 or cauchy",
-    )
-    add.add_argument("--delta", help="where a robust loss leaves the square; `mad`: by group")
-    add.add_argument("--quantile", type=float, metavar="Q", help="share of targets below the fit")
+    add_problem(add)
+    add_loss(add)
     add.add_argument("--starts", type=int, default=1024, help="starts a group (default 1024)")
-    add.add_argument("--seed", type=int, default=0, help="of the starts (default 0)")
-    add.add_argument(
-        "--pipeline",
-        default="adam-lbfgs",
-        help="how it searches: adam-lbfgs (default), varpro, lm, or auto, which chooses",
-    )
-    add.add_argument("--weights", metavar="COLUMN", help="column of weights")
-    add.add_argument("--density", metavar="COLUMN", help="weigh crowded runs less along a column")
-    _add_constraints(add)
-    add.add_argument(
-        "--nan", choices=("raise", "mask"), default="raise", help="mask rows with missing cells"
-    )
-    add.add_argument("--thousands", metavar="CHAR", help="thousands separator in cells")
-    add.add_argument("--decimal", metavar="CHAR", default=".", help="decimal mark in cells")
     add.add_argument("--out", type=Path, metavar="FILE", help="save the fit")
     add.add_argument("--plot", type=Path, metavar="FILE", help="draw the fit (png, pdf, svg)")
+    text = "say what a reviewer asks of the fit (.md, .html); `jaxfit report` lets you state more"
+    add.add_argument("--report", type=Path, metavar="FILE", help=text)
     add.add_argument("--overwrite", action="store_true", help="replace files that exist")
     add.add_argument("--json", action="store_true", help="print JSON instead of a table")
     add.add_argument("--strict", action="store_true", help="exit with 2 unless all groups are ok")
-    _add_cache(add)
     add.set_defaults(run=_fit)
-
-
-def _add_constraints(add):
-    several = (
-        ("--bounds", "NAME=LOW,HIGH", "bounds of parameters"),
-        ("--fix", "NAME=NUMBER", "parameters that are known"),
-        ("--tie", "NAME=FORMULA", "parameters that follow from others"),
-        (
-            "--prior",
-            "NAME=normal(MEAN,SD)",
-            "priors; also lognormal(MEDIAN,SIGMA), ridge(STRENGTH)",
-        ),
-    )
-    for flag, metavar, text in several:
-        add.add_argument(flag, nargs="+", metavar=metavar, help=text)
-    text = "parameters that are the same in all groups"
-    add.add_argument("--shared", nargs="+", metavar="NAME", default=(), help=text)
-    text = "parameters that groups draw from one population"
-    add.add_argument("--pool", nargs="+", metavar="NAME", default=(), help=text)
 
 
 def _add_predict(commands):
@@ -133,56 +99,32 @@ def _add_predict(commands):
     add.add_argument("fit", help="file written by `jaxfit fit --out`")
     add.add_argument("points", help="CSV or Parquet file with the law's inputs")
     add.add_argument("--law", metavar="FILE.py:NAME", help="the fit's law, where it is your own")
-    add.add_argument("--thousands", metavar="CHAR", help="thousands separator in cells")
-    add.add_argument("--decimal", metavar="CHAR", default=".", help="decimal mark in cells")
+    add_cells(add)
     add.add_argument("--out", type=Path, metavar="FILE", help="write CSV here, not to the screen")
     add.add_argument("--overwrite", action="store_true", help="replace the file if it exists")
     add.set_defaults(run=_predict)
 
 
-def _add_cache(parser):
-    parser.add_argument("--no-cache", action="store_true", help="do not keep compiled programs")
-
-
 def _fit(options) -> int:
-    from . import flags, losses
-    from .density import InverseDensity
+    from .document import checked_name
     from .fitting import fit
-    from .tables import read
 
-    if options.density and options.weights:
-        raise ValueError("--density and --weights are two ways to weigh rows; give one of them.")
-    for path in (options.out, options.plot):
-        _refuse_existing(path, options.overwrite)
-    _use_cache(options)
-    law = _law(options.law)
-    table = read(options.data, thousands=options.thousands, decimal=options.decimal)
+    paper = options.report and checked_name(options.report)
+    for path in (options.out, options.plot, paper):
+        refuse_existing(path, options.overwrite)
+    use_cache(options)
     result = fit(
-        law,
-        table,
-        target=options.target[0] if len(options.target) == 1 else options.target,
-        by=options.by,
-        inputs=flags.pairs(options.inputs, "--inputs"),
-        loss=losses.get(options.loss, delta=flags.delta(options.delta), q=options.quantile),
+        **problem(options),
+        loss=loss(options),
         starts=options.starts,
-        seed=options.seed,
-        weights=InverseDensity(options.density) if options.density else options.weights,
-        bounds=flags.bounds(options.bounds),
-        fixed=flags.fixed(options.fix),
-        tied=flags.pairs(options.tie, "--tie"),
-        priors=flags.priors(options.prior),
-        shared=options.shared,
-        pool=options.pool,
-        nan=options.nan,
-        pipeline=options.pipeline,
-        progress=_Progress(),
+        progress=Progress(),
     )
     print(json.dumps(_as_json(result), indent=1) if options.json else result.summary())
-    _write(result, options.out, options.plot)
+    _write(result, options.out, options.plot, paper)
     return GROUPS_NOT_OK if options.strict and not result.ok.all() else OK
 
 
-def _write(result, out: Path | None, picture: Path | None) -> None:
+def _write(result, out: Path | None, picture: Path | None, paper: Path | None = None) -> None:
     if out is not None:
         print(f"Fit saved to {result.save(out, overwrite=True)}", file=sys.stderr)
     if picture is not None:
@@ -190,6 +132,8 @@ def _write(result, out: Path | None, picture: Path | None) -> None:
 
         plot.overview(result, picture)
         print(f"Plot written to {picture}", file=sys.stderr)
+    if paper is not None:
+        print(f"Report written to {result.report().save(paper, overwrite=True)}", file=sys.stderr)
 
 
 def _predict(options) -> int:
@@ -197,18 +141,18 @@ def _predict(options) -> int:
     from .result import load
     from .tables import read
 
-    _refuse_existing(options.out, options.overwrite)
+    refuse_existing(options.out, options.overwrite)
     result = load(options.fit, law=from_file(options.law) if options.law else None)
     table = read(options.points, thousands=options.thousands, decimal=options.decimal)
     pred = result.predict(table)
     header, rows = _predicted(result, table, pred)
-    lines = [header, *([_safe_cell(cell) for cell in row] for row in rows)]
+    text = csv_text([header, *rows])
     if options.out is None:
-        csv.writer(sys.stdout, lineterminator="\n").writerows(lines)
+        print(text, end="")
     else:
         from .files import write_whole
 
-        write_whole(options.out, _csv_bytes(lines))
+        write_whole(options.out, text.encode())
         print(f"{len(rows)} predictions written to {options.out}", file=sys.stderr)
     return OK
 
@@ -235,25 +179,6 @@ def _predicted(result, table, pred) -> tuple[list[str], list[list[Any]]]:
     return [*by, *columns, *(f"{name}_predicted" for name in targets)], rows
 
 
-def _csv_bytes(lines) -> bytes:
-    import io
-
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(lines)
-    return text.getvalue().encode()
-
-
-def _safe_cell(cell) -> str:
-    """Text for CSV: a leading = + - @ of a name would be run as a formula by spreadsheets."""
-    if isinstance(cell, float):
-        return "" if math.isnan(cell) else repr(float(cell))
-    try:
-        float(cell)
-    except ValueError:
-        return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
-    return cell
-
-
 def _laws(options) -> int:
     import jax
 
@@ -271,7 +196,7 @@ def _laws(options) -> int:
                 print(f"    {law.formula}\n    {law.source}")
             print()
         return OK
-    law = _law(options.name)
+    law = named_law(options.name)
     if isinstance(law, str):
         raise ValueError(f"No law is called `{law}`{nearest(law, LAWS)} `jaxfit laws` lists them.")
     with jax.enable_x64(True):
@@ -291,23 +216,15 @@ def _laws(options) -> int:
     return OK
 
 
-def _law(name: str):
-    """The law that jaxfit calls so, or the one in a file; the text itself where it is neither."""
-    from .laws import LAWS
-    from .laws.from_file import from_file, is_file
-
-    return from_file(name) if is_file(name) else LAWS.get(name, name)
-
-
 def _doctor(options) -> int:
     from .doctor import examine
 
-    facts, problems = examine(_use_cache(options))
+    facts, problems = examine(use_cache(options))
     width = max(len(name) for name, _ in facts)
     for name, value in facts:
         print(f"{name:<{width}}  {value}")
-    for problem in problems:
-        print(f"\nProblem: {problem}")
+    for text in problems:
+        print(f"\nProblem: {text}")
     print("\n" + ("Something is wrong." if problems else "All is well."))
     return BAD_INPUT if problems else OK
 
@@ -317,7 +234,7 @@ def _demo(options) -> int:
     from . import losses, synthetic
     from .fitting import fit
 
-    _use_cache(options)
+    use_cache(options)
     options.folder.mkdir(parents=True, exist_ok=True)
     runs = synthetic.families()
     path = options.folder / "runs.csv"
@@ -333,7 +250,7 @@ def _demo(options) -> int:
         by="family",
         loss=losses.LogHuber(1e-3),
         nan="mask",
-        progress=_Progress(),
+        progress=Progress(),
     )
     print(result.summary(), flush=True)
     print(file=sys.stderr)
@@ -352,62 +269,15 @@ def _demo(options) -> int:
     return OK
 
 
-class _Progress:
-    """Groups done, on one line of a terminal, or a line at the start and the end elsewhere."""
-
-    def __init__(self):
-        self._began = time.perf_counter()
-
-    def __call__(self, done: int, total: int) -> None:
-        text = f"{done} of {total} groups fitted"
-        if done == 0:
-            text += " (compiling the law; later runs skip this)"
-        elif done == total:
-            text += f" in {time.perf_counter() - self._began:.1f} s"
-        if sys.stderr.isatty():
-            print(f"\r\033[K{text}", end="\n" if done == total else "", file=sys.stderr, flush=True)
-        elif done in (0, total):
-            print(text, file=sys.stderr, flush=True)
-
-
 def _as_json(result) -> dict[str, Any]:
-    columns = result.to_dict()
-    groups = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     return {
         "law": result.law.name,
         "formula": result.law.formula,
         "loss_function": repr(result.loss_function),
-        "groups": [{name: _finite(cell) for name, cell in group.items()} for group in groups],
-        "notes": [
-            {"group": note.group, "code": note.code, "text": note.text} for note in result.notes
-        ],
+        "groups": records(result.to_dict()),
+        "notes": said(result.notes),
         "settings": dict(result.settings),
     }
-
-
-def _finite(cell):
-    return None if isinstance(cell, float) and not math.isfinite(cell) else cell
-
-
-def _refuse_existing(path: Path | None, overwrite: bool) -> None:
-    if path is not None and path.exists() and not overwrite:
-        raise ValueError(f"{path} exists already; choose another name or pass --overwrite.")
-    if path is not None and not path.absolute().parent.is_dir():
-        raise ValueError(f"There is no folder {path.absolute().parent} to write {path.name} to.")
-
-
-def _use_cache(options) -> Path | None:
-    """Keep compiled programs between runs of the command; returns the folder."""
-    if options.no_cache:
-        return None
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(root) / "jaxfit"
-    import jax
-
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-    return folder
 
 
 def _version() -> str:

@@ -100,7 +100,7 @@ def from_table(
     if nan not in ("raise", "mask"):
         raise ValueError(f"nan={nan!r}; choose 'raise' or 'mask'.")
     columns, target = _input_columns(inputs, rename), plain_name(target)
-    by = _key_columns(by)
+    by = key_columns(by)
     _distinct_roles(columns, target, by)
     groups, group = table.grouped(by) if by else (["all"], np.zeros(table.num_rows, int))
     numbers: dict[str, np.ndarray] = {}
@@ -160,7 +160,8 @@ def _input_columns(inputs, rename) -> dict[str, str]:
     return {name: plain_name(rename.get(name, name)) for name in inputs}
 
 
-def _key_columns(by) -> tuple[str, ...]:
+def key_columns(by: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Names of the columns that make the groups; none where all rows are one group."""
     if by is None:
         return ()
     names = (by,) if isinstance(by, str) or not isinstance(by, Iterable) else by
@@ -232,17 +233,17 @@ def _with_notes(data: Dataset) -> Dataset:
         k = int(data.rows_unweighted[g])
         text = f"{k} {'row' if k == 1 else 'rows'} of weight 0 left out."
         notes.append(Note("unweighted", text, data.groups[g]))
-    repeats = _repeats(data)
-    if repeats:
+    count = repeats(data)
+    if count:
         text = (
-            f"{repeats} {'row repeats' if repeats == 1 else 'rows repeat'} another row of the "
+            f"{count} {'row repeats' if count == 1 else 'rows repeat'} another row of the "
             "same group exactly; keep repeats only if they are separate runs."
         )
         notes.append(Note("duplicates", text))
     return replace(data, notes=tuple(notes))
 
 
-def _repeats(data: Dataset) -> int:
+def repeats(data: Dataset) -> int:
     """How many rows equal an earlier row of their group in every number."""
     order = np.lexsort((data.target, data.group))
     beside = order[:-1], order[1:]

@@ -87,7 +87,7 @@ def fit(
     another. Raises ValueError or TypeError, naming column, parameter or group, for a table,
     option or law that cannot be used, and ValueError when no group has a finite objective.
     """
-    pipeline = _checked_pipeline(pipeline)
+    pipeline = checked_pipeline(pipeline)
     with jax.enable_x64(True):
         task = prepare(
             law,
@@ -156,7 +156,7 @@ def _names(task: Task, names, what: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _checked_pipeline(pipeline) -> str | Pipeline:
+def checked_pipeline(pipeline) -> str | Pipeline:
     """The name of a pipeline, or its stages."""
     if isinstance(pipeline, str):
         names = (*PIPELINES, AUTO)

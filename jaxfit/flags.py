@@ -63,6 +63,21 @@ def priors(items: Sequence[str] | None) -> dict[str, Any] | None:
     return found or None
 
 
+def loss(text: str) -> Any:
+    """A loss by its name, with its delta or its q behind a colon where it has one."""
+    from . import losses
+
+    name, colon, setting = text.partition(":")
+    if not colon:
+        return losses.get(name)
+    if name != "quantile":
+        return losses.get(name, delta=delta(setting))
+    numbers = _numbers(setting)
+    if numbers is None or len(numbers) != 1:
+        raise ValueError(f"Loss {text!r}: write quantile:Q, such as quantile:0.9.")
+    return losses.get(name, q=numbers[0])
+
+
 def delta(text: str | None) -> float | str | None:
     """A loss's delta: a number, or the word for one from the data."""
     if text is None:

@@ -44,12 +44,9 @@ def noise(
     """The scale kappa (g,) of the objective, in which 2 n (f - least) / kappa is a chi-square.
 
     2 s^2 for squares of standard deviation s. psi, slope: (g, n), of the residuals. weights: (g,
-    n), summing to 1, 0 where there is no residual. count, dof: (g,). The factor for the
-    scatter of the slopes is that of Huber 1973, eq. 4.9.
+    n), summing to 1, 0 where there is no residual. count, dof: (g,).
     """
     with np.errstate(all="ignore"):
         stiff = np.sum(weights * slope, axis=1)
-        scatter = np.sum(weights * slope**2, axis=1) / stiff**2 - 1.0
-        correction = 1.0 + np.maximum(scatter, 0.0) * (count - dof) / count
-        kappa = np.sum(weights * psi**2, axis=1) / stiff * count / dof * correction**2
+        kappa = np.sum(weights * psi**2, axis=1) / stiff * count / dof
     return np.where((dof > 0) & (stiff > 0) & np.isfinite(kappa), kappa, np.nan)

@@ -13,17 +13,24 @@ from .answers import Answers, parameters
 from .prepare import Task
 
 
-def with_noise(task: Task, search: Callable[[Task], Answers]) -> tuple[Task, Answers]:
+def with_noise(
+    task: Task, search: Callable[[Task], Answers], among: np.ndarray | None = None
+) -> tuple[Task, Answers]:
     """The task with its priors counted in runs, and its answers.
 
     Priors that count against the noise of the runs need to know it: a first search goes without.
+    among: (G,) groups of one number lend each other their noise, as all do by default.
     Raises ValueError where no group has more runs than parameters.
     """
     answers = search(task)
     terms = task.constraints.terms
     if not terms.counted.any():
         return task, answers
-    run = half_a_run(task, answers)
+    run = np.empty(len(task.data.groups))
+    among = np.zeros(len(run), int) if among is None else among
+    for number in np.unique(among):
+        own = np.flatnonzero(among == number)
+        run[own] = half_a_run(task.of(own), answers.of(own))
     task = replace(task, constraints=replace(task.constraints, terms=terms.scaled(run)))
     return task, search(task)
 

@@ -12,6 +12,7 @@ from . import losses
 from .bounds import Bounds, Box, Starts, given_starts, resolve_bounds, search_range
 from .constraints import Constraints, Fixed, Priors, Tied, constrained
 from .data import Dataset, Weights, from_table, require_nonzero, require_positive
+from .density import InverseDensity
 from .laws import LAWS, Law
 from .laws.affine import with_linear
 from .laws.check import check
@@ -151,11 +152,8 @@ def prepare(
     loss = losses.get(loss) if isinstance(loss, str) else loss
     if not isinstance(loss, Loss):
         raise TypeError(f"loss={loss!r} is no loss; pass one such as jaxfit.MSE().")
-    if not (isinstance(law, str) and is_text(law)):
-        law = _law(law)
     table = read(data)
-    if isinstance(law, str):
-        law = parse(law, (*(inputs or {}), *table.columns))
+    law = as_law(law, (*(inputs or {}), *table.columns))
     law, dataset = _law_and_data(law, table, target, by=by, rename=inputs, weights=weights, nan=nan)
     if law.source == SOURCE and (names := assumed_positive(law)):
         freed = f"`where {names[0]} in (-inf, inf)` frees it."
@@ -178,6 +176,7 @@ def prepare(
     settings = {
         "seed": int(seed) if cube else None,
         "nan": nan,
+        "weights": _weighed(weights),
         "bounds": {
             name: [_said(box.lower[:, j]), _said(box.upper[:, j])]
             for j, name in enumerate(law.parameters)
@@ -213,6 +212,15 @@ def _law_and_data(law: Law, table: Table, target, **options) -> tuple[Law, Datas
     return law, apart(each)
 
 
+def _weighed(weights: Weights) -> str | None:
+    """In words, where weights come from; None where there are none."""
+    if weights is None:
+        return None
+    if isinstance(weights, str):
+        return f"column {weights}"
+    return repr(weights) if isinstance(weights, InverseDensity) else "given, one number a row"
+
+
 def _said(ends: np.ndarray) -> float | list[float | None] | None:
     """Bounds (G,) as JSON: one number where they are all the same, and None where there is none."""
     numbers = [end if math.isfinite(end) else None for end in ends.tolist()]
@@ -230,18 +238,24 @@ def _starts(law: Law, starts: Starts, seed: int, box: Box, data) -> tuple[np.nda
     return sobol(int(starts), len(law.parameters), int(seed)), True
 
 
-def _law(law) -> Law:
+def as_law(law: Law | str, columns: Sequence[str]) -> Law:
+    """The law that is meant: itself, by its name, or written as a text in which these are columns.
+
+    Raises ValueError or TypeError for what is no law.
+    """
     if isinstance(law, Law):
         return law
-    if isinstance(law, str):
-        if law in LAWS:
-            return LAWS[law]
-        raise ValueError(
-            f"No law is called `{law}`{nearest(law, LAWS)} jaxfit.LAWS holds all, and the command "
-            "`jaxfit laws` lists them."
+    if not isinstance(law, str):
+        raise TypeError(
+            f"{law!r} is no law. Pass the name of one, or make one with the decorator jaxfit.law."
         )
-    raise TypeError(
-        f"{law!r} is no law. Pass the name of one, or make one with the decorator jaxfit.law."
+    if is_text(law):
+        return parse(law, columns)
+    if law in LAWS:
+        return LAWS[law]
+    raise ValueError(
+        f"No law is called `{law}`{nearest(law, LAWS)} jaxfit.LAWS holds all, and the command "
+        "`jaxfit laws` lists them."
     )
 
 

@@ -9,8 +9,9 @@ from typing import Any, overload
 
 import numpy as np
 
-from . import predict, storage, summary
+from . import predict, report, storage, summary
 from .data import Dataset
+from .document import Report
 from .laws import Law
 from .losses import Loss
 from .points import asked
@@ -248,6 +249,34 @@ class Fit:
     def summary(self) -> str:
         """The fit as text: one line a group, then what to know about it."""
         return summary.text(self)
+
+    def report(
+        self,
+        *,
+        filters: str | Sequence[str] | None = None,
+        holdout: Any = None,
+        level: float = 0.9,
+        intervals: Intervals | None = None,
+        statements: Mapping[str, str] | None = None,
+    ) -> Report:
+        """All that a reviewer asks of the fit, with "not stated" for what nobody said.
+
+        filters: what was left out of the table before the fit, in words. holdout: what the law
+        predicts of runs that it has not seen, as text or as what prints as one. intervals: those of
+        `intervals(level)` by default. statements: {column, or a key of
+        `jaxfit.report.QUESTIONS`, or any other word: what is to be said of it}, e.g.
+        {"N": "parameters without embeddings"}.
+
+        Returns a `Report`, which has `markdown`, `html` and `save(path)`.
+        """
+        return report.report(
+            self,
+            filters=filters,
+            holdout=holdout,
+            level=level,
+            intervals=intervals,
+            statements=statements,
+        )
 
     def __str__(self) -> str:
         return summary.text(self)

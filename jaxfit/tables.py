@@ -62,6 +62,12 @@ class Table:
             f"Its columns are: {', '.join(self.columns)}."
         )
 
+    def of(self, rows: np.ndarray) -> "Table":
+        """The table of some rows, by their indices (k,), in that order and as often as named."""
+        columns = {name: column[rows] for name, column in self.columns.items()}
+        lines = None if self.lines is None else [self.lines[i] for i in rows]
+        return replace(self, columns=columns, lines=lines, labels=None)
+
     def beside(self, name: str, values: Any) -> "Table":
         """A table of the one column `values`, called `name`, with the rows of this table.
 

@@ -17,9 +17,12 @@ import jaxfit
 ROOT = Path(__file__).parents[1]
 # At the end, so that an installed jaxfit stays the one under test.
 sys.path.append(str(ROOT))
-chinchilla, sft, sweep, cold, roofline, gpu, zoo, pooling = (
+chinchilla, sft, sweep, cold, roofline, gpu, zoo, pooling, choosing, bootstrap, coverage = (
     import_module(f"benchmarks.{name}")
-    for name in ("chinchilla", "sft", "sweep", "cold", "roofline", "gpu", "zoo", "pooling")
+    for name in (
+        *("chinchilla", "sft", "sweep", "cold", "roofline", "gpu", "zoo", "pooling"),
+        *("choosing", "bootstrap", "coverage"),
+    )
 )
 zoo_data, zoo_meanings = (import_module(f"benchmarks.zoo_{name}") for name in ("data", "meanings"))
 data, report, routes, timing = (
@@ -424,3 +427,106 @@ def test_pooling_measures_errors_of_rows_it_did_not_fit():
     assert result["problem"]["groups"] == 6
     assert pooled["training"] > alone["training"]
     assert pooled["outer"] != alone["outer"]
+
+
+@needs_data
+def test_choosing_tells_the_held_out_error_of_every_choice(monkeypatch, tmp_path):
+    laws, loss = choosing.TABLES["parallel_scaling_law"]
+    few = {name: laws[name] for name in ("power_law", "parallel")}
+    monkeypatch.setitem(choosing.TABLES, "parallel_scaling_law", (few, loss))
+    result = choosing.run(**choosing.QUICK)
+    routes = {row["route"]: row for row in result["routes"]}
+    criteria = ("extrapolation", "least-extrapolation", "k-fold", "aicc", "bic")
+    assert tuple(routes) == (*criteria, choosing.HINDSIGHT)
+    runs = zoo_data.SOURCES["parallel_scaling_law"]()
+    held = zoo_data.held_out(runs)
+    loss_of = runs.targets["loss"]["loss"]
+    table = {"N": runs.columns["parameters"], "P": runs.columns["streams"], "loss": loss_of}
+    table["group"] = runs.group
+    kept, rest = ({n: c[rows] for n, c in table.items()} for rows in (~held, held))
+    fit = jaxfit.fit("parallel", kept, target="loss", by="group", loss="log-mse", starts=64)
+    off = np.log(fit.predict(rest) / rest["loss"])
+    each = [np.sqrt(np.mean(off[rest["group"] == key] ** 2)) for key in fit.groups]
+    assert routes["extrapolation"]["law"] == "parallel"
+    assert_allclose(routes["extrapolation"]["outer"], np.mean(each), rtol=1e-4)
+    assert min(row["ratio"] for row in result["routes"]) == routes["hindsight"]["ratio"] == 1.0
+    assert result["promises"][0]["holds"] is True
+    planted = choosing.compared("parallel_scaling_law", planted=True)
+    assert planted.held_out_error.min() > 10 * routes["extrapolation"]["outer"]
+    whole = {**result, "environment": {**report.environment(), "load_before": None}}
+    assert "2 laws, 8 of 36 rows held out" in report.text(whole, choosing.COLUMNS, "title")
+    drawn = choosing.picture(whole, tmp_path / "choosing.png")
+    assert drawn.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.fixture(scope="module")
+def small_bootstrap():
+    return bootstrap.run(draws=200, seeds=(0, 1), resamples=3, repeats=1)
+
+
+@needs_data
+def test_peers_of_the_bootstrap_refit_the_very_same_resamples(small_bootstrap):
+    ours, *peers = small_bootstrap["routes"]
+    assert (ours["resamples"], ours["times_jaxfit"]) == (200, 1.0)
+    assert ours["each_ms"] == 1e3 * ours["warm_s"] / 200
+    for row in peers:
+        assert row["resamples"] == 3
+        assert_allclose(row["times_jaxfit"], row["each_ms"] / ours["each_ms"])
+        # On other rows nearly all ends would differ.
+        assert row["below"] == 0.0
+    assert peers[-1]["route"].endswith("tight, from the optimum")
+    assert peers[-1]["above"] == 0.0
+
+
+@needs_data
+def test_the_standard_errors_are_beside_the_published_ones(small_bootstrap, tmp_path):
+    table = small_bootstrap["tables"]["standard errors"]
+    known = data.chinchilla_facts()["published_standard_errors"]
+    assert table["published"]["log B"] == known["logb"]
+    assert list(table["ratio"]) == ["E", "A", "B", "alpha", "beta", "log A", "log B", "log E", "a"]
+    for name in ("E", "alpha", "log A"):
+        assert_allclose(table["ratio"][name], 1.0, atol=0.25)
+        low, high = (table[f"{word} seed / published"][name] for word in ("least", "largest"))
+        assert low < table["ratio"][name] < high
+    assert [promise["holds"] for promise in small_bootstrap["promises"]] == [None] * 3
+    whole = {**small_bootstrap, "environment": {**report.environment(), "load_before": None}}
+    assert "SciPy L-BFGS-B" in report.text(whole, bootstrap.COLUMNS)
+    drawn = bootstrap.picture(whole, tmp_path / "bootstrap.png")
+    assert drawn.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_cell_counts_the_intervals_that_hold_the_truth():
+    lower = np.array([0.0, 0.0, 2.0, np.nan, -np.inf, 0.0])
+    upper = np.array([2.0, 0.5, 3.0, np.nan, np.inf, np.nan])
+    cell = coverage._cell(lower, upper, truth=1.0)
+    assert (cell["covered"], cell["below"], cell["above"]) == (0.5, 0.25, 0.25)
+    assert cell["intervals"] == 4
+    for held, off in ((450, False), (425, False), (410, True), (490, True)):
+        ends = np.where(np.arange(500) < held, 2.0, 0.0)
+        assert coverage._cell(np.full(500, -1.0), ends, truth=1.0)["off"] is off
+
+
+def test_coverage_asks_every_method_in_every_group(tmp_path):
+    result = coverage.run(groups=8, draws=100, cases=("power_law",))
+    assert [row["route"] for row in result["routes"]] == [
+        f"{method} ({kind})" if kind else method for method, kind in coverage.METHODS
+    ]
+    runs = coverage.table(coverage.CASES["power_law"], 8, seed=0)
+    fit = coverage._fit(coverage.CASES["power_law"], runs)
+    found = fit.intervals(0.9, "t")
+    held = (found.lower["gamma"] <= 0.3) & (found.upper["gamma"] >= 0.3)
+    assert result["routes"][0]["cells"]["gamma"]["covered"] == held.mean()
+    assert all(row["none"] == 0 and row["least"] > 0.4 for row in result["routes"])
+    assert [promise["holds"] for promise in result["promises"]] == [None, None]
+    whole = {**result, "environment": {**report.environment(), "load_before": None}}
+    assert "bootstrap (wild)" in report.text(whole, coverage.COLUMNS, "case")
+    assert coverage.picture(whole, tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_noise_of_a_case_is_what_it_says():
+    growing = coverage.table(coverage.CASES[coverage.GROWING], 100, seed=1)
+    clean = 1.2 + 50.0 * growing["x"] ** -0.3
+    share = (growing["loss"] - clean) / (0.002 * (1e10 / growing["x"]) ** 0.25)
+    assert_allclose(share.std(), 1.0, rtol=0.1)
+    again = coverage.table(coverage.CASES[coverage.GROWING], 100, seed=1)
+    assert np.array_equal(growing["loss"], again["loss"])

@@ -296,7 +296,7 @@ def test_predict_takes_a_law_from_a_file_only(folder, capsys):
 
 def test_doctor_reports_versions_devices_float64_and_cache(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(cli, "_use_cache", lambda options: tmp_path / "jaxfit")
+    monkeypatch.setattr(cli, "use_cache", lambda options: tmp_path / "jaxfit")
     assert cli.main(["doctor"]) == 0
     told = capsys.readouterr().out
     for word in ("jax ", "devices", "float64", "works", str(tmp_path / "jaxfit"), "All is well"):
@@ -415,3 +415,44 @@ def test_several_targets_are_fitted_and_predicted(tmp_path, capsys):
     assert cli.main(["predict", saved, points]) == 0
     lines = list(csv.DictReader(capsys.readouterr().out.splitlines()))
     assert [line["target"] for line in lines] == ["u", "u", "v", "v"] * 2
+
+
+def test_compare_says_which_law_is_chosen_and_why(folder, capsys):
+    laws = ("power_law", "pure_power")
+    command = ["compare", str(folder / "runs.csv"), "--laws", *laws, "--target", "y", "--no-cache"]
+    command += ["--by", "group", "--starts", "32", "--holdout", "x:0.2"]
+    assert cli.main([*command, "--json"]) == 0
+    printed = capsys.readouterr()
+    told = json.loads(printed.out, parse_constant=pytest.fail)
+    assert "2 of 2 laws fitted" in printed.err
+    same = jaxfit.compare(
+        laws,
+        folder / "runs.csv",
+        target="y",
+        by="group",
+        starts=32,
+        holdout=jaxfit.Largest("x", 0.2),
+    )
+    assert (told["chosen"], told["why"]) == (same.chosen, same.why)
+    assert [law["law"] for law in told["laws"]] == list(laws)
+    assert_allclose([law["held_out"] for law in told["laws"]], same.held_out_error)
+    assert any(note["group"] == "g2" for note in told["notes"])
+    assert cli.main([*command[:-2], "--holdout", "none", "--criterion", "aicc"]) == 0
+    assert "Chosen by aicc: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--laws", "power_law", "power_law"], "--laws names power_law twice"),
+        (["--laws", "powerlaw"], "No law is called `powerlaw`; did you mean `power_law`?"),
+        (["--laws", "power_law", "--holdout", "z"], "no column `z`"),
+        (["--laws", "power_law", "--holdout", "none", "x"], "give it alone"),
+        (["--laws", "power_law", "--holdout", "x:1.5"], "how many of the largest scales"),
+        (["--laws", "power_law", "--weights", "a", "--density", "x"], "give one of them"),
+    ],
+)
+def test_compare_refuses_what_it_cannot_compare(folder, capsys, flags, message):
+    command = ["compare", str(folder / "runs.csv"), "--target", "y", "--no-cache", *flags]
+    assert cli.main(command) == 1
+    assert message in capsys.readouterr().err

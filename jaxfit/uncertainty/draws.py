@@ -19,7 +19,8 @@ Functions = Mapping[str, str | Callable[[Mapping[str, np.ndarray]], Any]]
 def in_parameters(fit: "Fit", z: np.ndarray) -> dict[str, np.ndarray]:
     """All the law's parameters, (G, R) each, from search coordinates (G, R, P)."""
     law, fixed = fit.task.law, fit.task.constraints.fixed
-    theta = natural(logarithms(law), z)
+    with np.errstate(over="ignore"):  # resamples may leave a factor open, up to infinity
+        theta = natural(logarithms(law), z)
     free = {name: theta[..., j] for j, name in enumerate(law.parameters)}
     if not isinstance(law.func, Derived):
         return free

@@ -1,6 +1,6 @@
 """Intervals: for every parameter, and functions of some, between what it lies."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,8 @@ KINDS = {
     "profile": (),
     "posterior": posterior.KINDS,
 }
+# From how many degrees of freedom, and what ratio of standard errors, noise is said to be uneven.
+ENOUGH, UNEVEN = 20, 1.4
 FEWEST_DRAWS, MOST_DRAWS = 100, 100_000
 
 
@@ -118,6 +120,8 @@ def intervals(
         lower, upper = linear.value - half, linear.value + half
         low, high = _reach(fit, linear.value.shape[1])
         ends, error, drawn = (np.maximum(lower, low), np.minimum(upper, high)), linear.error, None
+        if kind == "gauss-newton":
+            notes = [*notes, *_uneven(fit, linear)]
     elif method == "profile":
         ends, said_of_it = _profiled(fit, level, linear)
         notes, error, drawn = notes + said_of_it, np.full_like(linear.value, np.nan), None
@@ -196,6 +200,21 @@ def _reach(fit: "Fit", count: int) -> tuple[np.ndarray, np.ndarray]:
     return ends[0], ends[1]
 
 
+def _uneven(fit: "Fit", linear: Linear) -> Iterator[Note]:
+    """Notes on groups whose noise differs between rows so much that it makes a difference."""
+    freer = linearised(fit, functions(fit, None), "sandwich", None).error
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = freer / linear.error[:, : freer.shape[1]]
+    told = np.where((linear.dof >= ENOUGH) & np.isfinite(ratio), ratio, 1.0).max(axis=1)
+    for key, times in zip(fit.groups, told.tolist(), strict=True):
+        if times > UNEVEN:
+            text = (
+                "The noise differs between rows: kind='sandwich' has standard errors up to "
+                f"{times:.1f} times as large."
+            )
+            yield Note("uneven_noise", text, key)
+
+
 def tails(fit: "Fit", level: float, kind: str | None, cluster, dof: np.ndarray) -> np.ndarray:
     """Which quantile (G,) of bootstrap draws ends an interval below, and 1 less it above.
 
@@ -219,20 +238,19 @@ def _of_draws(fit: "Fit", drawn: np.ndarray, tail: np.ndarray):
     """Ends (G, F) of intervals, standard errors (G, F), and notes, of draws (G, F, R)."""
     ends, error = np.full((2, *drawn.shape[:2]), np.nan), np.full(drawn.shape[:2], np.nan)
     notes = []
-    for g, own in enumerate(drawn):
-        there = np.isfinite(own).all(axis=0)
-        lost = len(there) - int(there.sum())
-        if np.isnan(fit.loss[g]) or np.isnan(tail[g]):
-            continue
-        if lost:
-            text = f"{lost} of {len(there)} draws have no finite value, and are left out."
+    for g in np.flatnonzero(np.isfinite(fit.loss) & np.isfinite(tail)).tolist():
+        there = np.isfinite(drawn[g])
+        fewest = int(there.sum(axis=1).min())
+        if fewest < drawn.shape[2]:
+            text = f"{drawn.shape[2] - fewest} of {drawn.shape[2]} draws are not finite; left out."
             notes.append(Note("draws_dropped", text, fit.groups[g]))
-        if there.sum() * tail[g] < 1:
+        if fewest * tail[g] < 1:
             text = "An interval ends beyond all draws; ask for more of them."
             notes.append(Note("few_draws", text, fit.groups[g]))
-        if there.sum() > 1:
-            ends[:, g] = np.quantile(own[:, there], (tail[g], 1 - tail[g]), axis=1)
-            error[g] = own[:, there].std(axis=1, ddof=1)
+        for f in np.flatnonzero(there.sum(axis=1) > 1).tolist():
+            own = drawn[g, f][there[f]]
+            ends[:, g, f] = np.quantile(own, (tail[g], 1 - tail[g]))
+            error[g, f] = own.std(ddof=1)
     return (ends[0], ends[1]), error, notes
 
 

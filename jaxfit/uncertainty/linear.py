@@ -54,10 +54,11 @@ def linearised(fit: "Fit", of: Mapping[str, Any], kind: str, cluster) -> Linear:
     value = np.stack([each(dict(zip(names, theta.T, strict=True))) for each in of.values()], axis=1)
     variance = np.einsum("gaa->ga", matrix)
     slopes = _gradients(of, names, theta, np.sqrt(np.where(variance > 0, variance, 0.0)))
-    moved = slopes != 0
+    moved, steep = slopes != 0, ~np.isfinite(slopes)
+    slopes = np.where(steep, 0.0, slopes)
     clean = np.where(np.isnan(matrix), 0.0, matrix)
     square = np.einsum("gfa,gab,gfb->gf", slopes, clean, slopes)
-    spoilt = (moved & np.isnan(variance)[:, None]).any(axis=-1) | np.isnan(value)
+    spoilt = (steep | (moved & np.isnan(variance)[:, None])).any(axis=-1) | ~np.isfinite(value)
     return Linear(
         value,
         np.where(spoilt, np.nan, np.sqrt(np.maximum(square, 0.0))),
@@ -69,7 +70,10 @@ def linearised(fit: "Fit", of: Mapping[str, Any], kind: str, cluster) -> Linear:
 
 
 def _gradients(of, names, theta, error) -> np.ndarray:
-    """Derivatives (G, F, A) of functions of parameters theta (G, A), by central differences."""
+    """Derivatives (G, F, A) of functions of parameters theta (G, A), by central differences.
+
+    Not finite where a function is not, beside its parameters.
+    """
     out = np.zeros((len(theta), len(of), len(names)))
     step = np.maximum(1e-4 * error, 1e-6 * np.abs(theta))
     step = np.where(step > 0, step, 1e-6)
@@ -80,7 +84,8 @@ def _gradients(of, names, theta, error) -> np.ndarray:
             there[:, a] += sign * step[:, a]
             known = dict(zip(names, there.T, strict=True))
             ends.append(np.stack([each(known) for each in of.values()], axis=1))
-        out[:, :, a] = (ends[0] - ends[1]) / (2.0 * step[:, a, None])
+        with np.errstate(invalid="ignore"):  # a logarithm of a parameter on its bound of 0
+            out[:, :, a] = (ends[0] - ends[1]) / (2.0 * step[:, a, None])
         if name in of:  # a parameter itself, without rounding
             out[:, list(of).index(name), a] = 1.0
-    return np.where(np.isfinite(out), out, 0.0)
+    return out

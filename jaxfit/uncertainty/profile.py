@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
 # Distances from the optimum, in standard errors along the coordinate, that are tried first.
 DISTANCES = np.array([0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 10.0, 20.0, 50.0, 100.0])
-# The rounds, and points in each, by which the crossing is then closed in on.
-ROUNDS, POINTS = 4, 4
+# Most intervals end within so many of these; only the others go on.
+NEAR = 5
+# The rounds, and points in each, by which the crossing is then closed in on, until it is known to
+# this part of a standard error; interpolation does the rest.
+ROUNDS, POINTS, CLOSE = 4, 4, 0.05
 
 
 def profile(fit: "Fit", threshold: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -48,10 +51,13 @@ def _crossing(fit, local: Local, pool, j: int, sign: float, threshold):
     bound = (problems.lower if sign < 0 else problems.upper)[:, j]
     step = _step(local, j)
     usable = np.isfinite(local.kappa) & np.isfinite(z) & np.isfinite(threshold)
-    usable &= sign * (bound - z) > 0
+    usable &= sign * bound > sign * z
     where = z[:, None] + sign * step[:, None] * DISTANCES
     where = sign * np.minimum(sign * where, (sign * bound)[:, None])
-    deviance = _deviance(fit, local, pool, j, where, usable)
+    deviance, left = np.full(where.shape, np.nan), usable
+    for part in (slice(NEAR), slice(NEAR, None)):
+        deviance[:, part] = _deviance(fit, local, pool, j, where[:, part], left)
+        left = left & ~(deviance > threshold[:, None]).any(axis=1)
     lowest = np.where(usable, np.nanmin(deviance, axis=1, initial=0.0), 0.0)
     above = deviance > threshold[:, None]
     crossed = usable & above.any(axis=1)
@@ -63,25 +69,29 @@ def _crossing(fit, local: Local, pool, j: int, sign: float, threshold):
     low = np.where(first > 0, deviance[rows, before], 0.0)
     share = np.arange(1, POINTS + 1) / (POINTS + 1)
     for _ in range(ROUNDS):
-        if not crossed.any():
+        with np.errstate(invalid="ignore"):  # a factor on its bound of 0 has no place in logs
+            between = outer - inner
+            wide = crossed & (np.abs(between) > CLOSE * step)
+            where = inner[:, None] + share * between[:, None]
+        if not wide.any():
             break
-        where = inner[:, None] + share * (outer - inner)[:, None]
-        deviance = _deviance(fit, local, pool, j, where, crossed)
+        deviance = _deviance(fit, local, pool, j, where, wide)
         points = np.concatenate([inner[:, None], where, outer[:, None]], axis=1)
         values = np.concatenate([low[:, None], deviance, high[:, None]], axis=1)
         over = values > threshold[:, None]
         first = np.maximum(np.argmax(over, axis=1), 1)
-        inner, outer = points[rows, first - 1], points[rows, first]
-        low, high = values[rows, first - 1], values[rows, first]
-        lowest = np.where(
-            crossed, np.minimum(lowest, np.nanmin(deviance, axis=1, initial=0.0)), lowest
-        )
+        inner = np.where(wide, points[rows, first - 1], inner)
+        low = np.where(wide, values[rows, first - 1], low)
+        outer = np.where(wide, points[rows, first], outer)
+        high = np.where(wide, values[rows, first], high)
+        met = np.nanmin(deviance, axis=1, initial=np.inf)
+        lowest = np.where(wide, np.minimum(lowest, met), lowest)
     # The root of the deviance is nearly straight.
     with np.errstate(invalid="ignore", divide="ignore"):
         a, b, goal = (np.sqrt(np.maximum(v, 0.0)) for v in (low, high, threshold))
         at = inner + np.where(b > a, (goal - a) / (b - a), 0.5) * (outer - inner)
     # Where the deviance does not close the interval, the bound does, if there is one.
-    held = np.isfinite(local.kappa) & (sign * (bound - z) <= 0)
+    held = np.isfinite(local.kappa) & (sign * bound <= sign * z)
     return np.where(crossed, at, np.where(usable | held, bound, np.nan)), lowest
 
 
