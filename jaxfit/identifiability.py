@@ -43,6 +43,7 @@ class _Spread(NamedTuple):
     groups: np.ndarray  # (g,)
     error: np.ndarray  # (g, P) standard errors of search coordinates; NaN on bounds
     deviance: np.ndarray  # (g,) of what the objective is above its least, for each of its units
+    stiff: np.ndarray  # (g,) mean slope of psi
 
 
 def say(task: Task, solution: Solution, units, pred: np.ndarray, verdicts: Verdicts) -> None:
@@ -64,8 +65,10 @@ def say(task: Task, solution: Solution, units, pred: np.ndarray, verdicts: Verdi
             verdicts.say(some[i], "weak", text, groups[some[i]])
         with np.errstate(invalid="ignore"):
             above = spread.deviance * (solution.second_value[some] - solution.value[some])
-            foretold = spread.deviance * _parabola(solution, some)
+            foretold = spread.deviance * spread.stiff / 2.0 * _parabola(solution, some)
         rival = (above < NEAR) & (foretold > APART + 2.0 * above)
+        # A loss with corners has steps all along a valley.
+        rival &= not task.loss.cornered
         for i in np.flatnonzero(rival).tolist():
             text = _rival_text(law, natural(log, solution.second[some[i]]), above[i])
             verdicts.say(some[i], "second_optimum", text, groups[some[i]])
@@ -94,7 +97,7 @@ def _spreads(task, solution, units, pred, settled, at_bound) -> Iterator[_Spread
             root = np.sqrt((kappa / (sizes * stiff))[:, None] * np.sum(inner**2, axis=1))
             error = root / certificate.effect[some]
             deviance = 2.0 * sizes / kappa
-        yield _Spread(some, np.where(at_bound[some] == 0, error, np.nan), deviance)
+        yield _Spread(some, np.where(at_bound[some] == 0, error, np.nan), deviance, stiff)
 
 
 def _width(task: Task, groups, log) -> np.ndarray:

@@ -111,7 +111,10 @@ def _parameter(fit: "Fit", name: str, support: Support) -> tuple[str, ...]:
         drawn = "points that the user gave"
     elif name in task.law.affine:
         drawn = "least squares, given the others"
-    how = "solved for, being linear" if name in task.law.affine else "searched"
+    stages = fit.settings["pipeline"]
+    projected = all(stage.startswith(("Keep", "VariableProjection")) for stage in stages)
+    solved = name in task.law.affine and task.loss.scale != "log" and projected
+    how = "solved for, being linear" if solved else "searched"
     if name in settings.get("shared", ()):
         how = "one value for all groups"
     elif name in settings.get("pool", {}):

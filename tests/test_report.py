@@ -129,7 +129,7 @@ def test_it_says_what_was_fitted_to_what_and_how():
     assert bounded[2:] == [
         "[0.5, 9]",
         "least squares, given the others",
-        "solved for, being linear",
+        "searched",
     ]
     (searched,) = (row for row in facts if row[0] == "gamma")
     assert searched[2:] == ["[0, 3]", "(0.02, 1.5)", "searched"]

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..result import Fit
 from ..status import Note
+from ..tables import frame
 from . import shown
 from .choice import Standing, standing
 from .sealed import Opening
@@ -107,13 +108,7 @@ class Comparison:
 
     def to_frame(self):
         """`to_dict` as a pandas DataFrame; needs the extra `frames`."""
-        try:
-            import pandas
-        except ImportError as error:
-            raise ImportError(
-                'to_frame() needs pandas: pip install "jaxfit-laws[frames]". to_dict() does not.'
-            ) from error
-        return pandas.DataFrame(self.to_dict())
+        return frame(self.to_dict())
 
     def summary(self) -> str:
         """The comparison as text: one line a law, then what to know about it."""

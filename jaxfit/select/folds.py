@@ -95,7 +95,8 @@ def fit_folds(
                 num_rows=runs.num_rows,
                 notes=tuple(n for n in first.data.notes if n.code == "support"),
             )
-            first = assemble(replace(first, data=data), answers.of(own), settings)
+            # The table at hand is that of all folds, whose rows are others.
+            first = assemble(replace(first, data=data, table=None), answers.of(own), settings)
     except Exception as error:
         error.add_note(f"Raised while law `{candidate.label}` was compared.")
         raise

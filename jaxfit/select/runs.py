@@ -51,7 +51,6 @@ class Runs:
     target_name: str
     weights: np.ndarray  # (m,)
     weighing: str | InverseDensity | None  # where the weights of a fit come from
-    inputs: tuple[str, ...]  # columns that some law takes
     notes: tuple[Note, ...]
 
     def rows(self, names: Sequence[str]) -> Rows:
@@ -128,7 +127,6 @@ def usable(
         target_name=data.target_name,
         weights=np.ones(len(data.target)) if even else data.weights,
         weighing=given if even else plain_name(given),
-        inputs=tuple(own),
         notes=data.notes,
     )
 

@@ -13,7 +13,7 @@ from ..points import Points, asked
 from ..problem import logarithms
 from ..status import Note
 from . import bootstrap, posterior
-from .covariance import refuse_shared
+from .covariance import LONE, refuse_shared
 from .intervals import check_draws, check_level, tails
 from .local import Local, around, degrees
 
@@ -76,7 +76,7 @@ def bands(
         float(level),
         kind,
         method,
-        tuple(_notes(decades)),
+        (*_notes(decades), *_held(fit)),
     )
 
 
@@ -88,6 +88,14 @@ def _notes(decades: np.ndarray) -> Iterator[Note]:
             f"{far} of {decades.size} predictions lie beyond the data, by up to "
             f"{np.nanmax(decades):.2g} decades: bands hold there only if the law does.",
         )
+
+
+def _held(fit: "Fit") -> Iterator[Note]:
+    """Notes on parameters on a bound, with which bands are told as if they were known."""
+    for g, key in enumerate(fit.groups):
+        names = [name for name, side in fit.at_bound.items() if side[g]]
+        if names:
+            yield Note("at_bound", f"{', '.join(names)} on a bound, taken to be known there.", key)
 
 
 def _by_delta(fit, told: Points, estimate, level: float, kind: str):
@@ -119,22 +127,29 @@ def _by_delta(fit, told: Points, estimate, level: float, kind: str):
         if kind == "new":
             low, high = _noise_ends(loss, local, level)
             below, above = np.hypot(half, low[at]), np.hypot(half, high[at])
-        out[0, some] = _moved(loss, estimate[some], -below)
-        out[1, some] = _moved(loss, estimate[some], above)
+        ends = _moved(loss, estimate[some], -below, kind), _moved(loss, estimate[some], above, kind)
+        # Shares of what is negative lie the other way round.
+        out[0, some], out[1, some] = np.minimum(*ends), np.maximum(*ends)
     return out
 
 
-def _moved(loss: Loss, pred: np.ndarray, residual: np.ndarray) -> np.ndarray:
-    """Targets (q,) that lie above predictions by so much on the scale of the loss."""
+def _moved(loss: Loss, pred: np.ndarray, above: np.ndarray, kind: str) -> np.ndarray:
+    """What lies above predictions (q,) by so much on the scale of the loss."""
     if loss.scale == "linear":
-        return pred + residual
-    return pred * (np.exp(residual) if loss.scale == "log" else 1.0 + residual)
+        return pred + above
+    if loss.scale == "log":
+        return pred * np.exp(above)
+    if kind == "mean":
+        return pred * (1.0 + above)
+    # Residuals are shares of the target, not of the prediction.
+    return np.where(above < 1.0, pred / np.where(above < 1.0, 1.0 - above, 1.0), np.inf)
 
 
 def _noise_ends(loss: Loss, local: Local, level: float) -> tuple[np.ndarray, np.ndarray]:
     """How far runs lie below and above the law, (g,) each, on the scale of the loss.
 
-    Normal noise for squares; else quantiles of the residuals over the root of 1 - leverage.
+    Normal noise for squares; else quantiles of the residuals over the root of 1 - leverage, NaN
+    where these are too few to have them.
     """
     unit = local.problems.unit
     if loss.squared:
@@ -143,7 +158,8 @@ def _noise_ends(loss: Loss, local: Local, level: float) -> tuple[np.ndarray, np.
             half = stats.t.ppf((1 + level) / 2, dof) * np.sqrt(local.kappa / 2.0) * unit
         return half, half
     ends = np.full((2, len(unit)), np.nan)
-    for i in np.flatnonzero(local.dof > 0).tolist():
+    enough = (local.count + 1) * (1 - level) / 2 >= 1
+    for i in np.flatnonzero((local.dof > 0) & enough).tolist():
         ends[:, i] = np.quantile(
             errors_of_runs(local, i), ((1 - level) / 2, (1 + level) / 2), method="weibull"
         )
@@ -151,21 +167,31 @@ def _noise_ends(loss: Loss, local: Local, level: float) -> tuple[np.ndarray, np.
 
 
 def errors_of_runs(local: Local, i: int) -> np.ndarray:
-    """How far the runs of the i-th group lie above its law, as new ones would, (rows,)."""
+    """How far the runs of the i-th group lie above its law, as new ones would, (rows,).
+
+    On the scale of the loss, for a run of average weight.
+    """
     runs = local.runs[i]
-    left = np.maximum(1.0 - local.leverage[i, runs], 1e-12)
-    return -local.residual[i, runs] / np.sqrt(left) * local.problems.unit[i]
+    left = np.maximum(1.0 - local.leverage[i, runs], LONE)
+    share = np.sqrt(local.weights[i, runs] * local.count[i])
+    return -local.residual[i, runs] * share / np.sqrt(left) * local.problems.unit[i]
 
 
 def _by_draws(fit, told: Points, estimate, level: float, kind: str, method: str, draws, seed):
     """Ends (q,) of bands: quantiles of the predictions of drawn parameters."""
     count = len(fit.groups)
+    tail = np.full(count, (1 - level) / 2)
     if method == "bootstrap":
         params = bootstrap.bootstrap(fit, draws, seed)
-        tail = tails(fit, level, "case", None, degrees(fit))
+        if kind == "mean":  # most of what a new run scatters by is not the draws'
+            tail = tails(fit, level, "case", None, degrees(fit))
     else:
         params, _ = posterior.posterior(fit, draws, seed)
-        tail = np.full(count, (1 - level) / 2)
+        # Draws do not move along what is open; of such groups no band is told by them.
+        for local in around(fit):
+            blind = (local.free & ~local.known).any(axis=1)
+            for values in params.values():
+                values[local.groups[blind]] = np.nan
     noise = _drawn_errors(fit, draws, seed) if kind == "new" else np.zeros((count, draws))
     flat = {name: values.ravel() for name, values in params.items()}
     out, step = np.full((2, len(estimate)), np.nan), max(1, 2**20 // draws)
@@ -175,7 +201,7 @@ def _by_draws(fit, told: Points, estimate, level: float, kind: str, method: str,
         again = (group[:, None] * draws + np.arange(draws)).ravel()
         columns = [np.repeat(column[part], draws) for column in told.columns]
         pred = predict.at_rows(fit.law, flat, columns, again).reshape(len(group), draws)
-        pred = _moved(fit.loss_function, pred, noise[group])
+        pred = _moved(fit.loss_function, pred, noise[group], kind) if kind == "new" else pred
         for q, own in enumerate(pred):
             there, end = own[np.isfinite(own)], tail[group[q]]
             if len(there) > 1 and np.isfinite(end):
@@ -204,8 +230,10 @@ def beyond(fit: "Fit", told: Points) -> np.ndarray:
     out = np.zeros(len(told.group))
     for name, asked_at in zip(data.columns, told.columns, strict=False):
         runs = data.inputs[name]
-        positive = bool((runs > 0).all() and (asked_at > 0).all())
-        runs, at = (np.log10(runs), np.log10(asked_at)) if positive else (runs, asked_at)
+        positive, at = bool((runs > 0).all()), asked_at
+        if positive:
+            runs = np.log10(runs)
+            at = np.where(asked_at > 0, np.log10(np.where(asked_at > 0, asked_at, 1.0)), -np.inf)
         low, high = np.full(count, np.inf), np.full(count, -np.inf)
         np.minimum.at(low, data.group, runs)
         np.maximum.at(high, data.group, runs)

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..laws.derived import EDGE, prior_rows
 from ..losses import Loss
 from ..solve.blocks import taken
 from .clusters import labels
+from .covariance import LONE
 from .draws import in_parameters
 from .likelihood import noise_like
 from .local import Local, around
@@ -61,6 +63,12 @@ def bootstrap(
                     weights=np.concatenate([weights for weights, _ in new]),
                     target=np.concatenate([target for _, target in new]),
                 )
+                if local.problems.kind is not None:
+                    place = fit.task.law.inputs.index(EDGE)
+                    edges = [_believed(fit, local, i, draws, rng) for i, rng in each]
+                    inputs = list(problems.inputs)
+                    inputs[place] = np.concatenate(edges)
+                    problems = problems._replace(inputs=tuple(inputs))
                 found, value = refit(fit.task, problems, np.concatenate(starts), effort)
                 found = np.where(np.isfinite(value)[:, None], found, np.nan)
                 z[local.groups[some]] = found.reshape(len(some), draws, width)
@@ -84,7 +92,11 @@ def _resampled(loss: Loss, local: Local, i: int, clusters, kind, draws, rng):
     # Heavier rows are taken to be less noisy, as their weights say.
     share = np.sqrt(local.weights[i, rows] * len(rows))
     residual, left = local.residual[i, rows] * share, 1.0 - local.leverage[i, rows]
-    left = np.maximum(left, 1e-12)
+    # A run that the law goes through by itself shows no noise; it is given that of the others.
+    lone = left < LONE
+    left = np.where(lone, 1.0, left)
+    usual = np.sqrt(np.mean(residual[~lone] ** 2 / left[~lone])) if not lone.all() else 0.0
+    residual = np.where(lone, usual, residual)
     if kind == "residual":
         fair = residual / np.sqrt(left)
         if loss.squared:
@@ -96,6 +108,7 @@ def _resampled(loss: Loss, local: Local, i: int, clusters, kind, draws, rng):
         error = sign * residual / left
     else:
         error = noise_like(loss, local, i, (draws, len(rows)), rng)
+        share = share ** (2.0 / loss.degree)
     changed = target.copy()
     changed[:, rows] = _target(loss, local.pred[i, rows], error / share * problems.unit[i])
     return weights, changed
@@ -119,6 +132,21 @@ def _cases(local: Local, i: int, clusters, draws: int, rng) -> np.ndarray:
     drawn = weights[:, runs] * times[:, place]
     weights[:, runs] = drawn / np.maximum(drawn.sum(axis=1, keepdims=True), 1e-300)
     return weights
+
+
+def _believed(fit: "Fit", local: Local, i: int, draws: int, rng) -> np.ndarray:
+    """Edges (draws, n) of the priors of the i-th group, drawn as the priors say.
+
+    A prior is evidence as runs are: were it to stay where it is, it would be taken for certain.
+    """
+    law, terms, g = fit.task.law, fit.task.constraints.terms, int(local.groups[i])
+    rows = prior_rows(law)
+    edges = np.repeat(local.problems.inputs[law.inputs.index(EDGE)][i][None], draws, axis=0)
+    for k in np.flatnonzero(terms.counted).tolist():
+        there = int(fit.data.sizes[g]) + k
+        off = terms.scale[g, k] * rng.standard_normal(draws)
+        edges[:, there] = edges[:, there] * np.exp(off) if rows[k].log else edges[:, there] + off
+    return edges
 
 
 def _target(loss: Loss, pred: np.ndarray, error: np.ndarray) -> np.ndarray:

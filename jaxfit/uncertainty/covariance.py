@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from ..result import Fit
 
 KINDS = ("gauss-newton", "sandwich")
+# Of a run with less than this left of 1 - leverage the parameters follow wherever it goes.
+LONE = 1e-6
 
 
 def covariance_of(
@@ -65,15 +67,17 @@ def sandwich(fit: "Fit", local: Local, of_row: np.ndarray | None) -> tuple[np.nd
     Returns also degrees of freedom (g,): those that are left, or C - 1.
     """
     stiff = np.maximum(local.stiff, np.finfo(float).tiny)[:, None]
-    own = local.slope if fit.loss_function.convex else stiff
+    own = np.maximum(local.slope, 0.0) if fit.loss_function.convex else stiff
     jacobian = local.jacobian * np.where(local.runs, np.sqrt(own / stiff), 1.0)[..., None]
     bread, _, known = inverse(jacobian, local.known)
     scores = local.jacobian * (np.sqrt(2.0 * local.weights / stiff) * local.psi)[..., None]
     if of_row is None:
-        share = np.where(local.runs, np.maximum(1.0 - local.leverage, 1e-12), 1.0)
-        scores = scores / share[..., None]
+        share = np.where(local.runs, 1.0 - local.leverage, 1.0)
+        # What a run of its own determines has no residual to tell its noise.
+        lone = (share < LONE).any(axis=1)
+        scores = scores / np.maximum(share, LONE)[..., None]
         meat, dof = np.einsum("gnp,gnq->gpq", scores, scores), local.dof
-        factor = np.where(local.dof > 0, 1.0, np.nan)
+        factor = np.where((local.dof > 0) & ~lone, 1.0, np.nan)
     else:
         clusters = fit.task.take(local.groups, of_row)
         meat, number = _clustered(scores, np.where(local.runs, clusters, -1))
@@ -111,7 +115,10 @@ def in_parameters(fit: "Fit", local: Local, inner: np.ndarray) -> np.ndarray:
     """Covariance (g, P, P) of all the law's parameters, from that of search coordinates."""
     slopes = _slopes(fit, local)
     unknown = np.isnan(np.einsum("gpp->gp", inner))
-    spoilt = np.einsum("gap,gp->ga", (slopes != 0).astype(float), unknown.astype(float)) > 0
+    # On a bound of 0 a factor does not move with its logarithm, and is not known all the same.
+    own = np.array([[name == free for free in fit.task.law.parameters] for name in fit.params])
+    moved = (slopes != 0) | own
+    spoilt = np.einsum("gap,gp->ga", moved.astype(float), unknown.astype(float)) > 0
     clean = np.where(unknown[:, :, None] | unknown[:, None], 0.0, inner)
     out = slopes @ clean @ np.swapaxes(slopes, 1, 2)
     return np.where(spoilt[:, :, None] | spoilt[:, None], np.nan, out)

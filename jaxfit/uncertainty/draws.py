@@ -21,6 +21,8 @@ def in_parameters(fit: "Fit", z: np.ndarray) -> dict[str, np.ndarray]:
     law, fixed = fit.task.law, fit.task.constraints.fixed
     with np.errstate(over="ignore"):  # resamples may leave a factor open, up to infinity
         theta = natural(logarithms(law), z)
+    # The logarithm of a factor that has vanished ends at the least number there is.
+    theta = np.where(logarithms(law) & (theta <= np.finfo(float).tiny), 0.0, theta)
     free = {name: theta[..., j] for j, name in enumerate(law.parameters)}
     if not isinstance(law.func, Derived):
         return free
@@ -70,13 +72,21 @@ def _of_text(formula):
 def _checked(name, function):
     def value(known):
         shape = np.shape(next(iter(known.values())))
-        with np.errstate(all="ignore"):
-            found = np.asarray(function(known), float)
+        # Copies, for it may change what it is handed.
+        own = {key: np.array(values) for key, values in known.items()}
+        try:
+            with np.errstate(all="ignore"):
+                found = np.asarray(function(own))
+        except Exception as error:
+            error.add_note(f"Raised by the function of[{name!r}].")
+            raise
+        if found.dtype.kind not in "fiu":
+            raise TypeError(f"The function of[{name!r}] returned {found.dtype}, not real numbers.")
         if found.shape != shape:
             raise ValueError(
                 f"The function of[{name!r}] returned shape {found.shape} for parameters of shape "
                 f"{shape}; compute it for arrays, one value an entry."
             )
-        return found
+        return found.astype(float)
 
     return value

@@ -15,6 +15,7 @@ from . import bootstrap, covariance, posterior
 from .clusters import labels
 from .draws import Functions, functions
 from .linear import Linear, linearised
+from .local import Local, around
 from .profile import profile
 
 if TYPE_CHECKING:
@@ -28,8 +29,9 @@ KINDS = {
     "profile": (),
     "posterior": posterior.KINDS,
 }
-# From how many degrees of freedom, and what ratio of standard errors, noise is said to be uneven.
-ENOUGH, UNEVEN = 20, 1.4
+# From how many degrees of freedom, what ratio of standard errors, and below what part of even
+# noise that looks like it, noise is said to be uneven.
+ENOUGH, UNEVEN, CHANCE = 20, 1.2, 1e-2
 FEWEST_DRAWS, MOST_DRAWS = 100, 100_000
 
 
@@ -137,8 +139,12 @@ def intervals(
         notes = notes + said_of_it + lost
         error = np.where(linear.weak, np.nan, error)
     lower, upper = ends
-    if method != "profile":  # which finds by itself what is open
-        lower, upper = (np.where(linear.open, np.nan, end) for end in ends)
+    lost = np.zeros_like(linear.open) if method == "profile" else linear.open
+    if method == "posterior":  # draws do not move what is on a bound
+        # With two degrees of freedom, or fewer, Student's t has no variance.
+        unknown = linear.held | ~(linear.dof > 2)
+        lost, error = lost | linear.held, np.where(unknown, np.nan, error)
+    lower, upper = (np.where(lost, np.nan, end) for end in ends)
     names = list(functions(fit, of))
     error = np.where(linear.open, np.nan, error)
     estimates, errors, lowers, uppers = (
@@ -201,18 +207,39 @@ def _reach(fit: "Fit", count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _uneven(fit: "Fit", linear: Linear) -> Iterator[Note]:
-    """Notes on groups whose noise differs between rows so much that it makes a difference."""
+    """Notes on groups whose noise differs between rows, where that makes a difference.
+
+    By the test of Koenker 1981: sizes of residuals, here their ranks, which no outlier upsets,
+    against predictions and their squares.
+    """
     freer = linearised(fit, functions(fit, None), "sandwich", None).error
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = freer / linear.error[:, : freer.shape[1]]
     told = np.where((linear.dof >= ENOUGH) & np.isfinite(ratio), ratio, 1.0).max(axis=1)
-    for key, times in zip(fit.groups, told.tolist(), strict=True):
-        if times > UNEVEN:
-            text = (
-                "The noise differs between rows: kind='sandwich' has standard errors up to "
-                f"{times:.1f} times as large."
-            )
-            yield Note("uneven_noise", text, key)
+    for local in around(fit):
+        for i, g in enumerate(local.groups.tolist()):
+            if told[g] > UNEVEN and _koenker(local, i) < CHANCE:
+                text = (
+                    "The noise differs between rows: kind='sandwich' has standard errors up to "
+                    f"{told[g]:.1f} times as large."
+                )
+                yield Note("uneven_noise", text, fit.groups[g])
+
+
+def _koenker(local: Local, i: int) -> float:
+    """How often even noise would look as uneven as that of the i-th group of a batch."""
+    runs = local.runs[i]
+    left = np.maximum(1.0 - local.leverage[i, runs], covariance.LONE)
+    size = stats.rankdata(np.abs(local.residual[i, runs]) * np.sqrt(local.weights[i, runs] / left))
+    pred = local.pred[i, runs]
+    spread = np.ptp(pred)
+    if not (spread > 0 and np.ptp(size) > 0):
+        return 1.0
+    x = (pred - pred.min()) / spread
+    design = np.stack([np.ones_like(x), x, x * x], axis=1)
+    beside = size - design @ np.linalg.lstsq(design, size, rcond=None)[0]
+    explained = 1.0 - beside.var() / size.var()
+    return float(stats.chi2.sf(len(x) * explained, 2))
 
 
 def tails(fit: "Fit", level: float, kind: str | None, cluster, dof: np.ndarray) -> np.ndarray:
@@ -225,7 +252,7 @@ def tails(fit: "Fit", level: float, kind: str | None, cluster, dof: np.ndarray) 
     """
     size = fit.data.sizes.astype(float)
     of_row = labels(fit, cluster)
-    if of_row is not None:
+    if of_row is not None and kind in ("case", "wild"):
         for g, rows in enumerate(fit.data.rows()):
             size[g] = len(np.unique(of_row[rows]))
         dof = size - 1.0

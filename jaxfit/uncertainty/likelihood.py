@@ -13,14 +13,14 @@ def noise_like(loss: Loss, local: Local, i: int, shape, rng: np.random.Generator
     """Residuals of the given shape, in units, drawn from the density of the i-th group's noise.
 
     T is the mean of psi(r) r over n - P degrees of freedom: normal noise for squares, double
-    exponential for absolute errors. Raises ValueError where the density has no integral.
+    exponential for absolute errors. Raises ValueError where the density has no variance.
     """
     unit = local.problems.unit[i]
     spread = np.sum(local.weights[i] * local.psi[i] * local.residual[i])
     scale = spread * local.count[i] / local.dof[i] if local.dof[i] > 0 else np.nan
     if not scale > 0:
         return np.full(shape, np.nan if np.isnan(scale) else 0.0)
-    if not loss.convex and loss.square_up_to(unit) ** 2 <= 2.0 * scale:
+    if not loss.convex and loss.square_up_to(unit) ** 2 <= 3.0 * scale:
         raise ValueError(
             f"{type(loss).__name__} with so small a delta is the likelihood of no noise with a "
             "variance; draw cases instead: kind='case'."

@@ -22,6 +22,7 @@ class Linear(NamedTuple):
     dof: np.ndarray  # (G, 1)
     open: np.ndarray  # (G, F) bool, of parameters that the data do not determine
     weak: np.ndarray  # (G, F) bool, or hardly determine
+    held: np.ndarray  # (G, F) bool, that are on a bound
     notes: list[Note]
 
 
@@ -30,7 +31,7 @@ def linearised(fit: "Fit", of: Mapping[str, Any], kind: str, cluster) -> Linear:
     count, width = len(fit.groups), len(fit.law.parameters)
     matrix, dof = np.full((count, width, width), np.nan), np.full((count, 1), np.nan)
     searched = np.array([fit.law.parameters.index(name) for name in fit.task.law.parameters])
-    opened, weak = np.zeros((count, width), bool), np.zeros((count, width), bool)
+    opened, weak, held = (np.zeros((count, width), bool) for _ in range(3))
     of_row, notes = labels(fit, cluster), []
     for local in around(fit):
         if kind == "sandwich":
@@ -41,6 +42,7 @@ def linearised(fit: "Fit", of: Mapping[str, Any], kind: str, cluster) -> Linear:
         dof[local.groups, 0] = np.where(left > 0, left, np.nan)
         opened[np.ix_(local.groups, searched)] = ~local.known & local.free
         weak[np.ix_(local.groups, searched)] = local.weak
+        held[np.ix_(local.groups, searched)] = ~local.free
     for g in np.flatnonzero(np.isnan(dof[:, 0]) & ~np.isnan(fit.loss)):
         notes.append(
             Note("no_dof", "No degrees of freedom: nothing tells the noise.", fit.groups[g])
@@ -50,6 +52,12 @@ def linearised(fit: "Fit", of: Mapping[str, Any], kind: str, cluster) -> Linear:
         lost = ", ".join(names[opened[g] | weak[g]])
         text = f"No standard error of {lost}, which the data do not, or hardly, determine."
         notes.append(Note("unidentifiable", text, fit.groups[g]))
+    for g in np.flatnonzero(held.any(axis=1)):
+        text = (
+            f"No standard error of {', '.join(names[held[g]])}, on a bound; others are told as if "
+            "it were known. Profile intervals, and the bootstrap, tell how far it may go."
+        )
+        notes.append(Note("at_bound", text, fit.groups[g]))
     theta = np.stack([fit.params[name] for name in fit.law.parameters], axis=1)
     value = np.stack([each(dict(zip(names, theta.T, strict=True))) for each in of.values()], axis=1)
     variance = np.einsum("gaa->ga", matrix)
@@ -65,6 +73,7 @@ def linearised(fit: "Fit", of: Mapping[str, Any], kind: str, cluster) -> Linear:
         dof,
         (moved & opened[:, None]).any(axis=-1),
         (moved & weak[:, None]).any(axis=-1),
+        (moved & held[:, None]).any(axis=-1),
         notes,
     )
 

@@ -106,6 +106,8 @@ def _local(fit, groups, problems: Problem, z, free) -> Local:
     spent = np.sum(np.where(runs, leverage, 0.0), axis=1)
     dof = np.where(count - spent > 1e-9 * count, count - spent, 0.0)
     width = problems.upper - problems.lower
+    # Of residuals that are rounding errors nothing is to be learned.
+    dof = np.where(of.value > problems.floor, dof, 0.0)
     kappa = noise(psi, slope, weights, count, dof)
     with np.errstate(invalid="ignore", divide="ignore"):
         variance = (kappa / (2.0 * count))[:, None] * np.einsum("gpp->gp", inverted)

@@ -39,7 +39,8 @@ def posterior(
         keys = [fit.groups[g] for g in local.groups.tolist()]
         rngs = [generator(seed, key) for key in keys]
         usable = np.isfinite(local.kappa)
-        spread = np.stack([_root(local, i) for i in range(len(keys))])
+        squared = fit.loss_function.squared
+        spread = np.stack([_root(local, i, squared) for i in range(len(keys))])
         if kind == "laplace":
             for i in np.flatnonzero(usable).tolist():
                 z[local.groups[i]] = _laplace(local, i, spread[i], draws, rngs[i])
@@ -53,16 +54,17 @@ def posterior(
     return in_parameters(fit, z), notes
 
 
-def _root(local: Local, i: int) -> np.ndarray:
+def _root(local: Local, i: int, squared: bool) -> np.ndarray:
     """A root (P, P) of the covariance of the i-th group's coordinates; 0 for those that are held.
 
-    From the Hessian, or from the Jacobian where that has a direction downhill.
+    From the Hessian of squares; from the Jacobian and the mean slope of psi where the Hessian has a
+    direction downhill, or bends by what few rows lie where psi does.
     """
     free = local.free[i] & local.known[i]
     effect = np.where(local.effect[i] > 0, local.effect[i], 1.0)
     hessian = local.hessian[i][np.ix_(free, free)]
     values, vectors = np.linalg.eigh(np.where(np.isfinite(hessian), hessian, 0.0))
-    if len(values) and values[0] > 1e-12 * values[-1]:
+    if squared and len(values) and values[0] > 1e-12 * values[-1]:
         inner = vectors / np.sqrt(values)
     else:
         values, vectors = np.linalg.eigh(local.inverse[i][np.ix_(free, free)] / 2.0)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 DISTANCES = np.array([0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 10.0, 20.0, 50.0, 100.0])
 # Most intervals end within so many of these; only the others go on.
 NEAR = 5
+VANISHED = 40.0
 # The rounds, and points in each, by which the crossing is then closed in on, until it is known to
 # this part of a standard error; interpolation does the rest.
 ROUNDS, POINTS, CLOSE = 4, 4, 0.05
@@ -48,6 +49,8 @@ def profile(fit: "Fit", threshold: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
 def _crossing(fit, local: Local, pool, j: int, sign: float, threshold):
     """Where coordinate `j` crosses on one side (g,), and the least deviance on the way (g,)."""
     z, problems = local.z[:, j], local.problems
+    # From a factor of 0 the way up begins where it does not matter yet.
+    z = np.where(np.isneginf(z) & (sign > 0), problems.start_low[:, j] - VANISHED, z)
     bound = (problems.lower if sign < 0 else problems.upper)[:, j]
     step = _step(local, j)
     usable = np.isfinite(local.kappa) & np.isfinite(z) & np.isfinite(threshold)
@@ -123,6 +126,7 @@ def _deviance(fit, local: Local, pool, j: int, where, wanted) -> np.ndarray:
         starts = np.clip(starts, lower[:, None], upper[:, None])
         problems = problems._replace(lower=lower, upper=upper)
         _, value = refit(fit.task, problems, starts, THOROUGH)
-        rise = 2.0 * local.count[again] * (value - local.value[again]) / local.kappa[again]
+        with np.errstate(divide="ignore", invalid="ignore"):  # exact data have no noise
+            rise = 2.0 * local.count[again] * (value - local.value[again]) / local.kappa[again]
         out[chosen] = np.where(np.isfinite(rise), rise, np.inf).reshape(len(chosen), count)
     return out
