@@ -99,7 +99,10 @@ def _fit(options) -> int:
     from .fitting import fit
 
     paper = options.report and checked_name(options.report)
-    for path in (options.out, options.plot, paper):
+    named = [path.absolute() for path in (options.out, options.plot, paper) if path]
+    if len({*named, Path(options.data).absolute()}) <= len(named):
+        raise ValueError("--out, --plot, --report and the table must be different files.")
+    for path in named:
         refuse_existing(path, options.overwrite)
     use_cache(options)
     result = fit(

@@ -81,7 +81,11 @@ def kept(filter: Filter, table: Table, group: np.ndarray, name: str) -> np.ndarr
             keep &= clause.keep(table.numbers(clause.column)[0], group)
         return keep
     label = f"filters[{name!r}]"
-    mask = filter(dict(table.columns)) if callable(filter) else filter
+    mask = (
+        filter({name: column.copy() for name, column in table.columns.items()})
+        if callable(filter)
+        else filter
+    )
     column = table.beside(label, mask).columns[label]
     if column.dtype == object and all(isinstance(cell, bool | np.bool_) for cell in column):
         column = column.astype(bool)

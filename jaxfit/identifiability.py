@@ -59,7 +59,9 @@ def say(task: Task, solution: Solution, units, pred: np.ndarray, verdicts: Verdi
         some = spread.groups
         effect = certificate.effect[some]
         width = _width(task, some, log)
-        hardly = weak(law, spread.error, effect, width)
+        # Beside a bound, misfit would be taken for noise.
+        inside = verdicts.status[some] == "ok"
+        hardly = weak(law, spread.error, effect, width) & inside[:, None]
         for i in np.flatnonzero(hardly.any(axis=1)).tolist():
             text = _weak_text(law, certificate, some[i], spread.error[i], hardly[i])
             verdicts.say(some[i], "weak", text, groups[some[i]])
@@ -84,6 +86,7 @@ def _spreads(task, solution, units, pred, settled, at_bound) -> Iterator[_Spread
         there = np.arange(n) < sizes[:, None]
         r = np.where(there, task.take(some, residual), 0.0)
         weights = np.where(there, task.take(some, data.weights), 0.0)
+        weights = weights / weights.max(axis=1, keepdims=True)
         weights = weights / weights.sum(axis=1, keepdims=True)
         free = (at_bound[some] == 0).sum(axis=1)
         dof = np.maximum(sizes - free, 0).astype(float)
@@ -102,7 +105,8 @@ def _spreads(task, solution, units, pred, settled, at_bound) -> Iterator[_Spread
 
 def _width(task: Task, groups, log) -> np.ndarray:
     """Width (g, P) of the box, in search coordinates; inf for what is searched by its logarithm."""
-    return np.where(log, np.inf, task.box.upper[groups] - task.box.lower[groups])
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.where(log, np.inf, task.box.upper[groups] - task.box.lower[groups])
 
 
 def _parabola(solution: Solution, groups) -> np.ndarray:

@@ -176,7 +176,7 @@ def prepare(
     settings = {
         "seed": int(seed) if cube else None,
         "nan": nan,
-        "weights": _weighed(weights),
+        "weights": in_words(weights),
         "bounds": {
             name: [_said(box.lower[:, j]), _said(box.upper[:, j])]
             for j, name in enumerate(law.parameters)
@@ -212,7 +212,7 @@ def _law_and_data(law: Law, table: Table, target, **options) -> tuple[Law, Datas
     return law, apart(each)
 
 
-def _weighed(weights: Weights) -> str | None:
+def in_words(weights: Weights) -> str | None:
     """In words, where weights come from; None where there are none."""
     if weights is None:
         return None

@@ -82,12 +82,19 @@ def robustness(
         raise TypeError("robustness() has no option `loss`; give losses=, one or several.")
     table, by, inputs = read(data), key_columns(by), dict(inputs or {})
     ways = _conventions(table, inputs, counts)
+    targets = [target] if isinstance(target, str) else [*target]
+    for name, column in {pair for way in ways for pair in way.items()}:
+        if column in targets:
+            raise ValueError(f"counts[{name!r}] names `{column}`, which is the target.")
     law = as_law(law, (*ways[0], *inputs, *table.columns))
     for name in ways[0]:
         if name not in law.inputs:
             near = nearest(name, law.inputs)
             raise ValueError(f"counts= names `{name}`, which is no input of law `{law.name}`{near}")
-    told = (conclusion,) if isinstance(conclusion, str) else tuple(conclusion)
+    told = (conclusion,) if isinstance(conclusion, str) else conclusion
+    if not isinstance(told, list | tuple) or not told or {*map(type, told)} != {str}:
+        raise TypeError(f"conclusion={conclusion!r}; write a function of parameters, or several.")
+    told = tuple(told)
     concluded = [expression(text, law.parameters) for text in told]
     _refuse_names_of_groups(options)
     rows = _rows(table, by, filters)
@@ -127,11 +134,15 @@ def _conventions(table: Table, inputs, counts) -> list[dict[str, str]]:
 
 def _losses(given) -> list[Loss]:
     several = given if isinstance(given, list | tuple) else [given]
+    if not several:
+        raise ValueError("losses= is empty; give one loss, or several.")
     return [*dict.fromkeys(known_losses.get(e) if isinstance(e, str) else e for e in several)]
 
 
 def _starts(given) -> list[int]:
     several = given if isinstance(given, list | tuple) else [given]
+    if not several:
+        raise ValueError("starts= is empty; give one number of starts, or several.")
     for number in several:
         if isinstance(number, bool) or not isinstance(number, int):
             raise TypeError(f"starts= has {number!r}; give numbers of starts, such as [64, 1024].")

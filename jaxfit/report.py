@@ -52,11 +52,15 @@ def report(
     statements: Mapping[str, str] | None = None,
 ) -> Report:
     """The report of a fit; see `Fit.report`."""
+    if statements is not None and not isinstance(statements, Mapping):
+        raise TypeError(f"statements={statements!r}; give {{what: text}}.")
     said = {str(name): str(text) for name, text in (statements or {}).items()}
     if isinstance(filters, str):
         filters = [filters]
     if intervals is None and not fit.settings.get("shared"):
         intervals = fit.intervals(level)
+    elif intervals is not None:
+        _refuse_others(fit, intervals)
     sections = (
         Section("The law", [*_law(fit)]),
         Section("Data", [*_data(fit, filters, said)]),
@@ -219,6 +223,17 @@ def _search(fit: "Fit") -> Iterator[str | Verbatim | Grid]:
         [_number(value, 3) for value in fit.condition],
     )
     yield Grid(header, _rows(fit, columns))
+
+
+def _refuse_others(fit: "Fit", intervals: "Intervals") -> None:
+    """Raise ValueError for intervals of another fit."""
+    same = intervals.groups == fit.groups and all(
+        name in intervals.estimate
+        and np.array_equal(intervals.estimate[name], fit.params[name], equal_nan=True)
+        for name in fit.law.parameters
+    )
+    if not same:
+        raise ValueError("intervals= are of another fit; pass those of this one, fit.intervals().")
 
 
 def _result(fit: "Fit", intervals: "Intervals | None") -> Iterator[str | Verbatim | Grid]:

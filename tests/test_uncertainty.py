@@ -71,7 +71,7 @@ def test_the_sandwich_is_hc3_and_by_cluster_cr1():
     sums = np.stack([(x * e[:, None])[table()["batch"] == b].sum(axis=0) for b in range(8)])
     factor = 8 / 7 * (COUNT - 1) / (COUNT - 2)
     expected = factor * bread @ sums.T @ sums @ bread
-    for cluster in ("batch", table()["batch"].tolist()):
+    for cluster in ("batch", table()["batch"].tolist(), table()["batch"]):
         assert_allclose(fit().covariance("sandwich", cluster)[0], expected, rtol=1e-7)
 
 
@@ -426,3 +426,99 @@ def test_shared_parameters_have_no_uncertainty_yet():
         found.intervals()
     with pytest.raises(ValueError, match="b are shared"):
         found.predict({"x": [1.0]}, level=0.9)
+
+
+def test_the_posterior_of_losses_with_corners_is_as_wide_as_their_noise():
+    rng, groups = np.random.default_rng(7), 40
+    x = np.tile(np.linspace(0.0, 1.0, 30), groups)
+    y = 1.0 + 2.0 * x + 0.1 * rng.standard_normal(len(x))
+    points = {"x": x, "y": y, "g": np.repeat(np.arange(groups), 30)}
+    for loss in (jaxfit.MAE(), jaxfit.Huber(0.01)):
+        told = jaxfit.fit(line, points, by="g", loss=loss, **OPTIONS).intervals(method="posterior")
+        held = (told.lower["b"] <= 2.0) & (told.upper["b"] >= 2.0)
+        assert 0.75 <= held.mean() <= 1.0
+        assert 0.05 < np.median(told.standard_error["b"]) < 0.12
+
+
+def test_targets_apart_are_told_as_if_they_were_alone():
+    points = {**table(), "z": -table()["y"] + 0.1 * table()["x"] ** 2}
+    options = {key: value for key, value in OPTIONS.items() if key != "target"}
+    both = jaxfit.fit(line, points, target=["y", "z"], **options)
+    alone = jaxfit.fit(line, points, target="z", **options)
+    for kind in ("gauss-newton", "sandwich"):
+        assert_allclose(both.covariance(kind)[1], alone.covariance(kind)[0], rtol=1e-9)
+    ends = both.intervals(kind="sandwich").lower["b"][1]
+    assert_allclose(ends, alone.intervals(kind="sandwich").lower["b"][0], rtol=1e-9)
+
+
+def test_a_factor_that_has_vanished_has_no_standard_error():
+    rng = np.random.default_rng(5)
+    x = np.geomspace(1.0, 100.0, 30)
+    runs_of = {"x": x, "y": 2.0 - 0.02 * x**-0.5 + 0.05 * rng.standard_normal(30)}
+    found = jaxfit.fit(power, runs_of, fixed={"gamma": 0.5}, **OPTIONS)
+    assert found.params["a"][0] == 0.0
+    assert np.isnan(found.covariance()[0, 1, 1])
+    told = found.intervals()
+    assert np.isnan([told.standard_error["a"][0], told.upper["a"][0]]).all()
+    assert "at_bound" in [note.code for note in told.notes]
+    assert np.isnan(found.intervals(method="posterior", draws=100).upper["a"][0])
+    ends = found.intervals(method="profile")
+    assert ends.lower["a"][0] == 0.0
+    held = jaxfit.fit(
+        power, runs_of, fixed={"gamma": 0.5, "a": float(ends.upper["a"][0])}, **OPTIONS
+    )
+    deviance = (held.loss[0] / found.loss[0] - 1) * 29
+    assert_allclose(deviance, stats.t.ppf(0.95, 29) ** 2, rtol=1e-2)
+
+
+def test_priors_are_drawn_with_the_runs():
+    known = jaxfit.fit(line, table(), priors={"b": jaxfit.Normal(SLOPE, 1e-3)}, **OPTIONS)
+    straight = known.intervals().standard_error["b"]
+    for kind in ("case", "wild"):
+        told = known.intervals(method="bootstrap", kind=kind).standard_error["b"]
+        assert_allclose(told, straight, rtol=0.15)
+
+
+def test_new_runs_are_of_average_weight_by_every_method():
+    rng, x = np.random.default_rng(8), np.linspace(0.0, 1.0, 60)
+    size = np.tile([0.1, 1.0], 30)
+    points = {"x": x, "y": 1.0 + x + size * rng.standard_normal(60), "w": size**-2}
+    found = jaxfit.fit(line, points, weights="w", **OPTIONS)
+    wide = [
+        np.ptp([band.lower[0], band.upper[0]])
+        for band in (
+            found.predict({"x": [0.5]}, level=0.9, kind="new", method=method)
+            for method in ("t", "bootstrap", "posterior")
+        )
+    ]
+    assert_allclose(wide, wide[0], rtol=0.3)
+
+
+def test_exact_data_tell_no_noise():
+    x = np.linspace(0.0, 1.0, 12)
+    found = jaxfit.fit(line, {"x": x, "y": 1.0 + 2.0 * x}, **OPTIONS)
+    for method in ("t", "profile", "posterior", "bootstrap"):
+        told = found.intervals(method=method, draws=100)
+        assert np.isnan(told.lower["b"][0])
+        assert "no_dof" in [note.code for note in told.notes]
+
+
+def test_bands_that_hang_on_what_is_open_are_not_drawn():
+    found, _, _ = open_product()
+    band = found.predict({"x": [1.5]}, level=0.9, method="posterior")
+    assert np.isnan(band.lower[0])
+
+
+def test_a_function_may_not_change_the_parameters():
+    told = fit().intervals(of={"d": lambda known: np.add(known["a"], 1e9, out=known["a"])})
+    assert told.estimate["a"][0] == fit().params["a"][0]
+    with pytest.raises(TypeError, match=re.escape("of['z'] returned complex128")):
+        fit().intervals(of={"z": lambda known: known["a"] * 1j})
+    with pytest.raises(KeyError) as caught:
+        fit().intervals(of={"z": lambda known: known["k"]})
+    assert caught.value.__notes__ == ["Raised by the function of['z']."]
+
+
+def test_a_report_refuses_intervals_of_another_fit():
+    with pytest.raises(ValueError, match="intervals= are of another fit"):
+        fit().report(intervals=families().intervals())

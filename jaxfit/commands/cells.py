@@ -10,8 +10,8 @@ from typing import Any
 def csv_text(lines: Sequence[Sequence[Any]]) -> str:
     """Lines of cells as CSV, the first of them the header."""
     text = io.StringIO()
-    rows = ([safe_cell(cell) for cell in line] for line in lines[1:])
-    csv.writer(text, lineterminator="\n").writerows([lines[0], *rows])
+    rows = ([safe_cell(cell) for cell in line] for line in lines)
+    csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
 
 

@@ -93,10 +93,14 @@ def fit_folds(
                 by=runs.by,
                 index=runs.index[cells.rows[first.data.index]],
                 num_rows=runs.num_rows,
+                rows_masked=runs.rows_masked[place[0] >= 0],
+                rows_unweighted=runs.rows_unweighted[place[0] >= 0],
                 notes=tuple(n for n in first.data.notes if n.code == "support"),
             )
+            read = {**first.settings, **runs.settings}
             # The table at hand is that of all folds, whose rows are others.
-            first = assemble(replace(first, data=data, table=None), answers.of(own), settings)
+            first = replace(first, data=data, table=None, settings=read)
+            first = assemble(first, answers.of(own), settings)
     except Exception as error:
         error.add_note(f"Raised while law `{candidate.label}` was compared.")
         raise

@@ -11,7 +11,7 @@ from ..density import InverseDensity
 from ..laws import Law
 from ..laws.derived import known_parameters
 from ..losses import Loss
-from ..prepare import as_law
+from ..prepare import as_law, in_words
 from ..status import Note
 from ..tables import Table, nearest, plain_name
 from .splits import Rows
@@ -51,6 +51,9 @@ class Runs:
     target_name: str
     weights: np.ndarray  # (m,)
     weighing: str | InverseDensity | None  # where the weights of a fit come from
+    rows_masked: np.ndarray  # (G,) left out for a missing cell
+    rows_unweighted: np.ndarray  # (G,) left out for a weight of 0
+    settings: Mapping[str, Any]  # how they were read, as a fit states it
     notes: tuple[Note, ...]
 
     def rows(self, names: Sequence[str]) -> Rows:
@@ -127,6 +130,9 @@ def usable(
         target_name=data.target_name,
         weights=np.ones(len(data.target)) if even else data.weights,
         weighing=given if even else plain_name(given),
+        settings={"nan": nan, "weights": in_words(weights)},
+        rows_masked=data.rows_masked,
+        rows_unweighted=data.rows_unweighted,
         notes=data.notes,
     )
 

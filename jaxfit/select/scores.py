@@ -14,9 +14,14 @@ def units(loss: Loss, target: np.ndarray, group: np.ndarray, count: int) -> np.n
     if loss.scale != "linear":
         return np.ones(count)
     each = np.maximum(np.bincount(group, minlength=count), 1)
-    mean = np.bincount(group, target, count) / each
-    spread = np.sqrt(np.bincount(group, (target - mean[group]) ** 2, count) / each)
-    return np.where(spread > 0, spread, 1.0)
+    # In shares of the largest first, whose squares neither over- nor underflow.
+    top = np.zeros(count)
+    np.maximum.at(top, group, np.abs(target))
+    top = np.where(top > 0, top, 1.0)
+    share = target / top[group]
+    mean = np.bincount(group, share, count) / each
+    spread = np.sqrt(np.bincount(group, (share - mean[group]) ** 2, count) / each)
+    return np.where(spread > 0, spread, 1.0) * top
 
 
 def errors(loss: Loss, pred, target, weights, unit, cell, count: int) -> np.ndarray:

@@ -137,13 +137,12 @@ def intervals(
         drawn = np.stack([each(params) for each in functions(fit, of).values()], axis=1)
         ends, error, lost = _of_draws(fit, drawn, tail)
         notes = notes + said_of_it + lost
-        error = np.where(linear.weak, np.nan, error)
+        error = np.where(linear.weak | linear.held, np.nan, error)
     lower, upper = ends
     lost = np.zeros_like(linear.open) if method == "profile" else linear.open
     if method == "posterior":  # draws do not move what is on a bound
         # With two degrees of freedom, or fewer, Student's t has no variance.
-        unknown = linear.held | ~(linear.dof > 2)
-        lost, error = lost | linear.held, np.where(unknown, np.nan, error)
+        lost, error = lost | linear.held, np.where(linear.dof > 2, error, np.nan)
     lower, upper = (np.where(lost, np.nan, end) for end in ends)
     names = list(functions(fit, of))
     error = np.where(linear.open, np.nan, error)

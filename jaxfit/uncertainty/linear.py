@@ -55,7 +55,7 @@ def linearised(fit: "Fit", of: Mapping[str, Any], kind: str, cluster) -> Linear:
     for g in np.flatnonzero(held.any(axis=1)):
         text = (
             f"No standard error of {', '.join(names[held[g]])}, on a bound; others are told as if "
-            "it were known. Profile intervals, and the bootstrap, tell how far it may go."
+            "it were known. Profile intervals tell how far it may go."
         )
         notes.append(Note("at_bound", text, fit.groups[g]))
     theta = np.stack([fit.params[name] for name in fit.law.parameters], axis=1)

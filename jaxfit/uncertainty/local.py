@@ -105,7 +105,8 @@ def _local(fit, groups, problems: Problem, z, free) -> Local:
     count = runs.sum(axis=1).astype(float)
     spent = np.sum(np.where(runs, leverage, 0.0), axis=1)
     dof = np.where(count - spent > 1e-9 * count, count - spent, 0.0)
-    width = problems.upper - problems.lower
+    with np.errstate(over="ignore"):
+        width = problems.upper - problems.lower
     # Of residuals that are rounding errors nothing is to be learned.
     dof = np.where(of.value > problems.floor, dof, 0.0)
     kappa = noise(psi, slope, weights, count, dof)
