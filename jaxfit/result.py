@@ -127,7 +127,9 @@ class Fit:
         return out if len(data.targets) > 1 else out[:, 0]
 
     @overload
-    def predict(self, points: Any, level: None = None) -> np.ndarray: ...
+    def predict(
+        self, points: Any, level: None = None, kind: str = "mean", *, method: str = "t"
+    ) -> np.ndarray: ...
 
     @overload
     def predict(
@@ -163,6 +165,8 @@ class Fit:
 
         Raises ValueError for a missing column, a missing number or an unknown group.
         """
+        if level is None and (kind, method) != ("mean", "t"):
+            raise ValueError("kind= and method= are of bands; give level= with them, such as 0.9.")
         if level is not None:
             return bands(self, points, level, kind, method, draws, seed)
         told = asked(self, points)

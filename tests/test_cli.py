@@ -488,3 +488,5 @@ def test_predictions_have_bands_on_request(folder, tmp_path, capsys):
     found = [float(row["y_upper"]) for row in rows if row["y_upper"]]
     assert_allclose(found, band.upper[~np.isnan(band.upper)])
     assert "lie beyond the data" in printed.err
+    assert cli.main(["predict", str(saved), str(points), "--kind", "new"]) == 1
+    assert "give level= with them" in capsys.readouterr().err

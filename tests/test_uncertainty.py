@@ -359,6 +359,19 @@ def test_bands_of_a_line_are_the_textbook_ones():
         assert (drawn.lower < drawn.estimate).all()
 
 
+def test_what_is_of_bands_needs_a_level():
+    for options in ({"kind": "new"}, {"method": "bootstrap"}):
+        with pytest.raises(ValueError, match="give level= with them"):
+            fit().predict({"x": [1.0]}, **options)
+
+
+def test_one_cluster_tells_of_no_scatter():
+    for method in ("t", "bootstrap"):
+        told = fit().intervals(method=method, cluster=[1] * COUNT)
+        assert np.isnan(told.lower["b"][0])
+        assert "no_dof" in [note.code for note in told.notes]
+
+
 def test_points_beyond_the_data_are_measured_in_decades():
     points = {"x": [10.0, 1000.0, 0.1], "family": ["g0", "g1", "g2"]}
     band = families().predict(points, level=0.9)

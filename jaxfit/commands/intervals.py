@@ -51,7 +51,8 @@ def _run(options) -> int:
         seed=options.seed,
     )
     columns = found.to_dict()
-    columns["group"] = [str(key) for key in columns["group"]]
+    keys = (key if isinstance(key, tuple) else (key,) for key in columns["group"])
+    columns["group"] = [", ".join(map(str, key)) for key in keys]
     if options.json:
         told = {"level": found.level, "method": found.method, "intervals": records(columns)}
         print(json.dumps({**told, "notes": said(found.notes)}, indent=1))

@@ -37,10 +37,12 @@ def _run(options) -> int:
     refuse_existing(options.out, options.overwrite)
     fit = load(options.fit, law=from_file(options.law) if options.law else None)
     table = read(options.points, thousands=options.thousands, decimal=options.decimal)
-    columns = {"predicted": fit.predict(table)}
-    if options.level is not None:
+    if options.level is None:
+        columns = {"predicted": fit.predict(table, None, options.kind, method=options.method)}
+    else:
         bands = fit.predict(table, options.level, options.kind, method=options.method)
-        columns |= {"lower": bands.lower, "upper": bands.upper, "decades_beyond": bands.decades}
+        columns = {"predicted": bands.estimate, "lower": bands.lower, "upper": bands.upper}
+        columns["decades_beyond"] = bands.decades
         for note in bands.notes:
             print(note, file=sys.stderr)
     header, rows = _lines(fit, table, columns)

@@ -264,6 +264,9 @@ def _of_draws(fit: "Fit", drawn: np.ndarray, tail: np.ndarray):
     """Ends (G, F) of intervals, standard errors (G, F), and notes, of draws (G, F, R)."""
     ends, error = np.full((2, *drawn.shape[:2]), np.nan), np.full(drawn.shape[:2], np.nan)
     notes = []
+    for g in np.flatnonzero(np.isfinite(fit.loss) & ~np.isfinite(tail)).tolist():
+        text = "No interval: one cluster, or no degree of freedom, tells of no scatter."
+        notes.append(Note("no_dof", text, fit.groups[g]))
     for g in np.flatnonzero(np.isfinite(fit.loss) & np.isfinite(tail)).tolist():
         there = np.isfinite(drawn[g])
         fewest = int(there.sum(axis=1).min())
