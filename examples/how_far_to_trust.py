@@ -12,6 +12,8 @@ fit = jaxfit.fit(
     loss=jaxfit.LogHuber(1e-3),
     pipeline="auto",
 )
+print(fit)
+
 share = {"a": "beta / (alpha + beta)"}  # of compute, as its power, that goes into parameters
 
 for kind in ("gauss-newton", "sandwich"):
