@@ -18,12 +18,13 @@ from .verdict import Verdicts, judge
 from .versions import versions
 
 
-def assemble(task: Task, answers: Answers, settings: Mapping[str, Any]) -> Fit:
+def assemble(task: Task, answers: Answers, settings: Mapping[str, Any], part: bool = False) -> Fit:
     """The `Fit` of a task from its answers.
 
     Raises ValueError when every group that has enough points failed for want of a single
-    usable start: then the law, its ranges or the data are wrong as a whole; and when the law
-    predicts a row differently alone than among others.
+    usable start: then the law, its ranges or the data are wrong as a whole, unless they are only
+    a part of those that are fitted; and when the law predicts a row differently alone than among
+    others.
     """
     law, data, solution = task.law, task.data, answers.solution
     verdicts = judge(
@@ -36,7 +37,7 @@ def assemble(task: Task, answers: Answers, settings: Mapping[str, Any]) -> Fit:
         widths=answers.widths,
         num_starts=task.num_starts,
     )
-    _explain_non_finite(task, answers, verdicts)
+    _explain_non_finite(task, answers, verdicts, part)
     fitted = ~np.isin(verdicts.status, UNFITTED)
     theta = _on_bounds(task, solution, verdicts.at_bound)
     free = _named(law, np.where(fitted[:, None], theta, np.nan))
@@ -114,8 +115,8 @@ def _outside(task: Task, params: Mapping[str, np.ndarray]) -> Iterator[Note]:
             yield Note("support", text, task.data.groups[g])
 
 
-def _explain_non_finite(task: Task, answers: Answers, verdicts: Verdicts) -> None:
-    """Say why the objective is finite at no start, where that is so; raise if it is everywhere."""
+def _explain_non_finite(task: Task, answers: Answers, verdicts: Verdicts, part: bool) -> None:
+    """Say why the objective is finite at no start; raise if it is everywhere, and not a `part`."""
     groups, by = task.data.groups, task.data.by
     never = answers.searched & (answers.solution.screening.usable == 0)
     for g, text in audit.why_not_finite(task, np.flatnonzero(never)).items():
@@ -123,7 +124,7 @@ def _explain_non_finite(task: Task, answers: Answers, verdicts: Verdicts) -> Non
         verdicts.condition[g], verdicts.at_bound[g] = np.nan, 0
         verdicts.notes[g] = [Note("non_finite", text, groups[g])]
     tried = np.flatnonzero(answers.searched)
-    if len(tried) and (verdicts.status[tried] == "non_finite").all():
+    if not part and len(tried) and (verdicts.status[tried] == "non_finite").all():
         note = verdicts.notes[tried[0]][-1]
         group = f", group {note.group}" if by else ""
         raise ValueError(f"Law `{task.law.name}`{group}: {note.text}")

@@ -105,16 +105,24 @@ def fit(
             priors=priors,
             nan=nan,
         )
-        named = isinstance(pipeline, str)
-        chosen = choose(pipeline, task.law, task.loss) if named else Choice(pipeline)
-        result = _fitted(task, chosen, progress, shared, pool)
+        result = fit_task(task, pipeline, progress, shared=shared, pool=pool)
     if strict and not result.ok.all():
         raise GroupsFailed(_failures(result))
     return result
 
 
-def _fitted(task: Task, chosen: Choice, progress, shared, pool) -> Fit:
-    """The fit of a task: each group by itself, or all that share parameters or draw them."""
+def fit_task(
+    task: Task,
+    pipeline: str | Pipeline,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    shared: str | Sequence[str] | None = None,
+    pool: str | Sequence[str] | None = None,
+    part: bool = False,
+) -> Fit:
+    """The fit of a task, in float64; options as of `fit`, part: as of `assemble`."""
+    named = isinstance(pipeline, str)
+    chosen = choose(pipeline, task.law, task.loss) if named else Choice(pipeline)
     joint, populations = _names(task, shared, "shared"), _names(task, pool, "pool")
     if joint and populations:
         raise ValueError("shared= and pool= do not go together; choose one of them.")
@@ -137,7 +145,7 @@ def _fitted(task: Task, chosen: Choice, progress, shared, pool) -> Fit:
     elif populations:
         fit = pooled(task, populations, searched, settings)
     else:
-        fit = assemble(*with_noise(task, searched), settings)
+        fit = assemble(*with_noise(task, searched), settings, part=part)
     if again and progress:
         progress(count, count)
     return replace(fit, evaluations=spent)

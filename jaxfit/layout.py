@@ -4,6 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+SHORT = (16, 64, 256)  # lengths of groups with their padding; beyond, powers of two
+
+
+def padded(sizes: np.ndarray) -> np.ndarray:
+    """The lengths (G,) to which groups of so many rows are padded."""
+    longer = 1 << np.ceil(np.log2(np.maximum(sizes, 1))).astype(int)
+    return np.select([sizes <= n for n in SHORT], SHORT, longer)
+
 
 @dataclass(frozen=True)
 class Block:

@@ -20,7 +20,7 @@ from .laws.derived import EDGE, SCALE, TERM
 from .laws.outputs import columns_of, picked
 from .laws.slopes import refuse_wrong_slopes, stated
 from .laws.text import SOURCE, assumed_positive, is_text, parse
-from .layout import Block, Ragged
+from .layout import Block, Ragged, padded
 from .losses import Loss
 from .problem import SQUARE, Problem, logarithms, natural
 from .solve.programs import draw
@@ -34,7 +34,6 @@ from .targets import apart, together
 CALL_SIZE = 2**20
 MOST_STARTS = 2**20
 COMPARED = 4  # starts at which derivatives that a law states by itself are compared
-SHORT = (16, 64, 256)  # lengths of groups with their padding; beyond, powers of two
 
 
 @dataclass(frozen=True)
@@ -80,9 +79,7 @@ class Task:
 
         A group's length is its own affair; it computes the same in any company.
         """
-        sizes = self.data.sizes + len(self.constraints.kinds)
-        longer = 1 << np.ceil(np.log2(np.maximum(sizes, 1))).astype(int)
-        return np.select([sizes <= n for n in SHORT], SHORT, longer)
+        return padded(self.data.sizes + len(self.constraints.kinds))
 
     def points_of(self, groups: np.ndarray) -> np.ndarray:
         """The points of `groups` (g,), as `solve` takes them."""
@@ -149,20 +146,43 @@ def prepare(
     nan: str = "raise",
 ) -> Task:
     """Check everything that `jaxfit.fit` is given; arguments and errors as described there."""
-    loss = losses.get(loss) if isinstance(loss, str) else loss
-    if not isinstance(loss, Loss):
-        raise TypeError(f"loss={loss!r} is no loss; pass one such as jaxfit.MSE().")
+    loss = as_loss(loss)
     table = read(data)
     law = as_law(law, (*(inputs or {}), *table.columns))
-    law, dataset = _law_and_data(law, table, target, by=by, rename=inputs, weights=weights, nan=nan)
-    if law.source == SOURCE and (names := assumed_positive(law)):
-        freed = f"`where {names[0]} in (-inf, inf)` frees it."
-        text = f"Taken to be above 0: {', '.join(names)}. {freed}"
-        dataset = replace(dataset, notes=(*dataset.notes, Note("support", text)))
-    if loss.scale == "log":
-        require_positive(dataset, f"{type(loss).__name__}, a loss of logarithms,")
-    if loss.scale == "relative":
-        require_nonzero(dataset, f"{type(loss).__name__}, a loss of relative errors,")
+    law, dataset = rows_of(
+        law, table, loss, target=target, by=by, rename=inputs, weights=weights, nan=nan
+    )
+    task = task_of(
+        law,
+        dataset,
+        loss,
+        starts=starts,
+        seed=seed,
+        weights=weights,
+        bounds=bounds,
+        fixed=fixed,
+        tied=tied,
+        priors=priors,
+        nan=nan,
+    )
+    return replace(task, table=table)
+
+
+def task_of(
+    law: Law,
+    dataset: Dataset,
+    loss: Loss,
+    *,
+    starts: Starts = 1024,
+    seed: int = 0,
+    weights: Weights = None,
+    bounds: Bounds | None = None,
+    fixed: Fixed | None = None,
+    tied: Tied | None = None,
+    priors: Priors | None = None,
+    nan: str = "raise",
+) -> Task:
+    """The task of fitting a law to rows that `rows_of` has checked; the rest as of `prepare`."""
     program = check(law, max(int(dataset.sizes.max(initial=0)), 2))
     code = [*dict.fromkeys(stated(program.jaxpr))]
     constraints = constrained(law, dataset, fixed, tied, priors)
@@ -185,14 +205,26 @@ def prepare(
         "tied": dict(tied or {}),
         "priors": {of: repr(prior) for of, prior in (priors or {}).items()},
     }
-    task = Task(given, constraints, loss, dataset, box, points, cube, settings, table)
+    task = Task(given, constraints, loss, dataset, box, points, cube, settings)
     if code and task.fittable.any():
         _compare_slopes(task, code)
     return task
 
 
-def _law_and_data(law: Law, table: Table, target, **options) -> tuple[Law, Dataset]:
-    """The rows of one target or of several, and a law that has one prediction for each of them."""
+def as_loss(loss: Loss | str) -> Loss:
+    """The loss that is meant: itself, or by its name. Raises ValueError or TypeError for others."""
+    loss = losses.get(loss) if isinstance(loss, str) else loss
+    if not isinstance(loss, Loss):
+        raise TypeError(f"loss={loss!r} is no loss; pass one such as jaxfit.MSE().")
+    return loss
+
+
+def rows_of(law: Law, table: Table, loss: Loss, *, target, **options) -> tuple[Law, Dataset]:
+    """The rows of one target or of several, and a law that has one prediction for each of them.
+
+    options: of `from_table`. Raises ValueError or TypeError, as `from_table` does, and for a target
+    that the loss does not take.
+    """
     several = isinstance(target, list | tuple)
     targets = target if several else (target,)
     if not targets:
@@ -206,10 +238,20 @@ def _law_and_data(law: Law, table: Table, target, **options) -> tuple[Law, Datas
             raise ValueError(f"`{name}` is the target; a law cannot have it among its inputs.")
     each = [from_table(table, law.inputs, target=name, **options) for name in targets]
     if not several:
-        return law, each[0]
-    if columns_of(law):
-        return picked(law, len(targets)), together(each)
-    return law, apart(each)
+        dataset = each[0]
+    elif columns_of(law):
+        law, dataset = picked(law, len(targets)), together(each)
+    else:
+        dataset = apart(each)
+    if law.source == SOURCE and (names := assumed_positive(law)):
+        freed = f"`where {names[0]} in (-inf, inf)` frees it."
+        text = f"Taken to be above 0: {', '.join(names)}. {freed}"
+        dataset = replace(dataset, notes=(*dataset.notes, Note("support", text)))
+    if loss.scale == "log":
+        require_positive(dataset, f"{type(loss).__name__}, a loss of logarithms,")
+    if loss.scale == "relative":
+        require_nonzero(dataset, f"{type(loss).__name__}, a loss of relative errors,")
+    return law, dataset
 
 
 def in_words(weights: Weights) -> str | None:
