@@ -51,6 +51,9 @@ if TYPE_CHECKING:
     from .supports import Interval as Interval
     from .supports import Positive as Positive
     from .supports import Real as Real
+    from .sweeps.sweep import sweep as sweep
+    from .sweeps.table import Sweep as Sweep
+    from .sweeps.table import open_sweep as open_sweep
     from .tables import read as read
 
 __version__ = "0.4.0"
@@ -90,14 +93,17 @@ _HOMES = {
     "STATUS": "status",
     "SealedHoldout": "select.sealed",
     "SoftL1": "losses",
+    "Sweep": "sweeps.table",
     "VariableProjection": "solve.variable_projection",
     "compare": "select.compare",
     "fit": "fitting",
     "law": "laws",
     "load": "result",
+    "open_sweep": "sweeps.table",
     "parse": "laws.text",
     "read": "tables",
     "robustness": "refits",
+    "sweep": "sweeps.sweep",
 }
 _MODULES = {"plot", "recipes", "reference", "synthetic"}
 __all__ = sorted(_HOMES.keys() | _MODULES)  # pyright: ignore[reportUnsupportedDunderAll]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .commands import compare, intervals, predict, report, robustness
+from .commands import compare, intervals, predict, report, robustness, sweep
 from .commands.cells import records, said
 from .commands.options import (
     add_cache,
@@ -49,8 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         text = f"{error.strerror}" if isinstance(error, OSError) and error.strerror else error
         print(f"jaxfit: {text}{notes}", file=sys.stderr)
         return BAD_INPUT
-    except KeyboardInterrupt:
-        print("jaxfit: interrupted; nothing was written.", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        said = f"{stop}" or "interrupted; nothing was written."
+        print(f"jaxfit: {said}", file=sys.stderr)
         return INTERRUPTED
 
 
@@ -61,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
     _add_fit(commands)
+    sweep.add(commands)
     predict.add(commands)
     intervals.add(commands)
     compare.add(commands)

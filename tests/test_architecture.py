@@ -27,7 +27,7 @@ LAYERS = (
     ("assemble", "noise", "search"),
     ("pooling", "sharing"),
     ("fitting", "reference", "plot", "synthetic", "doctor"),
-    ("recipes", "refits", "select"),
+    ("recipes", "refits", "select", "sweeps"),
     ("commands",),
     ("cli",),
     ("__init__", "__main__"),

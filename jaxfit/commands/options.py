@@ -39,7 +39,11 @@ def add_problem(add) -> None:
         default="adam-lbfgs",
         help="how it searches: adam-lbfgs (default), varpro, lm, or auto, which chooses",
     )
-    _add_constraints(add)
+    add_constraints(add)
+    text = "parameters that are the same in all groups"
+    add.add_argument("--shared", nargs="+", metavar="NAME", default=(), help=text)
+    text = "parameters that groups draw from one population"
+    add.add_argument("--pool", nargs="+", metavar="NAME", default=(), help=text)
 
 
 def add_loss(add) -> None:
@@ -53,7 +57,8 @@ def add_loss(add) -> None:
     add.add_argument("--quantile", type=float, metavar="Q", help="share of targets below the fit")
 
 
-def _add_constraints(add):
+def add_constraints(add) -> None:
+    """Options that say what is known of parameters."""
     several = (
         ("--bounds", "NAME=LOW,HIGH", "bounds of parameters"),
         ("--fix", "NAME=NUMBER", "parameters that are known"),
@@ -66,10 +71,6 @@ def _add_constraints(add):
     )
     for flag, metavar, text in several:
         add.add_argument(flag, nargs="+", metavar=metavar, help=text)
-    text = "parameters that are the same in all groups"
-    add.add_argument("--shared", nargs="+", metavar="NAME", default=(), help=text)
-    text = "parameters that groups draw from one population"
-    add.add_argument("--pool", nargs="+", metavar="NAME", default=(), help=text)
 
 
 def add_cells(add) -> None:
@@ -85,14 +86,20 @@ def add_cache(add) -> None:
 
 def runs(options) -> dict[str, Any]:
     """What the options of `add_runs` are as arguments of `jaxfit.fit`."""
+    from ..tables import read
+
+    data = read(options.data, thousands=options.thousands, decimal=options.decimal)
+    return {"data": data, **roles(options)}
+
+
+def roles(options) -> dict[str, Any]:
+    """What the options of `add_runs` say of columns, without reading one."""
     from .. import flags
     from ..density import InverseDensity
-    from ..tables import read
 
     if options.density and options.weights:
         raise ValueError("--density and --weights are two ways to weigh rows; give one of them.")
     return {
-        "data": read(options.data, thousands=options.thousands, decimal=options.decimal),
         "by": options.by,
         "inputs": flags.pairs(options.inputs, "--inputs"),
         "seed": options.seed,
@@ -101,22 +108,34 @@ def runs(options) -> dict[str, Any]:
     }
 
 
-def problem(options) -> dict[str, Any]:
-    """What the options of `add_problem` are as arguments of `jaxfit.fit`."""
+def constraints(options) -> dict[str, Any]:
+    """What the options of `add_constraints` are as arguments of `jaxfit.fit`."""
     from .. import flags
 
     return {
-        **runs(options),
-        "law": named_law(options.law),
-        "target": options.target[0] if len(options.target) == 1 else options.target,
         "bounds": flags.bounds(options.bounds),
         "fixed": flags.fixed(options.fix),
         "tied": flags.pairs(options.tie, "--tie"),
         "priors": flags.priors(options.prior),
+    }
+
+
+def problem(options) -> dict[str, Any]:
+    """What the options of `add_problem` are as arguments of `jaxfit.fit`."""
+    return {
+        **runs(options),
+        **constraints(options),
+        "law": named_law(options.law),
+        "target": target(options),
         "shared": options.shared,
         "pool": options.pool,
         "pipeline": options.pipeline,
     }
+
+
+def target(options) -> str | list[str]:
+    """The column to predict, or the columns."""
+    return options.target[0] if len(options.target) == 1 else options.target
 
 
 def loss(options):

@@ -17,6 +17,7 @@ from types import ModuleType
 from ..tables import nearest
 from .law import Law
 
+MODULE = "jaxfit_law_file_"
 _REFERENCE = re.compile(r"(.+\.py)(?::(\w+))?")
 
 
@@ -62,7 +63,7 @@ def _remedy(value) -> str:
 
 @cache
 def _module(path: Path) -> ModuleType:
-    spec = util.spec_from_file_location(f"jaxfit_law_file_{path.stem}", path)
+    spec = util.spec_from_file_location(f"{MODULE}{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
     module = util.module_from_spec(spec)

@@ -1,8 +1,10 @@
 """`Law`: a pure function of data columns and parameters, with what its parameters may be."""
 
 import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from ..supports import Interval, Positive, Real, Support
@@ -50,9 +52,27 @@ class Law:
 
         return latex(self.formula)
 
+    def __reduce__(self):
+        # Copied by its name where it has one: the function under that name is the law by now, and
+        # two copies with one function are equal, so that they are compiled once.
+        module, name = getattr(self.func, "__module__", ""), self.name
+        if module != "__main__" and vars(sys.modules.get(module, sys)).get(name) is self:
+            return _found, (module, getattr(sys.modules[module], "__file__", ""), name)
+        fields = (self.func, self.inputs, self.supports, self.source, self.formula, self.linear)
+        return Law, fields
+
     def __str__(self) -> str:
         # A law from text is called by it.
         return self.name if self.name.startswith(self.formula) else f"{self.name}: {self.formula}"
+
+
+def _found(module: str, file: str, name: str) -> Law:
+    """The law of that name in a module, or in a Python file of the user's."""
+    from .from_file import MODULE, from_file
+
+    if module.startswith(MODULE):
+        return from_file(f"{file}:{name}")
+    return getattr(import_module(module), name)
 
 
 class Wrapper:

@@ -1,0 +1,180 @@
+"""What a sweep is asked: laws, columns and options, checked, and in words that can be compared."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from ..bounds import Bounds, Starts
+from ..constraints import Fixed, Priors, Tied
+from ..data import key_columns
+from ..density import InverseDensity
+from ..fitting import checked_pipeline
+from ..laws import Law
+from ..laws.evaluate import described
+from ..losses import Loss
+from ..prepare import as_law, as_loss
+from ..priors import LogNormal, Normal
+from ..solve.presets import Pipeline
+from ..tables import plain_name
+from ..versions import versions
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A sweep's laws and options, as those of `jaxfit.fit`."""
+
+    laws: tuple[Law, ...]
+    target: str | Sequence[str]
+    by: tuple[str, ...]
+    inputs: Mapping[str, str]
+    loss: Loss
+    pipeline: str | Pipeline
+    starts: Starts
+    seed: int
+    weights: str | InverseDensity | None
+    bounds: Bounds | None
+    fixed: Fixed | None
+    tied: Tied | None
+    priors: Priors | None
+    nan: str
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns that are predicted."""
+        names = (self.target,) if isinstance(self.target, str) else self.target
+        return tuple(plain_name(name) for name in names)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of numbers that are read, each once."""
+        names = [self.inputs.get(name, name) for law in self.laws for name in law.inputs]
+        weights = self.weights
+        if isinstance(weights, InverseDensity):
+            names.append(self.inputs.get(weights.column, weights.column))
+        elif weights is not None:
+            names.append(weights)
+        return tuple(dict.fromkeys(plain_name(name) for name in (*names, *self.targets)))
+
+    @property
+    def num_starts(self) -> int:
+        """Starts of every group; as many as one of their own law has, where they are given."""
+        starts = self.starts
+        if isinstance(starts, int | np.integer):
+            return int(starts)
+        if isinstance(starts, Mapping):
+            return max(np.size(column) for column in starts.values())
+        return 64 if callable(starts) else len(np.asarray(starts))
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What `prepare.task_of` takes beside law, rows and loss."""
+        names = ("starts", "seed", "weights", "bounds", "fixed", "tied", "priors", "nan")
+        return {name: getattr(self, name) for name in names}
+
+    def in_words(self) -> dict[str, str]:
+        """Everything that an answer depends on but the rows, in words that tell it apart."""
+        of_versions = versions()
+        return {
+            **{f"law {k}": _law_in_words(law) for k, law in enumerate(self.laws)},
+            **{name: _in_words(getattr(self, name)) for name in ("target", "by", "inputs")},
+            **{name: _in_words(getattr(self, name)) for name in ("loss", "pipeline")},
+            **{name: _in_words(value) for name, value in self.options.items()},
+            "versions": json.dumps(of_versions, sort_keys=True),
+        }
+
+
+def asked(
+    laws: Law | str | Sequence[Law | str],
+    columns: Sequence[str],
+    *,
+    by: str | Sequence[str] | None,
+    inputs: Mapping[str, str] | None,
+    loss: Loss | str,
+    pipeline: str | Pipeline,
+    **options: Any,
+) -> Asked:
+    """Check what can be checked before a row is read.
+
+    columns: of the source. Raises ValueError or TypeError for laws and options that cannot be
+    used, and for those that take a group by its name, or groups together: a sweep sees a few
+    groups at a time.
+    """
+    several = (laws,) if isinstance(laws, Law | str) else tuple(laws)
+    if not several:
+        raise ValueError("A sweep needs a law, or some.")
+    inputs = dict(inputs or {})
+    found = tuple(as_law(law, (*inputs, *columns)) for law in several)
+    names = [law.name for law in found]
+    if len(set(names)) < len(names):
+        raise ValueError(f"Laws need different names, and these are {', '.join(names)}.")
+    for what in ("bounds", "fixed"):
+        _refuse_by_group(options[what], what)
+    _refuse_together(options["priors"])
+    weights = options["weights"]
+    if not (weights is None or isinstance(weights, str | InverseDensity)):
+        raise TypeError("weights= of a sweep is the name of a column, or InverseDensity('x').")
+    if not callable(options["starts"]) and np.ndim(_plain(options["starts"])) == 3:
+        raise ValueError("starts= of a sweep are the same for all groups; give an array (S, P).")
+    if options["nan"] not in ("raise", "mask"):
+        raise ValueError(f"nan={options['nan']!r}; choose 'raise' or 'mask'.")
+    return Asked(
+        laws=found,
+        by=key_columns(by),
+        inputs=inputs,
+        loss=as_loss(loss),
+        pipeline=checked_pipeline(pipeline),
+        **options,
+    )
+
+
+def _plain(starts):
+    return 0 if isinstance(starts, Mapping) else starts
+
+
+def _refuse_by_group(values, what: str) -> None:
+    for name, value in values.items() if isinstance(values, Mapping) else ():
+        if isinstance(value, Mapping):
+            raise ValueError(
+                f"{what}= of {name} names groups, and a sweep sees only some of them at a time; "
+                "give one value for all, or a function of a group's inputs and target."
+            )
+
+
+def _refuse_together(priors) -> None:
+    for name, given in priors.items() if isinstance(priors, Mapping) else ():
+        for prior in given if isinstance(given, list | tuple) else (given,):
+            if isinstance(prior, Normal | LogNormal):
+                raise ValueError(
+                    f"priors= of {name}: {type(prior).__name__} counts against a noise that groups "
+                    "lend each other, and a sweep sees only some of them at a time; give Ridge or "
+                    "Hinge, whose strength is in the unit of the objective."
+                )
+            for value in vars(prior).values():
+                _refuse_by_group({name: value}, "priors")
+
+
+def _in_words(value: Any) -> str:
+    """A value as text that is the same in another process, and another for another value."""
+    if isinstance(value, Mapping):
+        told = {str(name): _in_words(each) for name, each in value.items()}
+        return json.dumps(told, sort_keys=True)
+    if isinstance(value, np.ndarray):
+        return f"array {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_in_words, value))}]"
+    if isinstance(value, Callable) and hasattr(value, "__qualname__"):
+        return f"function {value.__module__}.{value.__qualname__}"
+    return repr(value)
+
+
+def _law_in_words(law: Law) -> str:
+    """A law by its name and by all that it computes; by its formula where its trace hides that."""
+    with jax.enable_x64(True):
+        trace = described(law, 4, np.dtype(float))
+    digest = hashlib.sha256((trace or law.formula).encode()).hexdigest()[:16]
+    return f"{law.name}({', '.join(law.inputs)}; {', '.join(law.parameters)}) {digest}"

@@ -1,0 +1,95 @@
+"""Folder: where a sweep keeps things, whose it is, and what it holds."""
+
+import errno
+import json
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..files import write_whole
+
+FORMAT = 1
+MANIFEST = "sweep.json"
+
+
+def place_of(out: Path, shard: tuple[int, int]) -> Path:
+    """The folder of one shard of a sweep."""
+    index, count = shard
+    return out if count == 1 else out / f"shard-{index}-of-{count}"
+
+
+def part_file(place: Path, partition: int, number: int, law: int) -> Path:
+    """Where what was found for a chunk and a law is."""
+    return place / "parts" / f"{partition:06d}-{number:04d}-{law:02d}.part"
+
+
+@contextmanager
+def owned(place: Path) -> Iterator[None]:
+    """Hold the folder for this process; it is free again when the process ends, however it ends.
+
+    Raises BlockingIOError naming the owner where another process holds it.
+    """
+    import fcntl
+
+    try:
+        (place / "parts").mkdir(parents=True, exist_ok=True)
+        handle = os.open(place / "owner", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise OSError(error.errno, f"Cannot write to {place}: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.read(handle, 200).decode() or "another process"
+            raise BlockingIOError(
+                errno.EWOULDBLOCK,
+                f"{place} is in use by {owner}. Wait until it ends, or choose another folder.",
+            ) from None
+        os.ftruncate(handle, 0)
+        os.write(handle, f"process {os.getpid()} on {socket.gethostname()}".encode())
+        _clear_unfinished(place)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _clear_unfinished(place: Path) -> None:
+    """Remove files that a process was killed over, which lie beside their names."""
+    for folder in (place, place / "parts"):
+        for path in folder.iterdir():
+            if path.name.startswith("."):
+                path.unlink()
+
+
+def read_manifest(place: Path) -> dict[str, Any] | None:
+    """What the folder says it holds; None where it says nothing. Raises ValueError if damaged."""
+    path = place / MANIFEST
+    try:
+        manifest = json.loads(path.read_bytes())
+        version = manifest["format"]
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged: {error}.") from error
+    if version != FORMAT:
+        raise ValueError(f"{path} has format {version}, and this jaxfit reads {FORMAT}.")
+    return manifest
+
+
+def write_manifest(place: Path, manifest: Mapping[str, Any]) -> None:
+    """Say what the folder holds."""
+    content = json.dumps({"format": FORMAT, **manifest}, indent=1, ensure_ascii=False)
+    write_whole(place / MANIFEST, content.encode())
+
+
+def refuse_other(place: Path, held: Mapping[str, str], asked: Mapping[str, str]) -> None:
+    """Raise ValueError where the folder holds a sweep that was asked something else."""
+    for name in (*held, *asked):
+        if held.get(name) != asked.get(name):
+            raise ValueError(
+                f"{place} holds a sweep of another {name}: {held.get(name, 'none')}, not "
+                f"{asked.get(name, 'none')}. Choose another folder, or ask as it was asked."
+            )

@@ -1,0 +1,245 @@
+"""Gather: the rows of a source, read once, and put on disk by the groups they belong to.
+
+Groups are numbered as they first appear. Those that first appear one after the other make a
+partition, whose rows lie in one file, wherever in the source they came from; so memory holds one
+partition at a time, and of all groups their keys and sizes.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..laws import Law
+from ..prepare import rows_of
+from ..tables import Table, plain_name
+from . import record
+from .asked import Asked
+from .record import Damaged
+
+# Bytes of rows that wait to be written.
+BUFFER = 2**26
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """G groups in P partitions, and where their rows are."""
+
+    keys: list[Any]  # G, in order of first appearance
+    sizes: np.ndarray  # (G,) rows of each group, those with missing cells too
+    first: np.ndarray  # (P + 1,) the first group of each partition, and G
+    sums: list[str]  # P SHA-256 of the files; of this shard's rows
+    columns: tuple[str, ...]  # of numbers, behind the group and the row in every line
+    notes: list[str]
+    digest: str  # SHA-256 of keys and numbers, in their order
+
+    def save(self, path: Path, about: dict[str, Any]) -> None:
+        """Write it as a record, with more about it."""
+        told = {
+            name: getattr(self, name) for name in ("keys", "sums", "columns", "notes", "digest")
+        }
+        record.write(path, {**about, **told}, {"sizes": self.sizes, "first": self.first})
+
+
+def load(path: Path, by: tuple[str, ...]) -> tuple[Gathered, dict[str, Any]] | None:
+    """What was saved, None where nothing was. Raises `Damaged`."""
+    found = record.read(path)
+    if found is None:
+        return None
+    about, columns = found
+    keys = [tuple(key) if len(by) > 1 else key for key in about["keys"]]
+    gathered = Gathered(
+        keys=keys,
+        sizes=columns["sizes"],
+        first=columns["first"],
+        sums=about["sums"],
+        columns=tuple(about["columns"]),
+        notes=about["notes"],
+        digest=about["digest"],
+    )
+    return gathered, about
+
+
+@dataclass
+class _Files:
+    """The files of the partitions while rows come in, and what is told of them in the end."""
+
+    folder: Path
+    most_groups: int
+    most_rows: int
+    first: list[int] = field(default_factory=lambda: [0])
+    rows: int = 0  # of the last partition's groups
+    waiting: dict[int, list[np.ndarray]] = field(default_factory=dict)
+    bytes: int = 0
+    sums: dict[int, Any] = field(default_factory=dict)
+
+    def admit(self, group: np.ndarray, fresh: int, total: int) -> None:
+        """Make room for `fresh` new groups, the last of `total`, whose rows are among `group`."""
+        counts = np.bincount(group[group >= total - fresh] - (total - fresh), minlength=fresh)
+        for new, rows in zip(range(total - fresh, total), counts.tolist(), strict=True):
+            full = new - self.first[-1] >= self.most_groups or self.rows >= self.most_rows
+            if full:
+                self.first.append(new)
+                self.rows = 0
+            self.rows += rows
+
+    def add(self, lines: np.ndarray) -> None:
+        """Keep rows (m, 2 + columns), the group first, for their partitions."""
+        place = np.searchsorted(self.first, lines[:, 0], side="right") - 1
+        order = np.argsort(place, kind="stable")
+        cuts = np.flatnonzero(np.diff(place[order])) + 1
+        for part in np.split(order, cuts):
+            if len(part):
+                self.waiting.setdefault(int(place[part[0]]), []).append(lines[part])
+        self.bytes += lines.nbytes
+        if self.bytes > BUFFER:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits."""
+        for place, parts in self.waiting.items():
+            content, begin = np.concatenate(parts).tobytes(), self.first[place]
+            with rows_file(self.folder, begin).open("ab") as file:
+                file.write(content)
+            self.sums.setdefault(begin, hashlib.sha256()).update(content)
+        self.waiting.clear()
+        self.bytes = 0
+
+    def split(self, sizes: np.ndarray, width: int) -> None:
+        """Split partitions that have grown too large, now that the sizes (G,) are known."""
+        ends = [*self.first[1:], len(sizes)]
+        for low, high in zip(self.first.copy(), ends, strict=True):
+            if high - low < 2 or sizes[low:high].sum() <= 2 * self.most_rows:
+                continue
+            share = (np.cumsum(sizes[low:high]) - 1) // self.most_rows
+            self.first = sorted({*self.first, *(low + np.flatnonzero(np.diff(share)) + 1).tolist()})
+            if low not in self.sums:
+                continue
+            del self.sums[low]
+            whole = rows_file(self.folder, low).rename(self.folder / "split")
+            with whole.open("rb") as file:
+                while content := file.read(BUFFER - BUFFER % (8 * width)):
+                    self.add(np.frombuffer(content).reshape(-1, width))
+            self.flush()
+            whole.unlink()
+
+
+def rows_file(folder: Path, begin: int) -> Path:
+    """Where the rows of the partition are that begins with this group."""
+    return folder / f"{begin:09d}.rows"
+
+
+def gather(
+    blocks: Iterable[Table],
+    asked: Asked,
+    folder: Path,
+    *,
+    most_groups: int,
+    most_rows: int,
+    shard: tuple[int, int],
+) -> Gathered:
+    """Read all rows, check them, and put those of this shard's groups into `folder`.
+
+    most_groups, most_rows: at which a partition is full; a group that goes on later may exceed
+    the latter. Raises ValueError or TypeError as `jaxfit.fit` does, before anything is fitted.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.iterdir():
+        old.unlink()
+    files, places, sizes = _Files(folder, most_groups, most_rows), {}, [np.zeros(0, int)]
+    notes: dict[str, None] = {}
+    digest, index = hashlib.sha256(), 0
+    for block in blocks:
+        group, fresh = _grouped(block, asked.by, places)
+        numbers = {}
+        for name in asked.columns:
+            numbers[name], said = block.numbers(name)
+            notes.update(dict.fromkeys(said))
+        if not index or _suspicious(numbers, asked):
+            for law in asked.laws:
+                _refuse_bad(law, block, asked)
+        rows = np.arange(index, index + block.num_rows)
+        lines = np.column_stack([group, rows, *numbers.values()]).astype(float)
+        digest.update(np.delete(lines, 1, axis=1).tobytes())
+        sizes.append(np.bincount(group, minlength=len(places)))
+        files.admit(group, fresh, len(places))
+        files.add(lines[group % shard[1] == shard[0]])
+        index += block.num_rows
+    files.flush()
+    digest.update(json.dumps(list(places)).encode())
+    count = len(places)
+    total = _summed(sizes, count)
+    files.split(total, 2 + len(asked.columns))
+    return Gathered(
+        keys=list(places),
+        sizes=total,
+        first=np.array([*files.first, count]),
+        sums=[_hex(files.sums.get(begin)) for begin in files.first],
+        columns=asked.columns,
+        notes=list(notes),
+        digest=digest.hexdigest(),
+    )
+
+
+def _suspicious(numbers: Mapping[str, np.ndarray], asked: Asked) -> bool:
+    """Whether some number of a block is one that `jaxfit.fit` might refuse."""
+    targets = np.concatenate([numbers[name] for name in asked.targets])
+    weights = numbers.get(plain_name(asked.weights), np.ones(1))
+    return bool(
+        not all(np.isfinite(column).all() for column in numbers.values())
+        or (asked.loss.scale != "linear" and targets.min() <= 0)
+        or weights.min() < 0
+    )
+
+
+def _refuse_bad(law: Law, block: Table, asked: Asked) -> None:
+    """Raise ValueError or TypeError for a block with what cannot be used, as `jaxfit.fit` does."""
+    rows_of(
+        law,
+        block,
+        asked.loss,
+        target=asked.target,
+        by=asked.by or None,
+        rename=asked.inputs,
+        weights=asked.weights,
+        nan=asked.nan,
+    )
+
+
+def _hex(digest) -> str:
+    return (digest or hashlib.sha256()).hexdigest()
+
+
+def _summed(parts: list[np.ndarray], count: int) -> np.ndarray:
+    total = np.zeros(count, int)
+    for part in parts:
+        total[: len(part)] += part
+    return total
+
+
+def _grouped(block: Table, by: tuple[str, ...], places: dict[Any, int]) -> tuple[np.ndarray, int]:
+    """The group of every row (m,), by its number in `places`; new ones are added, and counted."""
+    before = len(places)
+    if not by:
+        places.setdefault("all", 0)
+        return np.zeros(block.num_rows, int), len(places) - before
+    keys, codes = block.grouped(by)
+    numbers = np.array([places.setdefault(key, len(places)) for key in keys], int)
+    return numbers[codes], len(places) - before
+
+
+def read_rows(folder: Path, gathered: Gathered, partition: int) -> np.ndarray:
+    """The rows (m, 2 + columns) of a partition, sorted by group, then as they came.
+
+    Raises `Damaged` for rows that are not what was written.
+    """
+    path = rows_file(folder, int(gathered.first[partition]))
+    content = path.read_bytes() if path.exists() else b""
+    if hashlib.sha256(content).hexdigest() != gathered.sums[partition]:
+        raise Damaged(f"{path} is not what was written")
+    lines = np.frombuffer(content).reshape(-1, 2 + len(gathered.columns))
+    return lines[np.argsort(lines[:, 0], kind="stable")]

@@ -1,0 +1,75 @@
+"""Memory: what there is, what a chunk of groups takes, and what was taken."""
+
+import os
+import re
+import resource
+import sys
+from pathlib import Path
+
+from ..prepare import CALL_SIZE
+
+# What JAX, its compiler and the compiled programs of a law or two take.
+RUNTIME = 700 * 2**20
+# Copies that there are at a time of all starts of the groups that are searched at once, of rows as
+# they came, and of rows with their padding; and columns that each has beside those it came with.
+STARTS, ROWS, PADDED = (5, 3), (4, 4), (2, 5)
+# How much longer padding makes a group at most.
+PADDING = 4
+# Bytes that the answer for one group takes, beside those of its parameters.
+ANSWER = 1500
+_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+def of_rows(columns: int) -> int:
+    """Bytes that a row of so many columns takes at most while its group is fitted."""
+    raw, padded = (copies * (columns + more) for copies, more in (ROWS, PADDED))
+    return 8 * (raw + PADDING * padded)
+
+
+def of_groups(groups: int, starts: int, width: int) -> int:
+    """Bytes that groups take beside their rows, each with so many starts of `width` parameters."""
+    copies, more = STARTS
+    raced = min(groups * starts, max(CALL_SIZE, starts))
+    return 8 * copies * raced * (width + more) + groups * (ANSWER + 200 * width)
+
+
+def resident() -> int:
+    """Bytes of memory that this process holds."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return peak()
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def peak() -> int:
+    """Bytes of memory that this process held at most."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
+def available() -> int:
+    """Bytes of memory that are free for this process, as the machine or its container tells."""
+    told = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    try:
+        found = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text())
+        told += [1024 * int(found[1])] if found else []
+        group = Path("/sys/fs/cgroup")
+        limit, used = (group / name for name in ("memory.max", "memory.current"))
+        told += [int(limit.read_text()) - int(used.read_text())]
+    except (OSError, ValueError):  # no such files here, or no limit
+        pass
+    return max(min(told), 0)
+
+
+def in_bytes(memory: int | str) -> int:
+    """Bytes that an option names: 2000000000, or "2G"; ValueError for what is none."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", str(memory).upper())
+    if isinstance(memory, bool) or found is None or float(found[1]) <= 0:
+        raise ValueError(f"memory={memory!r}; give bytes, or a text such as '4G'.")
+    return int(float(found[1]) * _UNITS[found[2]])
+
+
+def said(count: float) -> str:
+    """Bytes in words: "1.4 GB"."""
+    return f"{count / 2**30:.1f} GB" if count >= 2**30 else f"{count / 2**20:.0f} MB"

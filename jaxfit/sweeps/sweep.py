@@ -1,0 +1,383 @@
+"""`sweep`: laws fitted to more groups than one call can hold, and nothing finished is lost."""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from ..bounds import Bounds, Starts
+from ..constraints import Fixed, Priors, Tied
+from ..density import InverseDensity
+from ..files import write_whole
+from ..keywords import checked_keywords
+from ..laws import Law
+from ..laws.outputs import columns_of
+from ..losses import Loss
+from ..solve.presets import Pipeline
+from ..tables import Table, stream
+from . import memory as memories
+from . import record
+from .asked import Asked, asked
+from .folder import owned, part_file, place_of, read_manifest, refuse_other, write_manifest
+from .gather import Gathered, gather, load, read_rows
+from .plan import Chunk, Limits, chunks, limits
+from .record import Damaged
+from .table import Sweep, open_sweep
+from .work import Job, work
+
+LOG = logging.getLogger("jaxfit")
+# Jobs that wait at an executor, so that none of its workers does.
+AHEAD = 16
+
+
+@checked_keywords
+def sweep(
+    law: Law | str | Sequence[Law | str],
+    source: Any,
+    *,
+    out: str | os.PathLike,
+    target: str | Sequence[str],
+    by: str | Sequence[str] | None = None,
+    inputs: dict[str, str] | None = None,
+    loss: Loss | str = "mse",
+    starts: Starts = 256,
+    seed: int = 0,
+    weights: str | InverseDensity | None = None,
+    bounds: Bounds | None = None,
+    fixed: Fixed | None = None,
+    tied: Tied | None = None,
+    priors: Priors | None = None,
+    nan: str = "raise",
+    pipeline: str | Pipeline = "auto",
+    thousands: str | None = None,
+    decimal: str = ".",
+    resume: bool = False,
+    shard: tuple[int, int] | None = None,
+    chunk: int | None = None,
+    memory: int | str | None = None,
+    executor: Executor | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Sweep:
+    """Fit laws to every group of a source that may be larger than memory, a chunk at a time.
+
+    law: one, or several, each of which is fitted to every group.
+    source: a path to CSV or Parquet, a table as `jaxfit.fit` takes it, or an iterable of such, with
+        the rows of a group anywhere in it.
+    out: a folder, for all that is found; each chunk is a file that is there whole or not at all.
+    resume: go on with the sweep that the folder holds; what is finished is not done again, whatever
+        ended it. The source has to be the same, and so has everything that the answers depend on.
+    shard: (i, n), to fit only every n-th group, the i-th of them, from 0; n sweeps with the same
+        `out` make one table. In a job of `jax.distributed` every process takes its share.
+    chunk: how many groups are fitted together; by default as many as memory allows, which is also
+        how much an interruption may cost. No answer depends on it.
+    memory: bytes, or a text such as "4G", that this process may take; half of what is free by
+        default. What it will take at most is logged before the first row is read.
+    executor: any `concurrent.futures.Executor`, such as Dask's `client.get_executor()`; it is sent
+        chunks, of which `memory` bounds the size, and files are written here.
+    progress: called as progress(done, total), in groups times laws.
+    The other options are those of `jaxfit.fit`; values are one for all groups, or functions of a
+    group's inputs and target.
+
+    Returns the `Sweep`, a lazy table. An answer has the same bits as `jaxfit.fit` gives the group,
+    whatever the chunk, shard or neighbours. Ctrl-C stops at the end of a chunk, a second one at
+    once; either raises KeyboardInterrupt. Raises FileExistsError for a folder that holds a sweep,
+    without `resume`; ValueError for one that holds another; BlockingIOError for one that another
+    process works on; OSError naming path and bytes for a disk that is full; and ValueError or
+    TypeError as `jaxfit.fit` does, for all rows before the first group is fitted.
+    """
+    blocks, names = _opened(source, thousands, decimal)
+    wanted = asked(
+        law,
+        names,
+        target=target,
+        by=by,
+        inputs=inputs,
+        loss=loss,
+        pipeline=pipeline,
+        starts=starts,
+        seed=seed,
+        weights=weights,
+        bounds=bounds,
+        fixed=fixed,
+        tied=tied,
+        priors=priors,
+        nan=nan,
+    )
+    share = _shard(shard)
+    if chunk is not None and (isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1):
+        raise ValueError(f"chunk={chunk!r}; give a number of groups, at least 1.")
+    bounded = limits(wanted, chunk, None if memory is None else memories.in_bytes(memory))
+    place = place_of(Path(out), share)
+    with owned(place):
+        running = _Running(wanted, place, share, bounded, source, blocks)
+        running.begin(resume)
+        running.finish(executor, progress)
+    return open_sweep(out)
+
+
+def _shard(shard) -> tuple[int, int]:
+    if shard is None:
+        return jax.process_index(), jax.process_count()
+    index, count = shard
+    if not 0 <= index < count:
+        raise ValueError(f"shard={shard!r}; give (i, n) with i from 0 to n - 1.")
+    return int(index), int(count)
+
+
+def _opened(source, thousands, decimal) -> tuple[Callable[..., Iterator[Table]], list[str]]:
+    """A function that begins to read the source, of some columns, and the names of all of them."""
+    options = {"thousands": thousands, "decimal": decimal}
+    if isinstance(source, str | os.PathLike):
+        names = list(next(stream(source, rows=1, **options)).columns)
+        return lambda columns: stream(source, columns=columns, **options), names
+    if isinstance(source, Iterator):
+        blocks = stream(source, **options)
+        first = next(blocks)
+        rest = chain([first], blocks)
+        return lambda columns: rest, list(first.columns)
+    names = list(next(stream(source, **options)).columns)
+    return lambda columns: stream(source, columns=columns, **options), names
+
+
+@dataclass
+class _Running:
+    """A sweep at work in a folder that it owns."""
+
+    asked: Asked
+    place: Path
+    shard: tuple[int, int]
+    limits: Limits
+    source: Any
+    blocks: Callable[..., Iterable[Table]]
+
+    def begin(self, resume: bool) -> None:
+        """Make sure of the folder, and read the rows unless they are there."""
+        held = self._held(resume)
+        words = self.asked.in_words()
+        if held:
+            refuse_other(self.place, held["asked"], words)
+            self.limits = Limits(held["chunk"], held["rows"], self.limits.bound)
+        self.about = {
+            "laws": [law.name for law in self.asked.laws],
+            "by": list(self.asked.by),
+            "targets": self._targets(),
+            "shard": list(self.shard),
+            "chunk": self.limits.groups,
+            "rows": self.limits.rows,
+            "asked": words,
+        }
+        write_manifest(self.place, {**self.about, "data": held.get("data")})
+        LOG.info(
+            "At most %s of memory; chunks of at most %d groups.",
+            memories.said(self.limits.bound),
+            self.limits.groups,
+        )
+        self.words = words
+        self.gathered = self._gathered(held.get("data"))
+        told = json.dumps([words, self.gathered.digest, *self.limits[:2]])
+        self.run = hashlib.sha256(told.encode()).hexdigest()
+        write_manifest(self.place, {**self.about, "data": self.gathered.digest})
+
+    def _held(self, resume: bool) -> dict[str, Any]:
+        try:
+            held = read_manifest(self.place)
+        except ValueError as error:
+            if not resume:
+                raise
+            LOG.warning("%s It is written anew.", error)
+            held = None
+        if held is not None and not resume:
+            raise FileExistsError(
+                f"{self.place} holds a sweep already; resume it with resume=True (--resume), or "
+                "choose another folder."
+            )
+        return held or {}
+
+    def _targets(self) -> list[str]:
+        """The targets that are fitted by themselves, if they are several."""
+        several = not isinstance(self.asked.target, str)
+        if several and len({bool(columns_of(law)) for law in self.asked.laws}) > 1:
+            raise ValueError(
+                "Some of the laws predict all targets together, and some one at a time; sweep them "
+                "apart."
+            )
+        together = any(columns_of(law) for law in self.asked.laws)
+        return list(self.asked.targets) if several and not together else []
+
+    @property
+    def _rows(self) -> Path:
+        return self.place / "rows"
+
+    def _gathered(self, digest: str | None) -> Gathered:
+        """The groups of the source, as read before if the file is the same."""
+        try:
+            saved = load(self.place / "groups", self.asked.by)
+        except Damaged as error:
+            LOG.warning("%s: %s. The source is read again.", self.place / "groups", error)
+            saved = None
+        told = _digest_of(self.source)
+        if saved and told and saved[1]["file"] == told:
+            return saved[0]
+        return self._gather(told, saved[0].digest if saved else digest)
+
+    def _gather(self, told: str | None, before: str | None) -> Gathered:
+        found = gather(
+            self.blocks(self._needed()),
+            self.asked,
+            self._rows,
+            most_groups=max(self.limits.groups, 2**10),
+            most_rows=self.limits.rows,
+            shard=self.shard,
+        )
+        if before not in (None, found.digest):
+            raise ValueError(
+                f"{self.place} holds a sweep of other data; choose another folder, or give the "
+                "source that it was given."
+            )
+        found.save(self.place / "groups", {"file": told})
+        return found
+
+    def _needed(self) -> list[str]:
+        return list(dict.fromkeys([*self.asked.columns, *self.asked.by]))
+
+    def finish(self, executor: Executor | None, progress) -> None:
+        """Fit what is not done yet, write it, and clear the rows away."""
+        todo, done = self._todo()
+        total = len(self.asked.laws) * sum(len(chunk.groups) for chunk in self._chunks())
+        if progress:
+            progress(done, total)
+        with _stopped() as stop:
+            jobs = self._jobs(todo)
+            for (path, count), content in _results(executor, jobs, stop):
+                write_whole(path, content)
+                done += count
+                if progress:
+                    progress(done, total)
+        if done < total:
+            raise KeyboardInterrupt(
+                f"stopped with {done} of {total} fits done; resume=True (--resume) goes on."
+            )
+        shutil.rmtree(self._rows, ignore_errors=True)
+        LOG.info("At most %s of memory was taken.", memories.said(memories.peak()))
+
+    def _chunks(self) -> Iterator[Chunk]:
+        return chunks(self.gathered, self.shard, self.limits.groups)
+
+    def _todo(self) -> tuple[list[tuple[Chunk, int]], int]:
+        """Chunks and laws without a record of this very sweep, and how many fits have one."""
+        todo, done = [], 0
+        for chunk in self._chunks():
+            for law in range(len(self.asked.laws)):
+                path = part_file(self.place, chunk.partition, chunk.number, law)
+                try:
+                    found = record.read(path)
+                except Damaged as error:
+                    LOG.warning("%s is damaged (%s); it is done again.", path, error)
+                    found = None
+                if found and found[0]["run"] == self.run:
+                    done += len(chunk.groups)
+                else:
+                    todo.append((chunk, law))
+        return todo, done
+
+    def _jobs(self, todo) -> Iterator[tuple[tuple[Path, int], Job]]:
+        """What is to be done, each with the file that is to hold it and the number of groups."""
+        partition, lines = -1, np.empty((0, 0))
+        for chunk, law in todo:
+            if chunk.partition != partition:
+                partition, lines = chunk.partition, self._lines(chunk.partition)
+            path = part_file(self.place, chunk.partition, chunk.number, law)
+            yield (path, len(chunk.groups)), self._job(chunk, law, lines)
+
+    def _lines(self, partition: int) -> np.ndarray:
+        try:
+            return read_rows(self._rows, self.gathered, partition)
+        except Damaged as error:
+            LOG.warning("%s; the source is read again.", error)
+            self.gathered = self._gather(_digest_of(self.source), self.gathered.digest)
+            return read_rows(self._rows, self.gathered, partition)
+
+    def _job(self, chunk: Chunk, law: int, lines: np.ndarray) -> Job:
+        begin = np.searchsorted(lines[:, 0], chunk.groups)
+        counts = self.gathered.sizes[chunk.groups]
+        group = np.repeat(np.arange(len(chunk.groups)), counts)
+        step = np.arange(len(group)) - np.repeat(np.cumsum(counts) - counts, counts)
+        rows = lines[np.repeat(begin, counts) + step]
+        return Job(
+            law=self.asked.laws[law],
+            law_in_words=self.words[f"law {law}"],
+            asked=self.asked,
+            keys=tuple(self.gathered.keys[g] for g in chunk.groups.tolist()),
+            numbers=chunk.groups,
+            columns={name: rows[:, 2 + k] for k, name in enumerate(self.gathered.columns)},
+            group=group,
+            rows=rows[:, 1].astype(int),
+            about={"run": self.run, "law": self.asked.laws[law].name},
+        )
+
+
+def _results(
+    executor: Executor | None, jobs, stop: Callable[[], bool]
+) -> Iterator[tuple[Any, bytes]]:
+    """Jobs' names with their records, in any order, until all are done or `stop` says so."""
+    if executor is None:
+        for name, job in jobs:
+            if stop():
+                return
+            yield name, work(job)
+        return
+    waiting: dict[Any, Any] = {}
+    while True:
+        while len(waiting) < AHEAD and not stop() and (found := next(jobs, None)):
+            name, job = found
+            waiting[executor.submit(work, job)] = name
+        if not waiting:
+            return
+        done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+        for each in done:
+            yield waiting.pop(each), each.result()
+
+
+@contextmanager
+def _stopped() -> Iterator[Callable[[], bool]]:
+    """Tell whether Ctrl-C was pressed; pressed twice, it interrupts as ever."""
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    pressed = threading.Event()
+    before = signal.getsignal(signal.SIGINT)
+
+    def press(*_):
+        pressed.set()
+        signal.signal(signal.SIGINT, before)
+        LOG.warning("Stopping at the end of this chunk; press Ctrl-C again to stop at once.")
+
+    signal.signal(signal.SIGINT, press)
+    try:
+        yield pressed.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _digest_of(source: Any) -> str | None:
+    """SHA-256 of a file; None for a source that is none."""
+    if not isinstance(source, str | os.PathLike):
+        return None
+    digest = hashlib.sha256()
+    with Path(source).open("rb") as file:
+        while content := file.read(2**20):
+            digest.update(content)
+    return digest.hexdigest()

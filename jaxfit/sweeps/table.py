@@ -1,0 +1,322 @@
+"""Table: what a sweep found, read back a partition at a time and in the order of its source."""
+
+import csv
+import io
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..data import key_columns
+from ..files import write_whole
+from ..status import Note
+from ..tables import frame
+from ..targets import KEY
+from . import record
+from .folder import MANIFEST, part_file, read_manifest
+from .gather import Gathered, load
+from .plan import Chunk, chunks
+from .record import Damaged
+from .work import WORDS
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One shard of a sweep: its folder, and its share of the groups."""
+
+    place: Path
+    shard: tuple[int, int]
+    gathered: Gathered
+    size: int  # of a chunk
+
+    @cached_property
+    def chunks(self) -> list[Chunk]:
+        """What it is cut into."""
+        return list(chunks(self.gathered, self.shard, self.size))
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A table of laws x groups, one row for each, lazily read; what is not done yet is left out."""
+
+    out: Path
+    laws: tuple[str, ...]
+    by: tuple[str, ...]
+    targets: tuple[str, ...]  # that were fitted by themselves; none where there is one
+    shards: tuple[Shard, ...]
+    complete: bool  # whether every law was fitted to every group of every shard
+
+    @property
+    def num_groups(self) -> int:
+        """Number of groups of the source."""
+        return len(self.shards[0].gathered.keys)
+
+    def batches(self) -> Iterator[dict[str, list]]:
+        """Columns of some rows at a time: law after law, groups as they first appear in the source.
+
+        They are called as in `Fit.to_dict`, with the law before and the notes behind them; rows of
+        laws that have no such parameter hold NaN. Raises ValueError for a file that is damaged.
+        """
+        for law in range(len(self.laws)):
+            for partition in range(len(self.shards[0].gathered.sums)):
+                found = [*self._parts(partition, law)]
+                if found:
+                    yield self._rows(law, found)
+
+    def columns(self) -> dict[str, list]:
+        """All rows, as `batches` has them."""
+        out: dict[str, list] = {name: [] for name in self.names}
+        for batch in self.batches():
+            for name, values in batch.items():
+                out[name] += values
+        return out
+
+    def to_frame(self):
+        """All rows as a pandas DataFrame; needs the extra `frames`."""
+        return frame(self.columns())
+
+    def write(self, path: str | os.PathLike, *, overwrite: bool = False) -> Path:
+        """Write all rows to a file, .csv or .parquet, which has the same bytes for the same rows.
+
+        In CSV, text that a spreadsheet would take for a formula has an apostrophe before it, and
+        NaN is an empty cell. Raises FileExistsError where the file exists and `overwrite` is False.
+        """
+        path = Path(path)
+        if path.exists() and not overwrite:
+            raise FileExistsError(
+                f"{path} exists already; choose another name, or pass overwrite=True (--overwrite)."
+            )
+        if path.suffix == ".csv":
+            write_whole(path, self._csv())
+        elif path.suffix in (".parquet", ".pq"):
+            write_whole(path, self._parquet())
+        else:
+            raise ValueError(f"{path}: give a name that ends in .csv or .parquet.")
+        return path
+
+    def notes(self) -> Iterator[tuple[str, Note]]:
+        """What is to be known, of groups and of the whole, with the law that it is said of."""
+        for law, name in enumerate(self.laws):
+            said: dict[tuple[str, str], None] = {}
+            for partition in range(len(self.shards[0].gathered.sums)):
+                for about, columns in self._parts(partition, law):
+                    said.update(dict.fromkeys(tuple(each) for each in about["general"]))
+                    keys = self._keys(columns)
+                    for row, code, text in _notes(columns):
+                        yield name, Note(code, text, keys[row])
+            yield from ((name, Note(code, text)) for code, text in said)
+
+    def counts(self) -> dict[str, Counter]:
+        """How often each status occurs, by law."""
+        out: dict[str, Counter] = {name: Counter() for name in self.laws}
+        for law, name in enumerate(self.laws):
+            for partition in range(len(self.shards[0].gathered.sums)):
+                for _, columns in self._parts(partition, law):
+                    out[name].update(WORDS[code] for code in columns["status"].tolist())
+        return out
+
+    def __str__(self) -> str:
+        done = "" if self.complete else ", incomplete: resume to finish"
+        lines = [f"{self.num_groups} groups in {self.out}{done}"]
+        for name, counter in self.counts().items():
+            told = ", ".join(f"{count} {word}" for word, count in counter.most_common())
+            lines.append(f"{name}: {told or 'nothing yet'}")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<Sweep of {', '.join(self.laws)}: {self.num_groups} groups; print() counts them>"
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Names of the columns, of all laws together."""
+        own: dict[str, None] = {}
+        for law in range(len(self.laws)):
+            first = (
+                part
+                for p in range(len(self.shards[0].gathered.sums))
+                for part in self._parts(p, law)
+            )
+            _, columns = next(first, (None, {}))
+            own.update(dict.fromkeys(name for name in columns if name.startswith("of ")))
+        parameters = [n for n in own if n[3:] not in FACTS]
+        facts = [f"of {name}" for name in FACTS if f"of {name}" in own]
+        named = [name[3:] for name in (*parameters, *facts)]
+        return [self._law_name, *self._key_names, *named, "status", "notes"]
+
+    @property
+    def _law_name(self) -> str:
+        return "fit_law" if "law" in self.by else "law"
+
+    @property
+    def _key_names(self) -> tuple[str, ...]:
+        return (*self.by, *((KEY,) if self.targets else ())) or ("group",)
+
+    def _parts(self, partition: int, law: int) -> Iterator[tuple[dict, dict[str, np.ndarray]]]:
+        """What was found for a law in the chunks of one partition, of all shards."""
+        for shard in self.shards:
+            for chunk in shard.chunks:
+                if chunk.partition == partition:
+                    yield from self._part(shard, chunk, law)
+
+    def _part(self, shard, chunk, law):
+        path = part_file(shard.place, chunk.partition, chunk.number, law)
+        try:
+            found = record.read(path)
+        except Damaged as error:
+            raise Damaged(
+                f"{path} is damaged: {error}; resume the sweep to do it again."
+            ) from error
+        return [] if found is None else [found]
+
+    def _keys(self, columns) -> list[Any]:
+        """The keys of rows, as of a fit."""
+        keys = self.shards[0].gathered.keys
+        if not self.targets:
+            return [keys[group] for group in columns["group"].tolist()]
+        found = []
+        for group, target in zip(
+            columns["group"].tolist(), columns["target"].tolist(), strict=True
+        ):
+            key = keys[group] if len(self.by) > 1 else (keys[group],) * len(self.by)
+            name = self.targets[target]
+            found.append((*key, name) if self.by else name)
+        return found
+
+    def _rows(
+        self, law: int, parts: Sequence[tuple[dict, dict[str, np.ndarray]]]
+    ) -> dict[str, list]:
+        found = {
+            name: np.concatenate([columns[name] for _, columns in parts])
+            for name in parts[0][1]
+            if name != "notes"
+        }
+        texts = [text for _, columns in parts for text in _joined(columns)]
+        order = np.lexsort([found["target"], found["group"]])
+        found = {name: column[order] for name, column in found.items()}
+        keys = self._keys(found)
+        several = len(self._key_names) > 1
+        out: dict[str, list] = {self._law_name: [self.laws[law]] * len(order)}
+        for k, name in enumerate(self._key_names):
+            out[name] = [key[k] for key in keys] if several else keys
+        for name in self.names:
+            if f"of {name}" in found:
+                out[name] = found[f"of {name}"].tolist()
+            elif name not in out:
+                out[name] = [float("nan")] * len(order)
+        out["status"] = [WORDS[code] for code in found["status"].tolist()]
+        out["notes"] = [texts[i] for i in order.tolist()]
+        return {name: out[name] for name in self.names}
+
+    def _csv(self) -> bytes:
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(map(_cell, self.names))
+        for batch in self.batches():
+            writer.writerows(
+                [_cell(cell) for cell in row] for row in zip(*batch.values(), strict=True)
+            )
+        return text.getvalue().encode()
+
+    def _parquet(self) -> bytes:
+        try:
+            import pyarrow  # pyright: ignore[reportMissingImports]
+            from pyarrow import parquet  # pyright: ignore[reportMissingImports]
+        except ImportError as error:
+            raise ImportError(
+                'Writing Parquet needs pyarrow: pip install "jaxfit-laws[frames]". CSV does not.'
+            ) from error
+        file = pyarrow.BufferOutputStream()
+        schema, writer = None, None
+        for batch in self.batches():
+            table = pyarrow.table(batch, schema=schema)
+            schema = table.schema
+            writer = writer or parquet.ParquetWriter(file, schema)
+            writer.write_table(table)
+        if writer is None:
+            raise ValueError(f"{self.out} holds no finished chunk yet; resume the sweep.")
+        writer.close()
+        return file.getvalue().to_pybytes()
+
+
+# What follows the parameters in every row.
+FACTS = (
+    "loss",
+    "r2",
+    "rows",
+    "rows_masked",
+    "starts_agreeing",
+    "starts_finished",
+    "evaluations",
+    "offset",
+    "condition",
+)
+
+
+def open_sweep(out: str | os.PathLike) -> Sweep:
+    """What a sweep has found so far, in the folder that it was given.
+
+    Raises ValueError for a folder that holds no sweep, or shards that do not go together.
+    """
+    out = Path(out)
+    places = sorted(path.parent for path in (*out.glob(MANIFEST), *out.glob(f"shard-*/{MANIFEST}")))
+    if not places:
+        raise ValueError(f"{out} holds no sweep.")
+    shards, told = [], []
+    for place in places:
+        manifest = read_manifest(place)
+        assert manifest is not None
+        found = load(place / "groups", tuple(manifest["by"]))
+        if found is None:
+            continue
+        shards.append(Shard(place, tuple(manifest["shard"]), found[0], manifest["chunk"]))
+        told.append(manifest)
+    if not shards:
+        raise ValueError(f"{out} holds a sweep whose rows were not all read yet; resume it.")
+    first = told[0]
+    same = {
+        (repr(each["asked"]), each["shard"][1], s.gathered.digest)
+        for each, s in zip(told, shards, strict=True)
+    }
+    if len(same) > 1:
+        raise ValueError(f"{out} holds shards of different sweeps; give each its own folder.")
+    done = all(
+        part_file(shard.place, chunk.partition, chunk.number, law).exists()
+        for shard in shards
+        for chunk in shard.chunks
+        for law in range(len(first["laws"]))
+    )
+    return Sweep(
+        out=out,
+        laws=tuple(first["laws"]),
+        by=key_columns(first["by"] or None),
+        targets=tuple(first["targets"]),
+        shards=tuple(shards),
+        complete=done and len(shards) == first["shard"][1],
+    )
+
+
+def _notes(columns) -> list:
+    import json
+
+    return json.loads(columns["notes"].tobytes())
+
+
+def _joined(columns) -> list[str]:
+    """The notes of every row of a part, as one text."""
+    texts = [""] * len(columns["status"])
+    for row, _, text in _notes(columns):
+        texts[row] = f"{texts[row]} {text}".strip()
+    return texts
+
+
+def _cell(cell: Any) -> Any:
+    if isinstance(cell, float):
+        return "" if cell != cell else repr(cell)
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
