@@ -39,7 +39,7 @@ def why_not_finite(task: Task, groups: np.ndarray) -> dict[int, str]:
             )
             said[g] = (
                 f"{what} is not finite on {len(bad)} of {len(rows[g])} rows at any start (first: "
-                f"row {data.index[bad[0]]}, {cells}). Remove such rows, or change the law or its "
+                f"row {data.row(bad[0])}, {cells}). Remove such rows, or change the law or its "
                 f"ranges: {ranges}."
             )
         else:

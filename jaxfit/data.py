@@ -35,6 +35,7 @@ class Dataset:
     output: np.ndarray  # (m,) index into `targets`
     by: tuple[str, ...]
     notes: tuple[Note, ...] = ()
+    first: int = 0  # row of the longer table at which `index` begins to count, if it is a block
 
     @property
     def target_name(self) -> str:
@@ -45,6 +46,10 @@ class Dataset:
     def places(self) -> dict[Any, int]:
         """The index of every group by its key."""
         return {key: g for g, key in enumerate(self.groups)}
+
+    def row(self, i: int) -> int:
+        """What messages call row `i` of these: its row in the whole table, from 0."""
+        return int(self.first + self.index[i])
 
     @property
     def sizes(self) -> np.ndarray:
@@ -128,7 +133,6 @@ def from_table(
     if isinstance(weights, InverseDensity):
         weight[keep] = _inverse_density(weights, numbers[crowded[0]][keep], group[keep])
     count = len(groups)
-    masked = np.bincount(group[bad], minlength=count)
     dataset = Dataset(
         groups=tuple(groups),
         inputs={name: numbers[column][keep] for name, column in columns.items()},
@@ -137,13 +141,14 @@ def from_table(
         group=group[keep],
         index=np.flatnonzero(keep),
         num_rows=table.num_rows,
-        rows_masked=masked,
+        rows_masked=np.bincount(group[bad], minlength=count),
         rows_unweighted=np.bincount(group[unweighted], minlength=count),
         columns=columns,
         targets=(target,),
         output=np.zeros(int(keep.sum()), int),
         by=by,
         notes=tuple(notes),
+        first=table.first,
     )
     return _with_notes(dataset)
 
@@ -275,7 +280,7 @@ def _refuse(data: Dataset, wrong: np.ndarray, which: str, need: str) -> None:
         name, group = data.targets[data.output[first]], data.groups[data.group[first]]
         raise ValueError(
             f"Column `{name}` has {int(wrong.sum())} of {len(wrong)} values {which} (first: row "
-            f"{data.index[first]}, group {group}, value {data.target[first]:g}); {need}."
+            f"{data.row(first)}, group {group}, value {data.target[first]:g}); {need}."
         )
 
 

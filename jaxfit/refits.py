@@ -231,7 +231,7 @@ def _fitted(law: Law, table: Table, by, inputs, some: Sequence[_Subset], asked) 
     for name in key:
         columns[name] = np.repeat(np.arange(len(some)), [len(subset.rows) for subset in some])
     lines = None if table.lines is None else [table.lines[row] for row in every]
-    stacked = replace(table, columns=columns, lines=lines, labels=None)
+    stacked = replace(table, columns=columns, lines=lines, labels=None, first=0)
     result = fit(law, stacked, by=[*by, *key], inputs={**inputs, **counted}, **asked)
     found: list[Answers] = [{} for _ in some]
     for g, group in enumerate(result.groups):

@@ -311,7 +311,7 @@ def _goodness(fit: "Fit") -> Iterator[str | Verbatim | Grid]:
             columns = (*(data.inputs[name] for name in names), data.target, fit.fitted, r)
             cells = [_number(float(column[i])) for column in columns]
             share = f"{r[i] / size[g]:.2f}" if size[g] > 0 else "-"
-            rows.append([*_key(fit, g), str(data.index[i]), *cells, share])
+            rows.append([*_key(fit, g), str(data.row(i)), *cells, share])
     header = ("row, from 0", *names, "target", "prediction", "residual", "in RMSE")
     yield Grid([*_keys(fit), *header], rows)
 

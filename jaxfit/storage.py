@@ -103,6 +103,7 @@ def _manifest(fit: "Fit") -> dict[str, Any]:
         "targets": data.targets,
         "by": data.by,
         "num_rows": data.num_rows,
+        "first": data.first,
         "settings": dict(fit.settings),
         "task": _task_manifest(fit.task),
     }
@@ -180,6 +181,7 @@ def _restore(manifest, arrays, law) -> dict[str, Any]:
         inputs={name: arrays[f"input_{name}"] for name in law.inputs},
         **{name: arrays[f"row_{name}"] for name in _PER_ROW},
         num_rows=manifest["num_rows"],
+        first=manifest.get("first", 0),  # files of older versions have none
         columns=manifest["columns"],
         targets=tuple(manifest["targets"]),
         by=tuple(manifest["by"]),

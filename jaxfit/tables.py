@@ -5,32 +5,28 @@ A source is a mapping of columns, a pandas, polars or pyarrow frame, or a path t
 where one is needed is an error that names column, row and cell.
 """
 
-import datetime
 import difflib
-import math
 import os
-import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .files import read_columns
+from .cells import PLAIN, Column
+from .files import read_blocks, read_columns
 
-MISSING_CELLS = {"", "na", "n/a", "nan", "null", "none"}
-_EXACT = 2**53
 _NO_SEQUENCE = str | bytes | set | frozenset | Mapping
-
-# Kinds of array whose cells are all keys, and of one kind: integers, text and truth values.
-PLAIN = frozenset("iuUb")
 
 
 @dataclass(frozen=True)
 class Table:
-    """Named columns of m rows, still as they came; `numbers` and `keys` convert them."""
+    """Named columns of m rows, still as they came; `numbers` and `keys` convert them.
+
+    It may be a block of a longer table, whose rows messages then count.
+    """
 
     columns: Mapping[str, np.ndarray]
     source: str
@@ -38,6 +34,8 @@ class Table:
     thousands: str | None = None
     decimal: str = "."
     labels: Any = None  # index of the rows, where the columns came with one (pandas)
+    first: int = 0  # row of the longer table at which this block of it begins
+    file: str = "the file"  # what messages call the file that `lines` are of
 
     @property
     def num_rows(self) -> int:
@@ -47,8 +45,8 @@ class Table:
     def row(self, index) -> str:
         """How to call row `index` (from 0) in a message."""
         if self.lines is None:
-            return f"row {index}"
-        return f"row {index} (line {self.lines[index]} of the file)"
+            return f"row {self.first + index}"
+        return f"row {self.first + index} (line {self.lines[index]} of {self.file})"
 
     def column(self, name: str) -> np.ndarray:
         """The column called `name`, as it came.
@@ -57,16 +55,32 @@ class Table:
         """
         if name in self.columns:
             return self.columns[name]
-        raise ValueError(
-            f"{self.source} has no column `{name}`{nearest(name, self.columns)} "
-            f"Its columns are: {', '.join(self.columns)}."
-        )
+        raise _no_column(self.source, name, self.columns)
 
     def of(self, rows: np.ndarray) -> "Table":
-        """The table of some rows, by their indices (k,), in that order and as often as named."""
+        """The table of some rows, by their indices (k,), in that order and as often as named.
+
+        Its rows are counted anew.
+        """
         columns = {name: column[rows] for name, column in self.columns.items()}
         lines = None if self.lines is None else [self.lines[i] for i in rows]
-        return replace(self, columns=columns, lines=lines, labels=None)
+        return replace(self, columns=columns, lines=lines, labels=None, first=0)
+
+    def blocks(self, rows: int) -> Iterator["Table"]:
+        """The table in blocks of at most `rows` rows, in order."""
+        for start in range(0, self.num_rows, rows):
+            some = slice(start, start + rows)
+            yield replace(
+                self,
+                columns={name: column[some] for name, column in self.columns.items()},
+                lines=None if self.lines is None else self.lines[some],
+                labels=None if self.labels is None else self.labels[some],
+                first=self.first + start,
+            )
+
+    def only(self, names: Iterable[str]) -> "Table":
+        """The table of the columns called `names`, in that order; errors as `column`."""
+        return replace(self, columns={name: self.column(name) for name in names})
 
     def beside(self, name: str, values: Any) -> "Table":
         """A table of the one column `values`, called `name`, with the rows of this table.
@@ -88,20 +102,7 @@ class Table:
         Raises TypeError for a column that is no number by nature (dates, booleans, complex)
         and ValueError for one with a cell that does not parse.
         """
-        column = self.column(name)
-        kind = column.dtype.kind
-        if kind == "b":
-            raise TypeError(f"Column `{name}` is boolean; convert it to 0 and 1 first.")
-        if kind == "c":
-            raise TypeError(f"Column `{name}` is complex; pass its real part or its modulus.")
-        if kind in "mM":
-            raise TypeError(_date_message(name))
-        if kind == "f" and column.dtype.itemsize <= 8:
-            return column.astype(np.float64), []
-        if kind in "iu":
-            return _exact_or_noted(name, column.astype(np.float64), column)
-        cells = [self._number(name, i, cell) for i, cell in enumerate(column.tolist())]
-        return _exact_or_noted(name, np.array(cells, np.float64), column)
+        return self._column(name).numbers()
 
     def keys(self, names: Sequence[str]) -> list[Any]:
         """One group key a row: the cell of the key column, or a tuple of several.
@@ -109,7 +110,7 @@ class Table:
         Text stays text: a group called "NA" is a group. Raises ValueError for a missing key
         and TypeError for keys that are dates.
         """
-        parts = [self._key_column(name) for name in names]
+        parts = [self._column(name).keys() for name in names]
         return parts[0] if len(parts) == 1 else list(zip(*parts, strict=True))
 
     def grouped(self, names: Sequence[str]) -> tuple[list[Any], np.ndarray]:
@@ -128,77 +129,8 @@ class Table:
         codes = [places.setdefault(key, len(places)) for key in self.keys(names)]
         return list(places), np.array(codes, int)
 
-    def _key_column(self, name):
-        column = self.column(name)
-        cells = column.tolist()
-        if column.dtype.kind in PLAIN:
-            return cells
-        kinds: dict[str, str] = {}
-        for i, cell in enumerate(cells):
-            if _is_missing(cell):
-                raise ValueError(
-                    f"Group column `{name}` has no key in {self.row(i)}. Fill it in or drop "
-                    "the row."
-                )
-            if _is_date(cell):
-                raise TypeError(
-                    f"Group column `{name}` is a date; make it text or a number first, so that "
-                    "no two instants can be merged."
-                )
-            cells[i] = cell = cell.item() if isinstance(cell, np.generic) else cell
-            if not isinstance(cell, str | int | float):
-                raise TypeError(
-                    f"Group column `{name}` holds a {type(cell).__name__} in {self.row(i)}; "
-                    "group keys are text, integers or floats."
-                )
-            text, truth = isinstance(cell, str), isinstance(cell, bool)
-            kind = "text" if text else "booleans" if truth else "numbers"
-            if kind not in kinds:
-                kinds[kind] = f"{kind} ({self.row(i)})"
-        if len(kinds) > 1:
-            raise TypeError(
-                f"Group column `{name}` mixes {' and '.join(kinds.values())}, of which some look "
-                "alike, such as 1, '1' and True; make all its keys text or all numbers."
-            )
-        return cells
-
-    def _number(self, name, i, cell) -> float:
-        if _is_missing(cell):
-            return math.nan
-        text = isinstance(cell, str)
-        if _is_date(cell):
-            raise TypeError(_date_message(name))
-        if not (text or _is_real(cell)):
-            lengths = _lengths(self.columns[name])
-            raise (ValueError if lengths else TypeError)(
-                f"Column `{name}` holds a {type(cell).__name__} in {self.row(i)}{lengths}; "
-                "every cell must be one number."
-            )
-        try:
-            value = self._parsed(cell.strip()) if text else float(cell)
-        except OverflowError:
-            value = math.inf
-        except ValueError:
-            raise ValueError(
-                f"Column `{name}`, {self.row(i)}: {cell!r} is not a number. {_remedy(cell)}"
-            ) from None
-        infinite = "inf" in cell.lower() if text else value == cell
-        if math.isinf(value) and not infinite:
-            raise TypeError(
-                f"Column `{name}`, {self.row(i)}: {cell!s:.40} is beyond the range of float64; "
-                "rescale the column."
-            )
-        return value
-
-    def _parsed(self, text) -> float:
-        if text.lower() in MISSING_CELLS:
-            return math.nan
-        plain = text.replace(self.thousands, "") if self.thousands else text
-        if self.decimal != ".":
-            plain = plain.replace(".", "\0").replace(self.decimal, ".")
-        if "_" in plain:
-            raise ValueError
-        return float(plain)
+    def _column(self, name) -> Column:
+        return Column(name, self.column(name), self.row, self.thousands, self.decimal)
 
 
 def read(source: Any, *, thousands: str | None = None, decimal: str = ".") -> Table:
@@ -215,29 +147,122 @@ def read(source: Any, *, thousands: str | None = None, decimal: str = ".") -> Ta
     elif isinstance(source, str | os.PathLike):
         columns, lines = read_columns(Path(source))
         table = _from_columns(columns, str(source), lines)
-    elif isinstance(source, Mapping):
-        table = _from_columns(source.items(), "The data")
-    elif hasattr(source, "column_names") and hasattr(source, "column"):  # pyarrow
-        columns = ((name, source.column(i)) for i, name in enumerate(source.column_names))
-        table = _from_columns(columns, "The data")
-    elif hasattr(source, "iloc") and hasattr(source, "columns"):  # pandas
-        columns = ((name, source.iloc[:, i]) for i, name in enumerate(source.columns))
-        table = _from_columns(columns, "The data")
-    elif hasattr(source, "get_column") and hasattr(source, "columns"):  # polars
-        columns = ((name, source.get_column(name)) for name in source.columns)
-        table = _from_columns(columns, "The data")
     else:
-        raise TypeError(
-            f"Data of type {type(source).__name__} is no table. Pass a dict of columns, a "
-            "pandas, polars or pyarrow frame, or a path to a CSV or Parquet file."
-        )
+        columns = _columns_of(source)
+        if columns is None:
+            raise TypeError(
+                f"Data of type {type(source).__name__} is no table. Pass a dict of columns, a "
+                "pandas, polars or pyarrow frame, or a path to a CSV or Parquet file."
+            )
+        table = _from_columns(columns, "The data")
+    return _marked(table, source, thousands, decimal)
+
+
+def stream(
+    source: Any,
+    *,
+    rows: int = 65536,
+    columns: Iterable[str] | None = None,
+    thousands: str | None = None,
+    decimal: str = ".",
+) -> Iterator[Table]:
+    """The table of `source` in blocks of at most `rows` rows, in order.
+
+    source: whatever `read` takes, or an iterable of such tables, which are read one below the
+    other and must have the same columns. Of a file, no more than a block and one row of cells is
+    held at a time (of Parquet, a block and what its pages need). columns: the only ones to keep,
+    in that order. thousands, decimal: as for `read`.
+
+    Raises what `read` raises, when the block at fault is reached; ValueError before any row is
+    read for a column that is not there; for a table of several, naming its place from 0.
+    """
+    if not isinstance(rows, int | np.integer) or rows < 1:
+        raise ValueError(f"rows={rows!r}; a block needs a whole number of rows, 1 or more.")
+    _distinct(thousands, decimal)
+    if columns is not None:
+        given = [columns] if isinstance(columns, str) else columns
+        columns = tuple(dict.fromkeys(map(plain_name, given)))
+        if not columns:
+            raise ValueError("columns= names no column; leave it out to keep all.")
+    return _blocks(source, int(rows), columns, {"thousands": thousands, "decimal": decimal})
+
+
+def _blocks(source, rows, columns, marks) -> Iterator[Table]:
+    if isinstance(source, str | os.PathLike):
+        first = 0
+        for cells, lines in read_blocks(Path(source), rows, _choose(str(source), columns)):
+            table = _marked(_from_columns(cells, str(source), lines), source, **marks)
+            yield replace(table, first=first)
+            first += table.num_rows
+    elif _is_many(source):
+        yield from _one_below_the_other(source, rows, columns, marks)
+    else:
+        table = read(source, **marks)
+        yield from (table if columns is None else table.only(columns)).blocks(rows)
+
+
+def _choose(source, columns) -> Callable[[Sequence[str]], Sequence[int]]:
+    """A function of all names of a file that says which columns to keep, by index."""
+
+    def choose(names):
+        present = _plain_names(names, source)
+        if columns is None:
+            return range(len(present))
+        for name in columns:
+            if name not in present:
+                raise _no_column(source, name, present)
+        return [present.index(name) for name in columns]
+
+    return choose
+
+
+def _is_many(source) -> bool:
+    """Whether it may be several tables: no table by itself, and no array."""
+    one = isinstance(source, Table | _NO_SEQUENCE) or hasattr(source, "__array__")
+    return isinstance(source, Iterable) and not one and _columns_of(source) is None
+
+
+def _one_below_the_other(tables, rows, columns, marks) -> Iterator[Table]:
+    first, names = 0, columns
+    for place, item in enumerate(tables):
+        for block in _item(place, item, names, rows, columns, marks):
+            names = tuple(block.columns)
+            yield replace(block, first=first)
+            first += block.num_rows
+    if not first:
+        raise ValueError("The data has no rows.")
+
+
+def _item(place, item, names, rows, columns, marks) -> Iterator[Table]:
+    """The blocks of one table of several; names: those of the tables before it."""
+    try:
+        for block in _blocks(item, rows, columns, marks):
+            for name in block.columns if names else ():
+                if name not in names:
+                    raise ValueError(
+                        f"{block.source} has a column `{name}`, which the tables before it do "
+                        f"not have. Their columns are: {', '.join(names)}."
+                    )
+            block = block.only(names or block.columns)
+            yield block if block.lines is None else replace(block, file=block.source)
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"Table {place} of the data: {error}") from error
+
+
+def _marked(table, source, thousands, decimal) -> Table:
+    """A table that has rows, with its marks; one that was read before keeps its own."""
     if table.num_rows == 0:
         raise ValueError(f"{table.source} has no rows.")
-    if thousands == decimal:
-        raise ValueError(f"thousands and decimal are both {decimal!r}; they must differ.")
+    _distinct(thousands, decimal)
     if isinstance(source, Table) and thousands is None and decimal == ".":
         return table
     return replace(table, thousands=thousands, decimal=decimal)
+
+
+def _distinct(thousands, decimal):
+    if thousands == decimal:
+        raise ValueError(f"thousands and decimal are both {decimal!r}; they must differ.")
 
 
 def plain_name(name: Any) -> str:
@@ -252,20 +277,47 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return f"; did you mean `{lower[close[0]]}`?" if close else "."
 
 
-def _from_columns(items, source, lines=None) -> Table:
-    columns: dict[str, np.ndarray] = {}
-    originals: dict[str, str] = {}
-    labels = None
-    for original, values in items:
+def _no_column(source, name, names) -> ValueError:
+    return ValueError(
+        f"{source} has no column `{name}`{nearest(name, names)} "
+        f"Its columns are: {', '.join(names)}."
+    )
+
+
+def _columns_of(source) -> list[tuple[Any, Any]] | None:
+    """Name and values of the columns of a mapping or a frame; None for what is neither."""
+    if isinstance(source, Mapping):
+        return list(source.items())
+    if hasattr(source, "column_names") and hasattr(source, "column"):  # pyarrow
+        return [(name, source.column(i)) for i, name in enumerate(source.column_names)]
+    if hasattr(source, "iloc") and hasattr(source, "columns"):  # pandas
+        return [(name, source.iloc[:, i]) for i, name in enumerate(source.columns)]
+    if hasattr(source, "get_column") and hasattr(source, "columns"):  # polars
+        return [(name, source.get_column(name)) for name in source.columns]
+    return None
+
+
+def _plain_names(originals, source) -> list[str]:
+    """How the table calls its columns; ValueError where two would be called the same."""
+    names: dict[str, str] = {}
+    for original in originals:
         name = plain_name(original)
-        if name in columns:
+        if name in names:
             raise ValueError(
                 f"{source} has two columns called `{name}`"
-                + (f" ({originals[name]!r} and {original!r})" if str(original) != name else "")
+                + (f" ({names[name]!r} and {original!r})" if str(original) != name else "")
                 + ". Rename or drop one."
             )
+        names[name] = str(original)
+    return list(names)
+
+
+def _from_columns(items, source, lines=None) -> Table:
+    columns: dict[str, np.ndarray] = {}
+    labels = None
+    names = _plain_names((original for original, _ in items), source)
+    for name, (_, values) in zip(names, items, strict=True):
         columns[name] = _as_array(name, values)
-        originals[name] = str(original)
         labels = _same_rows(labels, values, name)
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
@@ -313,75 +365,6 @@ def _same_rows(labels, values, name):
             "not belong together. Put them into one frame, or pass arrays without an index."
         )
     return labels
-
-
-def _dtype_kind(cell):
-    """The kind of a NumPy or JAX number, as NumPy has it; "O" for other cells."""
-    return getattr(getattr(cell, "dtype", None), "kind", "O")
-
-
-def _is_date(cell):
-    return isinstance(cell, datetime.date | datetime.timedelta) or _dtype_kind(cell) in "mM"
-
-
-def _is_real(cell):
-    unreal = isinstance(cell, bool | complex) or _dtype_kind(cell) in "bcSV"
-    return hasattr(cell, "__float__") and not unreal and not _nested(cell)
-
-
-def _nested(cell):
-    sized = hasattr(cell, "__len__") and getattr(cell, "ndim", 1) > 0
-    return sized and not isinstance(cell, str | bytes)
-
-
-def _lengths(column):
-    nested = [len(cell) for cell in column.tolist() if _nested(cell)]
-    return f" (lengths {', '.join(map(str, nested[:5]))})" if nested else ""
-
-
-def _is_missing(cell):
-    return (
-        cell is None
-        or cell is np.ma.masked
-        or type(cell).__name__ in ("NAType", "NaTType")
-        or (isinstance(cell, float) and math.isnan(cell))
-    )
-
-
-def _exact_or_noted(name, values, column):
-    big = np.abs(values) >= _EXACT
-    if not big.any():
-        return values, []
-    rounded = sum(
-        isinstance(cell, int | np.integer) and int(values[i]) != cell
-        for i, cell in zip(np.flatnonzero(big), column[big].tolist(), strict=True)
-    )
-    if not rounded:
-        return values, []
-    return values, [
-        f"Column `{name}`: {rounded} integers beyond 2^53 were rounded to float64 "
-        "(relative error below 1.2e-16)."
-    ]
-
-
-def _date_message(name):
-    return f"Column `{name}` is a date; subtract an origin and choose a unit."
-
-
-def _remedy(cell):
-    text = str(cell).strip()
-    if "," in text:
-        return (
-            "If the comma separates thousands, pass jaxfit.read(data, thousands=',') "
-            "(--thousands ,); if it is the decimal mark, decimal=',' (--decimal ,)."
-        )
-    if "\u2212" in text:
-        return "Its minus sign is the Unicode one (U+2212); write '-'."
-    if re.fullmatch(r"[-+]?[\d.]+[dD][-+]?\d+", text):
-        return "Write its exponent with E instead of D."
-    if " " in text or "_" in text:
-        return "Remove the separator, or pass jaxfit.read(data, thousands=...) with it."
-    return "Correct the cell, or leave it empty and pass nan='mask' to drop the row."
 
 
 def frame(columns: Mapping[str, Sequence[Any]]):

@@ -12,7 +12,7 @@ PACKAGE = Path(jaxfit.__file__).parent
 # as far as there is no cycle.
 LAYERS = (
     ("arrays", "tracing"),
-    ("density", "files", "layout", "losses", "priors", "status", "supports", "versions"),
+    ("cells", "density", "files", "layout", "losses", "priors", "status", "supports", "versions"),
     ("influence",),
     ("tables", "document"),
     ("flags", "keywords", "data", "laws"),
