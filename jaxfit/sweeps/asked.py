@@ -113,7 +113,7 @@ def asked(
     if len(set(names)) < len(names):
         raise ValueError(f"Laws need different names, and these are {', '.join(names)}.")
     for what in ("bounds", "fixed"):
-        _refuse_by_group(options[what], what)
+        _refuse_by_group(options[what], f"{what}= of")
     _refuse_together(options["priors"])
     weights = options["weights"]
     if not (weights is None or isinstance(weights, str | InverseDensity)):
@@ -140,7 +140,7 @@ def _refuse_by_group(values, what: str) -> None:
     for name, value in values.items() if isinstance(values, Mapping) else ():
         if isinstance(value, Mapping):
             raise ValueError(
-                f"{what}= of {name} names groups, and a sweep sees only some of them at a time; "
+                f"{what} {name} names groups, and a sweep sees only some of them at a time; "
                 "give one value for all, or a function of a group's inputs and target."
             )
 
@@ -154,8 +154,7 @@ def _refuse_together(priors) -> None:
                     "lend each other, and a sweep sees only some of them at a time; give Ridge or "
                     "Hinge, whose strength is in the unit of the objective."
                 )
-            for value in vars(prior).values():
-                _refuse_by_group({name: value}, "priors")
+            _refuse_by_group(vars(prior), f"priors= of {name}:")
 
 
 def _in_words(value: Any) -> str:
