@@ -11,6 +11,7 @@ NAMES = (
     "u_shape",
     "parallel",
     "sweep",
+    "many_groups",
     "cold",
     "roofline",
     "zoo",

@@ -178,8 +178,11 @@ class _Running:
             "chunk": self.limits.groups,
             "rows": self.limits.rows,
             "asked": words,
+            "data": held.get("data"),
+            "memory": self.limits.bound,
+            "memory_taken": None,
         }
-        write_manifest(self.place, {**self.about, "data": held.get("data")})
+        write_manifest(self.place, self.about)
         LOG.info(
             "At most %s of memory; chunks of at most %d groups.",
             memories.said(self.limits.bound),
@@ -189,7 +192,8 @@ class _Running:
         self.gathered = self._gathered(held.get("data"))
         told = json.dumps([words, self.gathered.digest, *self.limits[:2]])
         self.run = hashlib.sha256(told.encode()).hexdigest()
-        write_manifest(self.place, {**self.about, "data": self.gathered.digest})
+        self.about["data"] = self.gathered.digest
+        write_manifest(self.place, self.about)
 
     def _held(self, resume: bool) -> dict[str, Any]:
         try:
@@ -271,6 +275,7 @@ class _Running:
                 f"stopped with {done} of {total} fits done; resume=True (--resume) goes on."
             )
         shutil.rmtree(self._rows, ignore_errors=True)
+        write_manifest(self.place, {**self.about, "memory_taken": memories.peak()})
         LOG.info("At most %s of memory was taken.", memories.said(memories.peak()))
 
     def _chunks(self) -> Iterator[Chunk]:
