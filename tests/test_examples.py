@@ -1,4 +1,4 @@
-"""Every example runs as it stands, and so does every Python block of the README."""
+"""Every example runs as it stands, and so does every Python block of README and guides."""
 
 import re
 import runpy
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+PAGES = (ROOT / "README.md", *sorted((ROOT / "examples" / "guides").glob("*.md")))
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.name)
@@ -17,9 +17,11 @@ def test_an_example_runs(path, capsys, monkeypatch, tmp_path):
     assert "ok" in capsys.readouterr().out
 
 
-def test_the_readme_runs_from_top_to_bottom(monkeypatch, tmp_path):
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_a_page_runs_from_top_to_bottom(page, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    assert BLOCKS
-    path = tmp_path / "readme.py"
-    path.write_text("\n".join(BLOCKS))
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    assert blocks
+    path = tmp_path / "page.py"
+    path.write_text("\n".join(blocks))
     runpy.run_path(str(path))
