@@ -7,7 +7,8 @@ import numpy as np
 
 from .laws import Law
 from .solve import programs
-from .solve.blocks import blocks, in_threads, whole
+from .solve.blocks import blocks, on_devices, whole
+from .solve.devices import placed
 
 
 def at_rows(
@@ -38,11 +39,11 @@ def _each(program, law, params, inputs, group) -> np.ndarray:
     theta = np.stack([params[name][group] for name in law.parameters], axis=1)
     columns = np.stack([np.asarray(column, float) for column in inputs])
 
-    def one(index):
-        return program(law, columns[:, index], theta[index])
+    def one(index, device):
+        return program(law, placed(columns[:, index], device), theta[index])
 
     with jax.enable_x64(True):
-        parts = in_threads(one, blocks(len(group), programs.ROWS))
+        parts = on_devices(one, blocks(len(group), programs.ROWS))
         found = whole(parts, len(group)) if parts else np.empty(0)
     known = np.isfinite(theta).all(axis=1).reshape(-1, *[1] * (found.ndim - 1))
     return np.where(known, found, np.nan)

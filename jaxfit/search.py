@@ -6,7 +6,7 @@ import numpy as np
 
 from .answers import Answers
 from .prepare import Task
-from .solve.ahead import compile_ahead
+from .solve.ahead import busy_devices, compile_ahead
 from .solve.pipeline import solve
 from .solve.presets import Pipeline
 
@@ -20,8 +20,10 @@ def search(
     done = count - int(task.fittable.sum())
     if progress:
         progress(done, count)
-    lengths = np.unique(task.lengths[task.fittable]).tolist()
-    compile_ahead(task.law, task.loss, stages, tuple(lengths), task.num_starts, task.cube)
+    lengths = task.lengths[task.fittable]
+    busy = busy_devices(int(lengths.sum()) * task.num_starts)
+    shapes = tuple(np.unique(lengths).tolist()), task.num_starts, task.cube
+    compile_ahead(task.law, task.loss, stages, *shapes, busy)
     for chosen, problems in task.batches():
         solution = solve(task.law, task.loss, stages, problems, task.points_of(chosen), task.cube)
         answers.record(chosen, problems, solution)

@@ -1,12 +1,15 @@
-"""Blocks: many groups or lanes, a fixed number at a time, on all cores."""
+"""Blocks: many groups or lanes, a fixed number at a time, on all cores and devices."""
 
-import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle, islice
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 import jax
 import numpy as np
+
+from .devices import default_device, devices, num_threads
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -40,7 +43,7 @@ def in_threads(work: Callable[[In], Out], items: Iterable[In]) -> list[Out]:
     items = list(items)
     if min(len(items), num_threads()) <= 1:
         return [work(item) for item in items]
-    device = _default_device()
+    device = default_device()
 
     def in_float64(item):
         # The scopes of the caller do not reach into threads.
@@ -51,23 +54,20 @@ def in_threads(work: Callable[[In], Out], items: Iterable[In]) -> list[Out]:
         return list(pool.map(in_float64, items))
 
 
-def platform() -> str:
-    """The kind of device that JAX computes on here: "cpu", "gpu" or "tpu"."""
-    device = _default_device()
-    if device is None:
-        return jax.default_backend()
-    return device if isinstance(device, str) else device.platform
+def on_devices(work: Callable[[In, Any], Out], items: Iterable[In]) -> list[Out]:
+    """`work(item, device)` of every item, in order and threads, on the next device that is free.
 
+    Few items take few devices, for each has programs to compile.
+    """
+    free: SimpleQueue[Any] = SimpleQueue()
+    for device in islice(cycle(devices()), num_threads()):
+        free.put(device)
 
-def _default_device() -> Any:
-    config: Any = jax.config
-    return config.jax_default_device
+    def on_next(item):
+        device = free.get()
+        try:
+            return work(item, device)
+        finally:
+            free.put(device)
 
-
-def num_threads() -> int:
-    """How many blocks are worked on at once: a graphics processor takes them one by one."""
-    if platform() != "cpu":
-        return 1
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return in_threads(on_next, items)

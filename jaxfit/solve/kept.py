@@ -18,7 +18,7 @@ from jaxlib import version as jaxlib
 
 from ..files import write_whole
 from ..laws.evaluate import described
-from .blocks import platform
+from .devices import platform
 
 MOST_FILES = 512
 _PACKAGE = Path(__file__).parents[1]

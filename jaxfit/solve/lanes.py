@@ -16,7 +16,8 @@ from ..laws.derived import prior_rows
 from ..losses import Loss
 from ..problem import Problem, logarithms, natural, natural_box, objective, search
 from . import programs
-from .blocks import blocks, in_threads, num_threads, taken, whole
+from .blocks import blocks, on_devices, taken, whole
+from .devices import num_threads, placed
 from .presets import Moving
 from .run import State
 from .settings import in_natural, precision_of
@@ -45,9 +46,9 @@ def advanced(law: Law, loss: Loss, stage: Moving, problems: Problem, z, value):
     share = -(-len(lane) // num_threads())
     wave = size * max(1, min(WAVE, -(-share // size)))
 
-    def to_the_end(chosen):
+    def to_the_end(chosen, device):
         owner, begun = chosen // count, natural(log, starts[chosen])
-        end, *rest = _to_the_end(law, loss, stage, problems, owner, begun, size)
+        end, *rest = _to_the_end(law, loss, stage, problems, owner, begun, size, device)
         # The logarithm of a bound's exponential is the bound but for rounding, which would take
         # the start off it; and the box of another precision may be a rounding wider.
         there = np.where(end >= high[owner], upper[owner], search(log, end))
@@ -58,7 +59,7 @@ def advanced(law: Law, loss: Loss, stage: Moving, problems: Problem, z, value):
     waves = [lane[first : first + wave] for first in range(0, len(lane), wave)]
     ends, values, steps = starts.copy(), value.ravel().copy(), np.zeros(value.size, int)
     for chosen, (end, objectives, taken_steps) in zip(
-        waves, in_threads(to_the_end, waves), strict=True
+        waves, on_devices(to_the_end, waves), strict=True
     ):
         found = np.isfinite(objectives)
         ends[chosen[found]], values[chosen[found]] = end[found], objectives[found]
@@ -67,7 +68,7 @@ def advanced(law: Law, loss: Loss, stage: Moving, problems: Problem, z, value):
     return ends.reshape(z.shape), values.reshape(value.shape), steps
 
 
-def _to_the_end(law, loss, stage, problems, owner, z, size):
+def _to_the_end(law, loss, stage, problems, owner, z, size, device):
     """Where lanes (M,) of the groups `owner` end: z (M, P), objectives (M,), steps (M,)."""
     program = partial(programs.advance, law, loss, shared(stage))
     blank = blank_states(law, loss, shared(stage), problems.target.shape[1], size)
@@ -78,7 +79,7 @@ def _to_the_end(law, loss, stage, problems, owner, z, size):
             pause = stage.max_steps  # nobody to close ranks with
         parts = []
         for index in blocks(len(left), size):
-            block = taken(problems, owner[left[index]])
+            block = placed(taken(problems, owner[left[index]]), device)
             if states is None:
                 begun = blank._replace(z=_cast(z[left[index]], blank.z.dtype))
                 parts.append(program(block, begun, True, stage.max_steps, pause))

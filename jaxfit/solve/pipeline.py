@@ -9,8 +9,9 @@ from ..laws import Law
 from ..losses import Loss
 from ..problem import Problem
 from . import programs
-from .blocks import blocks, in_threads, taken, whole
+from .blocks import blocks, on_devices, taken, whole
 from .certificate import Certificate, Derivatives, certify
+from .devices import placed
 from .keep import Keep
 from .lanes import advanced
 from .presets import Pipeline
@@ -103,9 +104,9 @@ def screened(law: Law, loss: Loss, problems: Problem, points, cube):
     side, at_once = screen_shape(count, n)
     shape = (side, at_once, width)
 
-    def one(task):
+    def one(task, device):
         index, some = task
-        block = taken(problems, index)
+        block = placed(taken(problems, index), device)
         if cube:
             return programs.draw_and_screen(law, loss, block, points[some])
         part = points[some] if points.ndim == 2 else points[index][:, some]
@@ -113,7 +114,7 @@ def screened(law: Law, loss: Loss, problems: Problem, points, cube):
         return own, *programs.screen(law, loss, block, own)
 
     parts = blocks(count, at_once)
-    found = in_threads(one, [(g, part) for part in parts for g in blocks(groups, side)])
+    found = on_devices(one, [(g, part) for part in parts for g in blocks(groups, side)])
     rows = len(found) // len(parts)
     columns = [whole(found[i : i + rows], groups) for i in range(0, len(found), rows)]
     z, value, usable = (
@@ -145,13 +146,14 @@ def concluded(
     z, rival = (np.take_along_axis(z, at[..., None], axis=1)[:, 0] for at in (best, second))
     factor = np.array([s.log and name in law.affine for name, s in law.supports])
 
-    def one(index):
+    def one(index, device):
         block = taken(problems, index)
-        derivatives = jax.tree.map(np.asarray, programs.derive(law, loss, block, z[index]))
+        found = programs.derive(law, loss, placed(block, device), z[index])
+        derivatives = jax.tree.map(np.asarray, found)
         return derivatives.value, certify(derivatives, z[index], block, factor)
 
     size = groups_in_block(problems.target.shape[1])
-    again, certificate = whole(in_threads(one, blocks(len(z), size)), len(z))
+    again, certificate = whole(on_devices(one, blocks(len(z), size)), len(z))
     return Solution(
         z=z,
         value=np.where(np.isfinite(least[:, 0]), again, np.inf),
@@ -168,13 +170,14 @@ def concluded(
 def derivatives(law: Law, loss: Loss, problems: Problem, z) -> Derivatives:
     """The objectives of G groups around z (G, P), in NumPy."""
 
-    def one(index):
-        found = programs.derive(law, loss, taken(problems, index), z[index])
+    def one(index, device):
+        block = placed(taken(problems, index), device)
+        found = programs.derive(law, loss, block, z[index])
         return jax.tree.map(np.asarray, found)
 
     with jax.enable_x64(True):
         size = groups_in_block(problems.target.shape[1])
-        return whole(in_threads(one, blocks(len(z), size)), len(z))
+        return whole(on_devices(one, blocks(len(z), size)), len(z))
 
 
 def screen_shape(count: int, n: int) -> tuple[int, int]:

@@ -17,8 +17,8 @@ from ..losses import Loss
 from ..problem import Array, Problem, logarithms, natural, objective, search
 from ..tracing import as_written, inlined
 from . import starts as starting
-from .blocks import platform
 from .certificate import Derivatives, differentiate
+from .devices import platform
 from .gauss_newton import value_and_gradient
 from .kept import kept
 from .run import State, run, stepped
