@@ -218,7 +218,9 @@ def _parquet(path):
         raise ImportError(
             'Reading Parquet needs pyarrow: pip install "jaxfit-laws[frames]".'
         ) from error
-    with _named(path, ArrowException), parquet.ParquetFile(path, buffer_size=_BYTES) as file:
+    # Of itself Arrow would buffer all of the file ahead of its first rows.
+    small = {"buffer_size": _BYTES, "pre_buffer": False}
+    with _named(path, ArrowException), parquet.ParquetFile(path, **small) as file:
         yield file
 
 
