@@ -80,7 +80,7 @@ def _sync_folder(folder: Path) -> None:
     try:
         os.fsync(handle)
     except OSError as error:
-        # Some network file systems know no such thing, and write names at once.
+        # Some network file systems have no such call for folders.
         if error.errno != errno.EINVAL:
             raise
     finally:
@@ -155,7 +155,7 @@ def _opened(path):
 
 @contextlib.contextmanager
 def _named(path, *kinds):
-    """Errors of reading a file, which do not say of which."""
+    """Errors of reading, and of the kinds given, as a ValueError that says of which file."""
     try:
         yield
     except (EOFError, OSError, zlib.error, *kinds) as error:
@@ -218,7 +218,9 @@ def _parquet(path):
         raise ImportError(
             'Reading Parquet needs pyarrow: pip install "jaxfit-laws[frames]".'
         ) from error
-    with _named(path, ArrowException), parquet.ParquetFile(path, buffer_size=_BYTES) as file:
+    # Of itself Arrow would buffer all of the file ahead of its first rows.
+    small = {"buffer_size": _BYTES, "pre_buffer": False}
+    with _named(path, ArrowException), parquet.ParquetFile(path, **small) as file:
         yield file
 
 

@@ -43,7 +43,7 @@ class Table:
         return len(next(iter(self.columns.values()))) if self.columns else 0
 
     def row(self, index) -> str:
-        """How to call row `index` (from 0) in a message."""
+        """How to call row `index` (from 0, of this block) in a message."""
         if self.lines is None:
             return f"row {self.first + index}"
         return f"row {self.first + index} (line {self.lines[index]} of {self.file})"

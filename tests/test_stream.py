@@ -358,3 +358,12 @@ def test_a_stream_holds_a_block_and_no_more(tmp_path, monkeypatch, name):
     peak(lambda: next(tables.stream(path, rows=500)))  # loads what reading needs
     whole = peak(lambda: jaxfit.read(path))
     assert peak(lambda: [b.num_rows for b in tables.stream(path, rows=500)]) < whole / 10
+
+
+def test_arrow_holds_a_few_pages_and_no_more(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_BYTES", 2**12)
+    path, x = tmp_path / "t.parquet", np.random.default_rng(0).normal(size=400_000)
+    parquet.write_table(pyarrow.table({"x": x}), path, data_page_size=2**14, use_dictionary=False)
+    before = pyarrow.total_allocated_bytes()
+    held = [pyarrow.total_allocated_bytes() - before for _ in tables.stream(path, rows=500)]
+    assert 0 < max(held) < x.nbytes / 10
