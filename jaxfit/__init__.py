@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from .sweeps.table import open_sweep as open_sweep
     from .tables import read as read
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"
 
 _HOMES = {
     "Adam": "solve.adam",
