@@ -1,6 +1,7 @@
 """Sweeps on several machines: executors, shards and jobs of several processes give one table."""
 
 import csv
+import functools
 import multiprocessing
 import os
 import signal
@@ -24,6 +25,7 @@ from jaxfit.sweeps import executing, plan
 from jaxfit.sweeps.asked import law_in_words
 
 ROOT = Path(__file__).parents[1]
+SCRIPT = ROOT / "examples" / "sweep.slurm"
 GROUPS, SIZE = 12, 6
 SUPPORTS = {
     "c": Positive(start=(0.1, 10.0)),
@@ -141,15 +143,25 @@ def pool(cache, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def client(cache):
+def client(cache, tmp_path_factory):
+    """Of a scheduler and two workers, each a process of its own, as on several machines."""
     distributed = pytest.importorskip("distributed")
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        yield client
+    folder = tmp_path_factory.mktemp("dask")
+    dask = [sys.executable, "-m", "dask"]
+    where = ["--no-dashboard", "--scheduler-file", f"{folder / 'scheduler.json'}"]
+    env = {**os.environ, "PYTHONPATH": f"{ROOT / 'tests'}"}
+    with (folder / "log").open("w") as log:
+        begin = functools.partial(subprocess.Popen, env=env, cwd=folder, stdout=log, stderr=log)
+        scheduler = begin([*dask, "scheduler", "--host", "127.0.0.1", "--port", "0", *where])
+        workers = begin([*dask, "worker", "--nworkers", "2", "--nthreads", "1", *where])
+        try:
+            with distributed.Client(scheduler_file=where[-1], timeout=120) as client:
+                client.wait_for_workers(2, timeout=120)
+                yield client
+        finally:
+            for each in (workers, scheduler):
+                each.terminate()
+                each.wait()
 
 
 def test_threads_give_the_same_table(tmp_path, alone):
@@ -432,15 +444,17 @@ def test_processes_of_a_jax_job_take_their_shares(tmp_path, runs, alone):
     assert content(found) == alone
 
 
+def programs_of(folder, **texts):
+    """Shell scripts that stand in for programs."""
+    for name, text in texts.items():
+        (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (folder / name).chmod(0o755)
+
+
 def test_the_slurm_script_is_accepted(tmp_path, runs, alone):
-    for name, text in {
-        "srun": 'exec "$@"',
-        "jaxfit": f'exec {sys.executable} -m jaxfit "$@"',
-    }.items():
-        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
-        (tmp_path / name).chmod(0o755)
+    programs_of(tmp_path, srun='exec "$@"', jaxfit=f'exec {sys.executable} -m jaxfit "$@"')
     written = tmp_path / "table.csv"
-    script = ["bash", ROOT / "examples" / "sweep.slurm", runs, "--law", HERE, *FLAGS]
+    script = ["bash", SCRIPT, runs, "--law", HERE, *FLAGS]
     for i in range(2):
         env = {
             "PATH": f"{tmp_path}:{os.environ['PATH']}",
@@ -453,3 +467,22 @@ def test_the_slurm_script_is_accepted(tmp_path, runs, alone):
         assert said[0][0] == 0, said
         assert written.exists() == (i == 1)
     assert written.read_bytes() == alone
+
+
+@pytest.mark.parametrize(("status", "requeued"), [(0, ""), (1, ""), (130, "requeue 7_2\n")])
+def test_a_slurm_job_that_was_stopped_is_queued_again(tmp_path, status, requeued):
+    srun = f'echo "$@" > {tmp_path}/asked; exit {status}'
+    programs_of(tmp_path, srun=srun, scontrol=f'echo "$@" > {tmp_path}/said')
+    env = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "SLURM_ARRAY_JOB_ID": "7",
+        "SLURM_ARRAY_TASK_ID": "2",
+        "SLURM_ARRAY_TASK_COUNT": "5",
+    }
+    said = commands(["bash", SCRIPT, "runs.csv", "--law", "a + b * x"], env=env)
+    assert said == [(status, "")]
+    asked = "jaxfit sweep runs.csv --law a + b * x --shard 2/5 --resume\n"
+    assert (tmp_path / "asked").read_text() == asked
+    assert (tmp_path / "said").exists() == bool(requeued)
+    if requeued:
+        assert (tmp_path / "said").read_text() == requeued

@@ -99,11 +99,12 @@ def sweep(
     group's inputs and target.
 
     Returns the `Sweep`, a lazy table. An answer has the same bits as `jaxfit.fit` gives the group,
-    whatever the chunk, shard or neighbours. Ctrl-C stops at the end of a chunk, a second one at
-    once; either raises KeyboardInterrupt. Raises FileExistsError for a folder that holds a sweep,
-    without `resume`; ValueError for one that holds another; BlockingIOError for one that another
-    process works on; OSError naming path and bytes for a disk that is full; and ValueError or
-    TypeError as `jaxfit.fit` does, for all rows before the first group is fitted.
+    whatever the chunk, shard or neighbours. Ctrl-C stops at the end of a chunk, or of those that
+    workers are at, a second one at once; either raises KeyboardInterrupt. Raises FileExistsError
+    for a folder that holds a sweep, without `resume`; ValueError for one that holds another;
+    BlockingIOError for one that another process works on; OSError naming path and bytes for a disk
+    that is full; and ValueError or TypeError as `jaxfit.fit` does, for all rows before the first
+    group is fitted.
     """
     blocks, names = _opened(source, thousands, decimal)
     wanted = asked(
