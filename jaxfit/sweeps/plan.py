@@ -45,10 +45,8 @@ def limits(asked: Asked, chunk: int | None, most: int | None, *, sent: bool) -> 
     before = memory.resident() + memory.RUNTIME
     most = memory.resident() + memory.available() // 2 if most is None else most
     width = max(len(law.parameters) for law in asked.laws)
-    row, groups = (
-        memory.of_rows(2 + len(asked.columns)),
-        chunk or (MOST_SENT if sent else MOST_GROUPS),
-    )
+    row = memory.of_rows(2 + len(asked.columns))
+    groups = chunk or (MOST_SENT if sent else MOST_GROUPS)
     rows = int(min(MOST_ROWS, max(1, SHARE * (most - before) / row)))
 
     def bound(groups: int) -> int:
