@@ -3,7 +3,8 @@
 import logging
 import re
 import sys
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -105,14 +106,17 @@ def _tell() -> None:
         log.setLevel(logging.INFO)
 
 
-def _executor(address: str | None) -> Any:
+@contextmanager
+def _executor(address: str | None) -> Iterator[Any]:
     if address is None:
-        return nullcontext()
+        yield None
+        return
     try:
         from dask.distributed import Client  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise ImportError('--dask needs Dask: pip install "jaxfit-laws[dask]".') from error
-    return Client(address).get_executor()
+    with Client(address) as client:
+        yield client.get_executor()
 
 
 def _shard(text: str | None) -> tuple[int, int] | None:

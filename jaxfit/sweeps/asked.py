@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -78,13 +79,13 @@ class Asked:
 
     def in_words(self) -> dict[str, str]:
         """Everything that an answer depends on but the rows, in words that tell it apart."""
-        of_versions = versions()
         return {
-            **{f"law {k}": _law_in_words(law) for k, law in enumerate(self.laws)},
+            **{f"law {k}": law_in_words(law) for k, law in enumerate(self.laws)},
             **{name: _in_words(getattr(self, name)) for name in ("target", "by", "inputs")},
             **{name: _in_words(getattr(self, name)) for name in ("loss", "pipeline")},
             **{name: _in_words(value) for name, value in self.options.items()},
-            "versions": json.dumps(of_versions, sort_keys=True),
+            "versions": versions_in_words(),
+            "device": versions()["device"],
         }
 
 
@@ -168,12 +169,21 @@ def _in_words(value: Any) -> str:
         return f"[{', '.join(map(_in_words, value))}]"
     if isinstance(value, Callable) and hasattr(value, "__qualname__"):
         return f"function {value.__module__}.{value.__qualname__}"
-    return repr(value)
+    # A function inside of it is shown with its address, which is another in every process.
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
 
 
-def _law_in_words(law: Law) -> str:
+def law_in_words(law: Law) -> str:
     """A law by its name and by all that it computes; by its formula where its trace hides that."""
     with jax.enable_x64(True):
         trace = described(law, 4, np.dtype(float))
-    digest = hashlib.sha256((trace or law.formula).encode()).hexdigest()[:16]
+    said = f"{trace or law.formula} {_in_words(law.supports)}"
+    digest = hashlib.sha256(said.encode()).hexdigest()[:16]
     return f"{law.name}({', '.join(law.inputs)}; {', '.join(law.parameters)}) {digest}"
+
+
+def versions_in_words() -> str:
+    """The versions of what computes an answer."""
+    # Not of the system, which differs between machines that compute the same.
+    told = {k: v for k, v in versions().items() if k not in ("platform", "device")}
+    return json.dumps(told, sort_keys=True)

@@ -79,6 +79,13 @@ def read_manifest(place: Path) -> dict[str, Any] | None:
     return manifest
 
 
+def manifests(out: Path) -> list[tuple[Path, dict[str, Any]]]:
+    """The folders of a sweep's shards, or its own, and what each says it holds."""
+    found = (*out.glob(MANIFEST), *out.glob(f"shard-*/{MANIFEST}"))
+    read = [(path.parent, read_manifest(path.parent)) for path in sorted(found)]
+    return [(place, manifest) for place, manifest in read if manifest is not None]
+
+
 def write_manifest(place: Path, manifest: Mapping[str, Any]) -> None:
     """Say what the folder holds."""
     content = json.dumps({"format": FORMAT, **manifest}, indent=1, ensure_ascii=False)

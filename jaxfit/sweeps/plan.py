@@ -11,7 +11,9 @@ from . import memory
 from .asked import Asked
 from .gather import Gathered
 
-MOST_GROUPS = 2**14
+# Of a chunk: as many as do well together, and those that are sent to a worker, of which there may
+# be many to share them, and one that is lost takes its chunk along.
+MOST_GROUPS, MOST_SENT = 2**14, 2**10
 # Rows of one partition, which is in memory as a whole: at most so many, and so large a share of
 # what may be taken.
 MOST_ROWS, SHARE = 2**19, 0.25
@@ -34,16 +36,17 @@ class Chunk:
     groups: np.ndarray  # (g,) in order of their lengths, then of their numbers
 
 
-def limits(asked: Asked, chunk: int | None, most: int | None) -> Limits:
+def limits(asked: Asked, chunk: int | None, most: int | None, *, sent: bool) -> Limits:
     """Limits for the memory that may be used, or for chunks of a size that was asked for.
 
-    most: bytes, half of what is free by default. Raises ValueError where even a chunk of one
-    group takes more.
+    most: bytes, half of what is free by default. sent: whether chunks go to an executor. Raises
+    ValueError where even a chunk of one group takes more.
     """
     before = memory.resident() + memory.RUNTIME
     most = memory.resident() + memory.available() // 2 if most is None else most
     width = max(len(law.parameters) for law in asked.laws)
-    row, groups = memory.of_rows(2 + len(asked.columns)), chunk or MOST_GROUPS
+    row = memory.of_rows(2 + len(asked.columns))
+    groups = chunk or (MOST_SENT if sent else MOST_GROUPS)
     rows = int(min(MOST_ROWS, max(1, SHARE * (most - before) / row)))
 
     def bound(groups: int) -> int:

@@ -5,15 +5,14 @@ import json
 import logging
 import os
 import shutil
-import signal
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, wait
-from contextlib import contextmanager
-from dataclasses import dataclass
+from concurrent.futures import Executor
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import jax
 import numpy as np
@@ -31,16 +30,23 @@ from ..tables import Table, stream
 from . import memory as memories
 from . import record
 from .asked import Asked, asked
-from .folder import owned, part_file, place_of, read_manifest, refuse_other, write_manifest
+from .executing import results, stopped
+from .folder import (
+    manifests,
+    owned,
+    part_file,
+    place_of,
+    read_manifest,
+    refuse_other,
+    write_manifest,
+)
 from .gather import Gathered, gather, load, read_rows
 from .plan import Chunk, Limits, chunks, limits
 from .record import Damaged
 from .table import Sweep, open_sweep
-from .work import Job, work
+from .work import Job
 
 LOG = logging.getLogger("jaxfit")
-# Jobs that wait at an executor, so that none of its workers does.
-AHEAD = 16
 
 
 @checked_keywords
@@ -86,17 +92,19 @@ def sweep(
     memory: bytes, or a text such as "4G", that this process may take; half of what is free by
         default. What it will take at most is logged before the first row is read.
     executor: any `concurrent.futures.Executor`, such as Dask's `client.get_executor()`; it is sent
-        chunks, of which `memory` bounds the size, and files are written here.
+        chunks, of which `memory` bounds the size, and files are written here. When a worker fails,
+        chunks that others are at are waited for and written before its error is raised.
     progress: called as progress(done, total), in groups times laws.
     The other options are those of `jaxfit.fit`; values are one for all groups, or functions of a
     group's inputs and target.
 
     Returns the `Sweep`, a lazy table. An answer has the same bits as `jaxfit.fit` gives the group,
-    whatever the chunk, shard or neighbours. Ctrl-C stops at the end of a chunk, a second one at
-    once; either raises KeyboardInterrupt. Raises FileExistsError for a folder that holds a sweep,
-    without `resume`; ValueError for one that holds another; BlockingIOError for one that another
-    process works on; OSError naming path and bytes for a disk that is full; and ValueError or
-    TypeError as `jaxfit.fit` does, for all rows before the first group is fitted.
+    whatever the chunk, shard or neighbours. Ctrl-C stops at the end of a chunk, or of those that
+    workers are at, a second one at once; either raises KeyboardInterrupt. Raises FileExistsError
+    for a folder that holds a sweep, without `resume`; ValueError for one that holds another;
+    BlockingIOError for one that another process works on; OSError naming path and bytes for a disk
+    that is full; and ValueError or TypeError as `jaxfit.fit` does, for all rows before the first
+    group is fitted.
     """
     blocks, names = _opened(source, thousands, decimal)
     wanted = asked(
@@ -119,10 +127,11 @@ def sweep(
     share = _shard(shard)
     if chunk is not None and (isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1):
         raise ValueError(f"chunk={chunk!r}; give a number of groups, at least 1.")
-    bounded = limits(wanted, chunk, None if memory is None else memories.in_bytes(memory))
+    most = None if memory is None else memories.in_bytes(memory)
+    bounded = limits(wanted, chunk, most, sent=executor is not None)
     place = place_of(Path(out), share)
     with owned(place):
-        running = _Running(wanted, place, share, bounded, source, blocks)
+        running = _Running(wanted, Path(out), place, share, bounded, source, blocks)
         running.begin(resume)
         running.finish(executor, progress)
     return open_sweep(out)
@@ -157,11 +166,13 @@ class _Running:
     """A sweep at work in a folder that it owns."""
 
     asked: Asked
+    out: Path
     place: Path
     shard: tuple[int, int]
     limits: Limits
     source: Any
     blocks: Callable[..., Iterable[Table]]
+    name: str = field(default_factory=lambda: uuid4().hex)  # that no other has
 
     def begin(self, resume: bool) -> None:
         """Make sure of the folder, and read the rows unless they are there."""
@@ -170,6 +181,7 @@ class _Running:
         if held:
             refuse_other(self.place, held["asked"], words)
             self.limits = Limits(held["chunk"], held["rows"], self.limits.bound)
+        data = [held.get("data"), *self._others(words)]
         self.about = {
             "laws": [law.name for law in self.asked.laws],
             "by": list(self.asked.by),
@@ -189,7 +201,7 @@ class _Running:
             self.limits.groups,
         )
         self.words = words
-        self.gathered = self._gathered(held.get("data"))
+        self.gathered = self._gathered(next(filter(None, data), None))
         told = json.dumps([words, self.gathered.digest, *self.limits[:2]])
         self.run = hashlib.sha256(told.encode()).hexdigest()
         self.about["data"] = self.gathered.digest
@@ -209,6 +221,15 @@ class _Running:
                 "choose another folder."
             )
         return held or {}
+
+    def _others(self, words: dict[str, str]) -> Iterator[str | None]:
+        """The data of the other shards, as far as they have read them, if they ask the same."""
+        count = {"number of shards": str(self.shard[1])}
+        for place, held in manifests(self.out):
+            if place != self.place:
+                their = {"number of shards": str(held["shard"][1])}
+                refuse_other(place, {**their, **held["asked"]}, {**count, **words})
+                yield held.get("data")
 
     def _targets(self) -> list[str]:
         """The targets that are fitted by themselves, if they are several."""
@@ -263,9 +284,11 @@ class _Running:
         total = len(self.asked.laws) * sum(len(chunk.groups) for chunk in self._chunks())
         if progress:
             progress(done, total)
-        with _stopped() as stop:
-            jobs = self._jobs(todo)
-            for (path, count), content in _results(executor, jobs, stop):
+        with (
+            stopped() as stop,
+            closing(results(executor, self._jobs(todo), stop, self.limits.rows)) as found,
+        ):
+            for path, count, content in found:
                 write_whole(path, content)
                 done += count
                 if progress:
@@ -298,14 +321,14 @@ class _Running:
                     todo.append((chunk, law))
         return todo, done
 
-    def _jobs(self, todo) -> Iterator[tuple[tuple[Path, int], Job]]:
-        """What is to be done, each with the file that is to hold it and the number of groups."""
+    def _jobs(self, todo) -> Iterator[tuple[Path, Job]]:
+        """What is to be done, each with the file that is to hold it."""
         partition, lines = -1, np.empty((0, 0))
         for chunk, law in todo:
             if chunk.partition != partition:
                 partition, lines = chunk.partition, self._lines(chunk.partition)
             path = part_file(self.place, chunk.partition, chunk.number, law)
-            yield (path, len(chunk.groups)), self._job(chunk, law, lines)
+            yield path, self._job(chunk, law, lines)
 
     def _lines(self, partition: int) -> np.ndarray:
         try:
@@ -323,58 +346,16 @@ class _Running:
         rows = lines[np.repeat(begin, counts) + step]
         return Job(
             law=self.asked.laws[law],
-            law_in_words=self.words[f"law {law}"],
-            asked=self.asked,
+            asked=replace(self.asked, laws=()),
             keys=tuple(self.gathered.keys[g] for g in chunk.groups.tolist()),
             numbers=chunk.groups,
             columns={name: rows[:, 2 + k] for k, name in enumerate(self.gathered.columns)},
             group=group,
             rows=rows[:, 1].astype(int),
             about={"run": self.run, "law": self.asked.laws[law].name},
+            sweep=self.name,
+            words=(self.words[f"law {law}"], self.words["versions"]),
         )
-
-
-def _results(
-    executor: Executor | None, jobs, stop: Callable[[], bool]
-) -> Iterator[tuple[Any, bytes]]:
-    """Jobs' names with their records, in any order, until all are done or `stop` says so."""
-    if executor is None:
-        for name, job in jobs:
-            if stop():
-                return
-            yield name, work(job)
-        return
-    waiting: dict[Any, Any] = {}
-    while True:
-        while len(waiting) < AHEAD and not stop() and (found := next(jobs, None)):
-            name, job = found
-            waiting[executor.submit(work, job)] = name
-        if not waiting:
-            return
-        done, _ = wait(waiting, return_when=FIRST_COMPLETED)
-        for each in done:
-            yield waiting.pop(each), each.result()
-
-
-@contextmanager
-def _stopped() -> Iterator[Callable[[], bool]]:
-    """Tell whether Ctrl-C was pressed; pressed twice, it interrupts as ever."""
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    pressed = threading.Event()
-    before = signal.getsignal(signal.SIGINT)
-
-    def press(*_):
-        pressed.set()
-        signal.signal(signal.SIGINT, before)
-        LOG.warning("Stopping at the end of this chunk; press Ctrl-C again to stop at once.")
-
-    signal.signal(signal.SIGINT, press)
-    try:
-        yield pressed.is_set
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _digest_of(source: Any) -> str | None:

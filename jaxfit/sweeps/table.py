@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from ..status import Note
 from ..tables import frame
 from ..targets import KEY
 from . import record
-from .folder import MANIFEST, part_file, read_manifest
+from .folder import manifests, part_file
 from .gather import Gathered, load
 from .plan import Chunk, chunks
 from .record import Damaged
@@ -37,9 +38,18 @@ class Shard:
     size: int  # of a chunk
 
     @cached_property
-    def chunks(self) -> list[Chunk]:
-        """What it is cut into."""
-        return list(chunks(self.gathered, self.shard, self.size))
+    def chunks(self) -> list[list[Chunk]]:
+        """What each of its partitions is cut into."""
+        out: list[list[Chunk]] = [[] for _ in self.gathered.sums]
+        for chunk in chunks(self.gathered, self.shard, self.size):
+            out[chunk.partition].append(chunk)
+        return out
+
+    def between(self, low: int, high: int) -> Iterator[Chunk]:
+        """The chunks of all partitions with groups among low ... high - 1."""
+        first = self.gathered.first
+        begin, end = np.searchsorted(first, low, side="right") - 1, np.searchsorted(first, high)
+        yield from chain.from_iterable(self.chunks[begin:end])
 
 
 @dataclass(frozen=True)
@@ -65,10 +75,11 @@ class Sweep:
         laws that have no such parameter hold NaN. Raises ValueError for a file that is damaged.
         """
         for law in range(len(self.laws)):
-            for partition in range(len(self.shards[0].gathered.sums)):
-                found = [*self._parts(partition, law)]
+            # Shards that had other memory are cut elsewhere; the first says where rows end here.
+            for low, high in pairwise(self.shards[0].gathered.first.tolist()):
+                found = [*self._parts(law, low, high)]
                 if found:
-                    yield self._rows(law, found)
+                    yield self._rows(law, found, low, high)
 
     def columns(self) -> dict[str, list]:
         """All rows, as `batches` has them."""
@@ -105,21 +116,19 @@ class Sweep:
         """What is to be known, of groups and of the whole, with the law that it is said of."""
         for law, name in enumerate(self.laws):
             said: dict[tuple[str, str], None] = {}
-            for partition in range(len(self.shards[0].gathered.sums)):
-                for about, columns in self._parts(partition, law):
-                    said.update(dict.fromkeys(tuple(each) for each in about["general"]))
-                    keys = self._keys(columns)
-                    for row, code, text in _notes(columns):
-                        yield name, Note(code, text, keys[row])
+            for about, columns in self._parts(law, 0, self.num_groups):
+                said.update(dict.fromkeys(tuple(each) for each in about["general"]))
+                keys = self._keys(columns)
+                for row, code, text in _notes(columns):
+                    yield name, Note(code, text, keys[row])
             yield from ((name, Note(code, text)) for code, text in said)
 
     def counts(self) -> dict[str, Counter]:
         """How often each status occurs, by law."""
         out: dict[str, Counter] = {name: Counter() for name in self.laws}
         for law, name in enumerate(self.laws):
-            for partition in range(len(self.shards[0].gathered.sums)):
-                for _, columns in self._parts(partition, law):
-                    out[name].update(WORDS[code] for code in columns["status"].tolist())
+            for _, columns in self._parts(law, 0, self.num_groups):
+                out[name].update(WORDS[code] for code in columns["status"].tolist())
         return out
 
     def __str__(self) -> str:
@@ -138,12 +147,7 @@ class Sweep:
         """Names of the columns, of all laws together."""
         own: dict[str, None] = {}
         for law in range(len(self.laws)):
-            first = (
-                part
-                for p in range(len(self.shards[0].gathered.sums))
-                for part in self._parts(p, law)
-            )
-            _, columns = next(first, (None, {}))
+            _, columns = next(self._parts(law, 0, self.num_groups), (None, {}))
             own.update(dict.fromkeys(name for name in columns if name.startswith("of ")))
         parameters = [n for n in own if n[3:] not in FACTS]
         facts = [f"of {name}" for name in FACTS if f"of {name}" in own]
@@ -158,12 +162,11 @@ class Sweep:
     def _key_names(self) -> tuple[str, ...]:
         return (*self.by, *((KEY,) if self.targets else ())) or ("group",)
 
-    def _parts(self, partition: int, law: int) -> Iterator[tuple[dict, dict[str, np.ndarray]]]:
-        """What was found for a law in the chunks of one partition, of all shards."""
+    def _parts(self, law: int, low: int, high: int) -> Iterator[tuple[dict, dict[str, np.ndarray]]]:
+        """What was found for a law in all chunks that may hold a group among low ... high - 1."""
         for shard in self.shards:
-            for chunk in shard.chunks:
-                if chunk.partition == partition:
-                    yield from self._part(shard, chunk, law)
+            for chunk in shard.between(low, high):
+                yield from self._part(shard, chunk, law)
 
     def _part(self, shard, chunk, law):
         path = part_file(shard.place, chunk.partition, chunk.number, law)
@@ -190,7 +193,7 @@ class Sweep:
         return found
 
     def _rows(
-        self, law: int, parts: Sequence[tuple[dict, dict[str, np.ndarray]]]
+        self, law: int, parts: Sequence[tuple[dict, dict[str, np.ndarray]]], low: int, high: int
     ) -> dict[str, list]:
         found = {
             name: np.concatenate([columns[name] for _, columns in parts])
@@ -199,6 +202,8 @@ class Sweep:
         }
         texts = [text for _, columns in parts for text in _joined(columns)]
         order = np.lexsort([found["target"], found["group"]])
+        groups = found["group"][order]
+        order = order[(low <= groups) & (groups < high)]
         found = {name: column[order] for name, column in found.items()}
         keys = self._keys(found)
         several = len(self._key_names) > 1
@@ -265,13 +270,11 @@ def open_sweep(out: str | os.PathLike) -> Sweep:
     Raises ValueError for a folder that holds no sweep, or shards that do not go together.
     """
     out = Path(out)
-    places = sorted(path.parent for path in (*out.glob(MANIFEST), *out.glob(f"shard-*/{MANIFEST}")))
-    if not places:
+    held = manifests(out)
+    if not held:
         raise ValueError(f"{out} holds no sweep.")
     shards, told = [], []
-    for place in places:
-        manifest = read_manifest(place)
-        assert manifest is not None
+    for place, manifest in held:
         found = load(place / "groups", tuple(manifest["by"]))
         if found is None:
             continue
@@ -289,7 +292,7 @@ def open_sweep(out: str | os.PathLike) -> Sweep:
     done = all(
         part_file(shard.place, chunk.partition, chunk.number, law).exists()
         for shard in shards
-        for chunk in shard.chunks
+        for chunk in chain.from_iterable(shard.chunks)
         for law in range(len(first["laws"]))
     )
     return Sweep(

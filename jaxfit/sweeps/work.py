@@ -1,6 +1,11 @@
 """Work: fit one law to one chunk of groups, here or on another machine."""
 
 import json
+import multiprocessing
+import os
+import signal
+import socket
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,11 +22,11 @@ from ..status import STATUS, Note
 from ..tables import Table
 from ..targets import KEY
 from . import record
-from .asked import Asked
+from .asked import Asked, law_in_words, versions_in_words
 
 WORDS = tuple(STATUS)
-# Laws by what tells them apart, so that a law that arrives with every job is compiled once.
-_LAWS: dict[str, Law] = {}
+# Laws of others' sweeps, so that a law that arrives with every job is compiled once.
+_LAWS: dict[tuple[str, str], Law] = {}
 
 
 @dataclass(frozen=True)
@@ -29,14 +34,18 @@ class Job:
     """A law, and the rows of some groups to fit it to."""
 
     law: Law
-    law_in_words: str
-    asked: Asked
+    asked: Asked  # but for its laws
     keys: tuple[Any, ...]  # g
     numbers: np.ndarray  # (g,) of the groups
     columns: Mapping[str, np.ndarray]  # each (m,)
     group: np.ndarray  # (m,) index into `keys`
     rows: np.ndarray  # (m,) where the rows are in the source
     about: Mapping[str, Any]  # what the record is to say of itself
+    sweep: str  # another for every call of `sweep`
+    words: tuple[str, str]  # the law and the versions there, in words
+
+    def __str__(self) -> str:
+        return f"law `{self.law.name}`, {len(self.keys)} groups from {self.keys[0]} on"
 
     def of(self, low: int, high: int) -> "Job":
         """The job for the groups low ... high - 1 of this one."""
@@ -56,7 +65,6 @@ def work(job: Job) -> bytes:
 
     Raises MemoryError where even one group takes more memory than there is.
     """
-    job = replace(job, law=_LAWS.setdefault(job.law_in_words, job.law))
     parts = _halved(job)
     notes, told = [], 0
     for found, said in parts:
@@ -73,6 +81,31 @@ def work(job: Job) -> bytes:
     # Notes are many: as bytes they are not read where they are not asked for.
     columns["notes"] = np.frombuffer(json.dumps(notes, ensure_ascii=False).encode(), np.uint8)
     return record.packed(about, columns)
+
+
+def work_away(job: Job) -> tuple[bytes, Any]:
+    """`work` for the sweep of another process; returns who did it too.
+
+    Raises ValueError where law or versions are others here than there.
+    """
+    if multiprocessing.parent_process() and threading.current_thread() is threading.main_thread():
+        # A terminal sends Ctrl-C to all processes, and the sweep waits for the job.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    name = job.sweep, job.law.name
+    if name not in _LAWS:
+        _refuse_other(job)
+    record = work(replace(job, law=_LAWS.setdefault(name, job.law)))
+    return record, (socket.gethostname(), os.getpid(), threading.get_ident())
+
+
+def _refuse_other(job: Job) -> None:
+    here = law_in_words(job.law), versions_in_words()
+    for what, own, wanted in zip(("law", "versions"), here, job.words, strict=True):
+        if own != wanted:
+            raise ValueError(
+                f"A worker on {socket.gethostname()} has another {what} than the sweep: {own}, not "
+                f"{wanted}. Give it the same files and packages, and start it anew."
+            )
 
 
 def _halved(job: Job) -> list[tuple[dict[str, np.ndarray], dict[str, Any]]]:
