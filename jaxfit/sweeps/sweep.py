@@ -7,11 +7,10 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +26,23 @@ from ..laws import Law
 from ..laws.outputs import columns_of
 from ..losses import Loss
 from ..solve.presets import Pipeline
-from ..tables import Table, stream
+from ..tables import Table
 from . import memory as memories
 from . import record
 from .asked import Asked, asked
-from .folder import owned, part_file, place_of, read_manifest, refuse_other, write_manifest
+from .folder import (
+    owned,
+    part_file,
+    place_of,
+    places,
+    read_manifest,
+    refuse_other,
+    write_manifest,
+)
 from .gather import Gathered, gather, load, read_rows
 from .plan import Chunk, Limits, chunks, limits
 from .record import Damaged
+from .source import digest_of, opened
 from .table import Sweep, open_sweep
 from .work import Job, work
 
@@ -98,7 +106,7 @@ def sweep(
     process works on; OSError naming path and bytes for a disk that is full; and ValueError or
     TypeError as `jaxfit.fit` does, for all rows before the first group is fitted.
     """
-    blocks, names = _opened(source, thousands, decimal)
+    blocks, names = opened(source, thousands, decimal)
     wanted = asked(
         law,
         names,
@@ -122,7 +130,7 @@ def sweep(
     bounded = limits(wanted, chunk, None if memory is None else memories.in_bytes(memory))
     place = place_of(Path(out), share)
     with owned(place):
-        running = _Running(wanted, place, share, bounded, source, blocks)
+        running = _Running(wanted, Path(out), place, share, bounded, source, blocks)
         running.begin(resume)
         running.finish(executor, progress)
     return open_sweep(out)
@@ -137,40 +145,27 @@ def _shard(shard) -> tuple[int, int]:
     return int(index), int(count)
 
 
-def _opened(source, thousands, decimal) -> tuple[Callable[..., Iterator[Table]], list[str]]:
-    """A function that begins to read the source, of some columns, and the names of all of them."""
-    options = {"thousands": thousands, "decimal": decimal}
-    if isinstance(source, str | os.PathLike):
-        names = list(next(stream(source, rows=1, **options)).columns)
-        return lambda columns: stream(source, columns=columns, **options), names
-    if isinstance(source, Iterator):
-        blocks = stream(source, **options)
-        first = next(blocks)
-        rest = chain([first], blocks)
-        return lambda columns: rest, list(first.columns)
-    names = list(next(stream(source, **options)).columns)
-    return lambda columns: stream(source, columns=columns, **options), names
-
-
 @dataclass
 class _Running:
     """A sweep at work in a folder that it owns."""
 
     asked: Asked
+    out: Path
     place: Path
     shard: tuple[int, int]
     limits: Limits
     source: Any
-    blocks: Callable[..., Iterable[Table]]
+    blocks: Callable[[Sequence[str]], Iterator[Table]]
 
     def begin(self, resume: bool) -> None:
         """Make sure of the folder, and read the rows unless they are there."""
-        held = self._held(resume)
         words = self.asked.in_words()
+        self._refuse_beside(words)
+        held = self._held(resume)
         if held:
             refuse_other(self.place, held["asked"], words)
             self.limits = Limits(held["chunk"], held["rows"], self.limits.bound)
-        self.about = {
+        about = {
             "laws": [law.name for law in self.asked.laws],
             "by": list(self.asked.by),
             "targets": self._targets(),
@@ -179,26 +174,43 @@ class _Running:
             "rows": self.limits.rows,
             "asked": words,
         }
-        write_manifest(self.place, {**self.about, "data": held.get("data")})
         LOG.info(
             "At most %s of memory; chunks of at most %d groups.",
             memories.said(self.limits.bound),
             self.limits.groups,
         )
         self.words = words
-        self.gathered = self._gathered(held.get("data"))
-        told = json.dumps([words, self.gathered.digest, *self.limits[:2]])
+        self.gathered, file = self._gathered(held)
+        self.about = {**about, "data": self.gathered.digest}
+        # Parts of another cut are of other groups.
+        told = json.dumps([self.about, self.gathered.first.tolist()])
         self.run = hashlib.sha256(told.encode()).hexdigest()
-        write_manifest(self.place, {**self.about, "data": self.gathered.digest})
+        self.gathered.save(self.place / "groups", {"file": file, "sweep": self.about})
+        write_manifest(self.place, self.about)
+
+    def _refuse_beside(self, words: dict[str, str]) -> None:
+        """Raise ValueError where other shards of the folder are of another sweep."""
+        for other in places(self.out):
+            if other == self.place:
+                continue
+            with suppress(Damaged):
+                found = read_manifest(other) or {}
+                count = {"number of shards": str(self.shard[1])}
+                held = {"number of shards": str(found["shard"][1])}
+                refuse_other(other, {**found["asked"], **held}, {**words, **count})
 
     def _held(self, resume: bool) -> dict[str, Any]:
+        """What the folder holds; what its groups say of it, where the manifest is damaged."""
         try:
             held = read_manifest(self.place)
-        except ValueError as error:
+        except Damaged as error:
             if not resume:
-                raise
-            LOG.warning("%s It is written anew.", error)
-            held = None
+                raise Damaged(f"{error}; resume the sweep to mend it.") from error
+            LOG.warning("%s; it is written anew.", error)
+            with suppress(Damaged):
+                groups = load(self.place / "groups", self.asked.by)
+                return groups[1]["sweep"] if groups else {}
+            return {}
         if held is not None and not resume:
             raise FileExistsError(
                 f"{self.place} holds a sweep already; resume it with resume=True (--resume), or "
@@ -221,19 +233,19 @@ class _Running:
     def _rows(self) -> Path:
         return self.place / "rows"
 
-    def _gathered(self, digest: str | None) -> Gathered:
-        """The groups of the source, as read before if the file is the same."""
+    def _gathered(self, held: dict[str, Any]) -> tuple[Gathered, str | None]:
+        """The groups of the source, as read before if the file is the same, and its digest."""
+        told = digest_of(self.source)
         try:
-            saved = load(self.place / "groups", self.asked.by)
+            saved = load(self.place / "groups", self.asked.by) if held else None
         except Damaged as error:
-            LOG.warning("%s: %s. The source is read again.", self.place / "groups", error)
+            LOG.warning("%s; the source is read again.", error)
             saved = None
-        told = _digest_of(self.source)
         if saved and told and saved[1]["file"] == told:
-            return saved[0]
-        return self._gather(told, saved[0].digest if saved else digest)
+            return saved[0], told
+        return self._gather(held.get("data")), told
 
-    def _gather(self, told: str | None, before: str | None) -> Gathered:
+    def _gather(self, before: str | None) -> Gathered:
         found = gather(
             self.blocks(self._needed()),
             self.asked,
@@ -247,7 +259,6 @@ class _Running:
                 f"{self.place} holds a sweep of other data; choose another folder, or give the "
                 "source that it was given."
             )
-        found.save(self.place / "groups", {"file": told})
         return found
 
     def _needed(self) -> list[str]:
@@ -282,16 +293,21 @@ class _Running:
         for chunk in self._chunks():
             for law in range(len(self.asked.laws)):
                 path = part_file(self.place, chunk.partition, chunk.number, law)
-                try:
-                    found = record.read(path)
-                except Damaged as error:
-                    LOG.warning("%s is damaged (%s); it is done again.", path, error)
-                    found = None
-                if found and found[0]["run"] == self.run:
+                if self._is_done(path):
                     done += len(chunk.groups)
                 else:
+                    # Nobody shall take what is there for an answer.
+                    path.unlink(missing_ok=True)
                     todo.append((chunk, law))
         return todo, done
+
+    def _is_done(self, path: Path) -> bool:
+        try:
+            found = record.read(path)
+        except Damaged as error:
+            LOG.warning("%s; it is done again.", error)
+            return False
+        return found is not None and found[0]["run"] == self.run
 
     def _jobs(self, todo) -> Iterator[tuple[tuple[Path, int], Job]]:
         """What is to be done, each with the file that is to hold it and the number of groups."""
@@ -307,7 +323,7 @@ class _Running:
             return read_rows(self._rows, self.gathered, partition)
         except Damaged as error:
             LOG.warning("%s; the source is read again.", error)
-            self.gathered = self._gather(_digest_of(self.source), self.gathered.digest)
+            self.gathered = self._gather(self.gathered.digest)
             return read_rows(self._rows, self.gathered, partition)
 
     def _job(self, chunk: Chunk, law: int, lines: np.ndarray) -> Job:
@@ -370,14 +386,3 @@ def _stopped() -> Iterator[Callable[[], bool]]:
         yield pressed.is_set
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _digest_of(source: Any) -> str | None:
-    """SHA-256 of a file; None for a source that is none."""
-    if not isinstance(source, str | os.PathLike):
-        return None
-    digest = hashlib.sha256()
-    with Path(source).open("rb") as file:
-        while content := file.read(2**20):
-            digest.update(content)
-    return digest.hexdigest()

@@ -2,28 +2,31 @@
 
 import csv
 import io
+import logging
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..data import key_columns
+from ..data import key_columns, repeated
 from ..files import write_whole
 from ..status import Note
 from ..tables import frame
 from ..targets import KEY
 from . import record
-from .folder import MANIFEST, part_file, read_manifest
+from .folder import part_file, places, read_manifest
 from .gather import Gathered, load
 from .plan import Chunk, chunks
 from .record import Damaged
 from .work import WORDS
 
+LOG = logging.getLogger("jaxfit")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -65,8 +68,8 @@ class Sweep:
         laws that have no such parameter hold NaN. Raises ValueError for a file that is damaged.
         """
         for law in range(len(self.laws)):
-            for partition in range(len(self.shards[0].gathered.sums)):
-                found = [*self._parts(partition, law)]
+            for span in self._spans:
+                found = [*self._parts(span, law)]
                 if found:
                     yield self._rows(law, found)
 
@@ -86,13 +89,16 @@ class Sweep:
         """Write all rows to a file, .csv or .parquet, which has the same bytes for the same rows.
 
         In CSV, text that a spreadsheet would take for a formula has an apostrophe before it, and
-        NaN is an empty cell. Raises FileExistsError where the file exists and `overwrite` is False.
+        NaN is an empty cell. Of a sweep that is not complete, what there is is written, and a
+        warning logged. Raises FileExistsError where the file exists and `overwrite` is False.
         """
         path = Path(path)
         if path.exists() and not overwrite:
             raise FileExistsError(
                 f"{path} exists already; choose another name, or pass overwrite=True (--overwrite)."
             )
+        if not self.complete:
+            LOG.warning("%s lacks the groups that are not done yet; resume the sweep.", path)
         if path.suffix == ".csv":
             write_whole(path, self._csv())
         elif path.suffix in (".parquet", ".pq"):
@@ -105,20 +111,25 @@ class Sweep:
         """What is to be known, of groups and of the whole, with the law that it is said of."""
         for law, name in enumerate(self.laws):
             said: dict[tuple[str, str], None] = {}
-            for partition in range(len(self.shards[0].gathered.sums)):
-                for about, columns in self._parts(partition, law):
+            repeats = 0
+            for span in self._spans:
+                for about, columns in self._parts(span, law):
                     said.update(dict.fromkeys(tuple(each) for each in about["general"]))
+                    repeats += about["repeats"]
                     keys = self._keys(columns)
                     for row, code, text in _notes(columns):
                         yield name, Note(code, text, keys[row])
             yield from ((name, Note(code, text)) for code, text in said)
+            if repeats:
+                yield name, repeated(repeats)
+            yield from ((name, Note("rounded", t)) for t in self.shards[0].gathered.notes)
 
     def counts(self) -> dict[str, Counter]:
         """How often each status occurs, by law."""
         out: dict[str, Counter] = {name: Counter() for name in self.laws}
         for law, name in enumerate(self.laws):
-            for partition in range(len(self.shards[0].gathered.sums)):
-                for _, columns in self._parts(partition, law):
+            for span in self._spans:
+                for _, columns in self._parts(span, law):
                     out[name].update(WORDS[code] for code in columns["status"].tolist())
         return out
 
@@ -138,11 +149,7 @@ class Sweep:
         """Names of the columns, of all laws together."""
         own: dict[str, None] = {}
         for law in range(len(self.laws)):
-            first = (
-                part
-                for p in range(len(self.shards[0].gathered.sums))
-                for part in self._parts(p, law)
-            )
+            first = (part for span in self._spans for part in self._parts(span, law))
             _, columns = next(first, (None, {}))
             own.update(dict.fromkeys(name for name in columns if name.startswith("of ")))
         parameters = [n for n in own if n[3:] not in FACTS]
@@ -158,21 +165,29 @@ class Sweep:
     def _key_names(self) -> tuple[str, ...]:
         return (*self.by, *((KEY,) if self.targets else ())) or ("group",)
 
-    def _parts(self, partition: int, law: int) -> Iterator[tuple[dict, dict[str, np.ndarray]]]:
-        """What was found for a law in the chunks of one partition, of all shards."""
+    @cached_property
+    def _spans(self) -> list[tuple[int, int]]:
+        """Groups from the first to before the last that all shards have in partitions of their own.
+
+        Shards that had different memory have different partitions.
+        """
+        cuts = (set(shard.gathered.first.tolist()) for shard in self.shards)
+        return list(pairwise(sorted(set.intersection(*cuts))))
+
+    def _parts(
+        self, span: tuple[int, int], law: int
+    ) -> Iterator[tuple[dict, dict[str, np.ndarray]]]:
+        """What was found for a law in the chunks of some groups, of all shards."""
         for shard in self.shards:
             for chunk in shard.chunks:
-                if chunk.partition == partition:
+                if span[0] <= chunk.groups[0] < span[1]:
                     yield from self._part(shard, chunk, law)
 
     def _part(self, shard, chunk, law):
-        path = part_file(shard.place, chunk.partition, chunk.number, law)
         try:
-            found = record.read(path)
+            found = record.read(part_file(shard.place, chunk.partition, chunk.number, law))
         except Damaged as error:
-            raise Damaged(
-                f"{path} is damaged: {error}; resume the sweep to do it again."
-            ) from error
+            raise Damaged(f"{error}; resume the sweep to do it again.") from error
         return [] if found is None else [found]
 
     def _keys(self, columns) -> list[Any]:
@@ -265,20 +280,20 @@ def open_sweep(out: str | os.PathLike) -> Sweep:
     Raises ValueError for a folder that holds no sweep, or shards that do not go together.
     """
     out = Path(out)
-    places = sorted(path.parent for path in (*out.glob(MANIFEST), *out.glob(f"shard-*/{MANIFEST}")))
-    if not places:
-        raise ValueError(f"{out} holds no sweep.")
     shards, told = [], []
-    for place in places:
-        manifest = read_manifest(place)
-        assert manifest is not None
-        found = load(place / "groups", tuple(manifest["by"]))
+    for place in places(out):
+        try:
+            manifest = read_manifest(place)
+            assert manifest is not None
+            found = load(place / "groups", tuple(manifest["by"]))
+        except Damaged as error:
+            raise Damaged(f"{error}; resume the sweep to mend it.") from error
         if found is None:
-            continue
+            raise ValueError(f"{place / 'groups'} is missing; resume the sweep to mend that.")
         shards.append(Shard(place, tuple(manifest["shard"]), found[0], manifest["chunk"]))
         told.append(manifest)
     if not shards:
-        raise ValueError(f"{out} holds a sweep whose rows were not all read yet; resume it.")
+        raise ValueError(f"{out} holds no sweep, or one whose rows were not all read yet.")
     first = told[0]
     same = {
         (repr(each["asked"]), each["shard"][1], s.gathered.digest)
