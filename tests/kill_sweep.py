@@ -122,7 +122,8 @@ class Child:
             until = time.perf_counter() + aim.delay
             while (left := until - time.perf_counter()) > 0 and self.listen(left):
                 pass
-        os.kill(self.pid, signal.SIGKILL) if aim else None
+        if aim is not None:
+            os.kill(self.pid, signal.SIGKILL)
         status = os.waitpid(self.pid, 0)[1]
         while self.listen(10):
             pass
@@ -205,7 +206,7 @@ def torment(times: int, seed: int, folder: Path) -> Counter:
     while kills < times or before:
         out = folder / str(sweeps)
         left = total - len(before)
-        calm_now = kills >= times or rng.random() < 0.1
+        calm_now = kills >= times or not left or rng.random() < 0.1
         child = started(data, out, cache)
         killed = child.killed(None if calm_now else aimed(rng, took, left))
         after = parts(out)
