@@ -31,7 +31,7 @@ TABLES = ("x.csv", "x.parquet")
 LEFT = {"owner", "sweep.json", "groups", "parts", *TABLES}
 PHASES = {b"s": "starting", b"r": "reading", b"f": "fitting", b"w": "writing"}
 # How often kills are aimed at each phase.
-AIMS = {"starting": 1, "reading": 3, "fitting": 4, "writing": 6}
+AIMS = {"starting": 1, "reading": 8, "fitting": 4, "writing": 6}
 
 
 def write_runs(path: Path) -> None:
@@ -50,10 +50,11 @@ def run(data: Path, out: Path, cache: Path, say) -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     # Small pieces, so that there are many moments to be killed at.
-    source.stream = functools.partial(source.stream, rows=50)
-    gather.BUFFER, plan.MOST_ROWS = 2000, 100
+    source.stream = functools.partial(source.stream, rows=10)
+    gather.BUFFER, plan.MOST_ROWS = 500, 100
     for module, name, phase in (
         (sweep, "gather", b"r"),
+        (gather, "_append", b"r"),
         (sweep, "work", b"f"),
         (sweep, "write_whole", b"w"),
         (record, "write_whole", b"w"),
@@ -163,11 +164,11 @@ def lengths(child: Child) -> dict[str, float]:
     return took
 
 
-def aimed(rng: random.Random, took: dict[str, float], left: int) -> Aim:
-    """A moment, spread over phases, their occurrences and their lengths."""
-    phase = rng.choices(list(AIMS), list(AIMS.values()))[0]
-    most = {"fitting": left, "writing": left + 4}.get(phase, 1)
-    return Aim(phase, rng.randint(1, max(most, 1)), rng.uniform(0, took[phase]))
+def aimed(rng: random.Random, took: dict[str, float], left: dict[str, int]) -> Aim:
+    """A moment, spread over the phases that are left, their occurrences and their lengths."""
+    phase = rng.choices(list(AIMS), [AIMS[name] * (left[name] > 0) for name in AIMS])[0]
+    # Half of them at once, for what is short.
+    return Aim(phase, rng.randint(1, left[phase]), max(0, rng.uniform(-1, 1)) * took[phase])
 
 
 def parts(out: Path) -> dict[str, tuple[int, int]]:
@@ -200,13 +201,15 @@ def torment(times: int, seed: int, folder: Path) -> Counter:
     undisturbed = started(data, calm, cache)
     undisturbed.killed(None)
     wanted = {name: (calm / name).read_bytes() for name in TABLES}
-    total, took = len(parts(calm)), lengths(undisturbed)
+    total, took, calls = len(parts(calm)), lengths(undisturbed), Counter(undisturbed.phases)
     expect(wanted["x.csv"].count(b"\n") == GROUPS + 1, "The calm sweep has not all groups.")
     hits, sweeps, kills, before = Counter(), 1, 0, {}
     while kills < times or before:
         out = folder / str(sweeps)
-        left = total - len(before)
-        calm_now = kills >= times or not left or rng.random() < 0.1
+        left = calls - Counter(dict.fromkeys(("fitting", "writing"), len(before)))
+        if (out / "groups").exists():
+            del left["reading"]
+        calm_now = kills >= times or len(before) == total or rng.random() < 0.1
         child = started(data, out, cache)
         killed = child.killed(None if calm_now else aimed(rng, took, left))
         after = parts(out)
