@@ -78,13 +78,14 @@ class Asked:
 
     def in_words(self) -> dict[str, str]:
         """Everything that an answer depends on but the rows, in words that tell it apart."""
-        of_versions = versions()
+        # A sweep goes on after an update of the system, and its shards on more than one.
+        used = {name: v for name, v in versions().items() if name not in ("python", "platform")}
         return {
             **{f"law {k}": _law_in_words(law) for k, law in enumerate(self.laws)},
             **{name: _in_words(getattr(self, name)) for name in ("target", "by", "inputs")},
             **{name: _in_words(getattr(self, name)) for name in ("loss", "pipeline")},
             **{name: _in_words(value) for name, value in self.options.items()},
-            "versions": json.dumps(of_versions, sort_keys=True),
+            **{f"version of {name}": version for name, version in used.items()},
         }
 
 
