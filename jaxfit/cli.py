@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     try:
         return options.run(options)
-    except (ValueError, TypeError, OSError, ImportError) as error:
+    except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
         if os.environ.get("JAXFIT_DEBUG"):
             raise
         notes = "".join(f"\n  {note}" for note in getattr(error, "__notes__", ()))

@@ -240,12 +240,15 @@ def _with_notes(data: Dataset) -> Dataset:
         notes.append(Note("unweighted", text, data.groups[g]))
     count = repeats(data)
     if count:
-        text = (
-            f"{count} {'row repeats' if count == 1 else 'rows repeat'} another row of the "
-            "same group exactly; keep repeats only if they are separate runs."
-        )
-        notes.append(Note("duplicates", text))
+        notes.append(repeated(count))
     return replace(data, notes=tuple(notes))
+
+
+def repeated(count: int) -> Note:
+    """What to know of so many rows that equal another."""
+    rows = "row repeats" if count == 1 else "rows repeat"
+    text = f"{count} {rows} another row of the same group exactly; keep repeats only if they are "
+    return Note("duplicates", f"{text}separate runs.")
 
 
 def repeats(data: Dataset) -> int:

@@ -15,6 +15,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+# How names of files end that are being written.
+UNFINISHED = ".unfinished"
 # Name and cells of every column, and the line of every row where the file is text.
 Block = tuple[list[tuple[str, Any]], Sequence[int] | None]
 _BYTES = 2**18  # read from a file at a time
@@ -53,7 +55,9 @@ def write_whole(path: Path, content: bytes) -> None:
     It is on the disk, name and all, when this returns. Raises OSError naming path and bytes.
     """
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, temporary = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED
+        )
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)

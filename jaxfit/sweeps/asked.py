@@ -84,7 +84,7 @@ class Asked:
             **{name: _in_words(getattr(self, name)) for name in ("target", "by", "inputs")},
             **{name: _in_words(getattr(self, name)) for name in ("loss", "pipeline")},
             **{name: _in_words(value) for name, value in self.options.items()},
-            "versions": versions_in_words(),
+            **_versions(),
             "device": versions()["device"],
         }
 
@@ -184,6 +184,10 @@ def law_in_words(law: Law) -> str:
 
 def versions_in_words() -> str:
     """The versions of what computes an answer."""
-    # Not of the system, which differs between machines that compute the same.
-    told = {k: v for k, v in versions().items() if k not in ("platform", "device")}
-    return json.dumps(told, sort_keys=True)
+    return json.dumps(_versions(), sort_keys=True)
+
+
+def _versions() -> dict[str, str]:
+    # A sweep goes on after an update of the system, and its shards on more than one.
+    others = ("python", "platform", "device")
+    return {f"version of {name}": v for name, v in versions().items() if name not in others}

@@ -1,6 +1,7 @@
 """Folder: where a sweep keeps things, whose it is, and what it holds."""
 
 import errno
+import hashlib
 import json
 import os
 import socket
@@ -9,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..files import write_whole
+from ..files import UNFINISHED, write_whole
+from .record import Damaged
 
 FORMAT = 1
 MANIFEST = "sweep.json"
@@ -19,6 +21,11 @@ def place_of(out: Path, shard: tuple[int, int]) -> Path:
     """The folder of one shard of a sweep."""
     index, count = shard
     return out if count == 1 else out / f"shard-{index}-of-{count}"
+
+
+def places(out: Path) -> list[Path]:
+    """The folders of the shards that there are in `out`."""
+    return sorted(path.parent for path in (*out.glob(MANIFEST), *out.glob(f"shard-*/{MANIFEST}")))
 
 
 def part_file(place: Path, partition: int, number: int, law: int) -> Path:
@@ -48,48 +55,59 @@ def owned(place: Path) -> Iterator[None]:
                 errno.EWOULDBLOCK,
                 f"{place} is in use by {owner}. Wait until it ends, or choose another folder.",
             ) from None
-        os.ftruncate(handle, 0)
-        os.write(handle, f"process {os.getpid()} on {socket.gethostname()}".encode())
+        _sign(handle, place)
         _clear_unfinished(place)
         yield
     finally:
+        # Processes that were forked meanwhile share the lock, and may go on.
+        fcntl.flock(handle, fcntl.LOCK_UN)
         os.close(handle)
+
+
+def _sign(handle: int, place: Path) -> None:
+    name = f"process {os.getpid()} on {socket.gethostname()}".encode()
+    try:
+        os.ftruncate(handle, 0)
+        os.write(handle, name)
+    except OSError as error:
+        raise OSError(
+            error.errno, f"Cannot write {len(name)} bytes to {place / 'owner'}: {error.strerror}"
+        ) from error
 
 
 def _clear_unfinished(place: Path) -> None:
     """Remove files that a process was killed over, which lie beside their names."""
     for folder in (place, place / "parts"):
-        for path in folder.iterdir():
-            if path.name.startswith("."):
-                path.unlink()
+        for path in folder.glob(f".*{UNFINISHED}"):
+            path.unlink()
 
 
 def read_manifest(place: Path) -> dict[str, Any] | None:
-    """What the folder says it holds; None where it says nothing. Raises ValueError if damaged."""
+    """What the folder says it holds; None where it says nothing. Raises `Damaged`."""
     path = place / MANIFEST
     try:
         manifest = json.loads(path.read_bytes())
-        version = manifest["format"]
+        whole = manifest.pop("sha256") == _sum(manifest)
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is damaged: {error}.") from error
-    if version != FORMAT:
-        raise ValueError(f"{path} has format {version}, and this jaxfit reads {FORMAT}.")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Damaged(f"{path} is damaged: {error}") from error
+    if not whole:
+        raise Damaged(f"{path} is damaged: it is not what was written")
+    if manifest["format"] != FORMAT:
+        raise ValueError(f"{path} has format {manifest['format']}, and this jaxfit reads {FORMAT}.")
     return manifest
-
-
-def manifests(out: Path) -> list[tuple[Path, dict[str, Any]]]:
-    """The folders of a sweep's shards, or its own, and what each says it holds."""
-    found = (*out.glob(MANIFEST), *out.glob(f"shard-*/{MANIFEST}"))
-    read = [(path.parent, read_manifest(path.parent)) for path in sorted(found)]
-    return [(place, manifest) for place, manifest in read if manifest is not None]
 
 
 def write_manifest(place: Path, manifest: Mapping[str, Any]) -> None:
     """Say what the folder holds."""
-    content = json.dumps({"format": FORMAT, **manifest}, indent=1, ensure_ascii=False)
+    told = {"format": FORMAT, **manifest}
+    content = json.dumps({**told, "sha256": _sum(told)}, indent=1, ensure_ascii=False)
     write_whole(place / MANIFEST, content.encode())
+
+
+def _sum(manifest: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 
 def refuse_other(place: Path, held: Mapping[str, str], asked: Mapping[str, str]) -> None:

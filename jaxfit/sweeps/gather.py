@@ -103,8 +103,7 @@ class _Files:
         """Write what waits."""
         for place, parts in self.waiting.items():
             content, begin = np.concatenate(parts).tobytes(), self.first[place]
-            with rows_file(self.folder, begin).open("ab") as file:
-                file.write(content)
+            _append(rows_file(self.folder, begin), content)
             self.sums.setdefault(begin, hashlib.sha256()).update(content)
         self.waiting.clear()
         self.bytes = 0
@@ -126,6 +125,16 @@ class _Files:
                     self.add(np.frombuffer(content).reshape(-1, width))
             self.flush()
             whole.unlink()
+
+
+def _append(path: Path, content: bytes) -> None:
+    try:
+        with path.open("ab") as file:
+            file.write(content)
+    except OSError as error:
+        raise OSError(
+            error.errno, f"Cannot write {len(content)} bytes to {path}: {error.strerror}"
+        ) from error
 
 
 def rows_file(folder: Path, begin: int) -> Path:
@@ -228,8 +237,20 @@ def _grouped(block: Table, by: tuple[str, ...], places: dict[Any, int]) -> tuple
         places.setdefault("all", 0)
         return np.zeros(block.num_rows, int), len(places) - before
     keys, codes = block.grouped(by)
+    kinds, before_them = (_kinds(key) for key in (keys[0], next(iter(places), keys[0])))
+    if kinds != before_them:
+        raise TypeError(
+            f"Group columns {', '.join(by)} hold {' and '.join(kinds)} from {block.row(0)} on, and "
+            f"{' and '.join(before_them)} before; make all their keys text or all numbers."
+        )
     numbers = np.array([places.setdefault(key, len(places)) for key in keys], int)
     return numbers[codes], len(places) - before
+
+
+def _kinds(key: Any) -> list[str]:
+    cells = key if isinstance(key, tuple) else (key,)
+    kinds = {str: "text", bool: "booleans"}
+    return [kinds.get(type(cell), "numbers") for cell in cells]
 
 
 def read_rows(folder: Path, gathered: Gathered, partition: int) -> np.ndarray:
@@ -240,6 +261,6 @@ def read_rows(folder: Path, gathered: Gathered, partition: int) -> np.ndarray:
     path = rows_file(folder, int(gathered.first[partition]))
     content = path.read_bytes() if path.exists() else b""
     if hashlib.sha256(content).hexdigest() != gathered.sums[partition]:
-        raise Damaged(f"{path} is not what was written")
+        raise Damaged(f"{path} is damaged: it is not what was written")
     lines = np.frombuffer(content).reshape(-1, 2 + len(gathered.columns))
     return lines[np.argsort(lines[:, 0], kind="stable")]

@@ -31,7 +31,7 @@ def unpacked(record: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """What `packed` was given. Raises `Damaged` where a bit is another."""
     content = memoryview(record)[32:]
     if hashlib.sha256(content).digest() != record[:32]:
-        raise Damaged("its checksum is wrong")
+        raise Damaged("it is not what was written")
     body = io.BytesIO(content)
     heading = json.loads(body.readline())
     columns = {
@@ -46,8 +46,10 @@ def write(path: Path, about: Mapping[str, Any], columns: Mapping[str, np.ndarray
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
-    """What `write` was given, None where there is no file. Raises `Damaged`."""
+    """What `write` was given, None where there is no file. Raises `Damaged`, naming the file."""
     try:
         return unpacked(path.read_bytes())
     except FileNotFoundError:
         return None
+    except Damaged as error:
+        raise Damaged(f"{path} is damaged: {error}") from error

@@ -5,11 +5,10 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -26,16 +25,16 @@ from ..laws import Law
 from ..laws.outputs import columns_of
 from ..losses import Loss
 from ..solve.presets import Pipeline
-from ..tables import Table, stream
+from ..tables import Table
 from . import memory as memories
 from . import record
-from .asked import Asked, asked
+from .asked import Asked, asked, versions_in_words
 from .executing import results, stopped
 from .folder import (
-    manifests,
     owned,
     part_file,
     place_of,
+    places,
     read_manifest,
     refuse_other,
     write_manifest,
@@ -43,6 +42,7 @@ from .folder import (
 from .gather import Gathered, gather, load, read_rows
 from .plan import Chunk, Limits, chunks, limits
 from .record import Damaged
+from .source import digest_of, opened
 from .table import Sweep, open_sweep
 from .work import Job
 
@@ -106,7 +106,7 @@ def sweep(
     that is full; and ValueError or TypeError as `jaxfit.fit` does, for all rows before the first
     group is fitted.
     """
-    blocks, names = _opened(source, thousands, decimal)
+    blocks, names = opened(source, thousands, decimal)
     wanted = asked(
         law,
         names,
@@ -146,21 +146,6 @@ def _shard(shard) -> tuple[int, int]:
     return int(index), int(count)
 
 
-def _opened(source, thousands, decimal) -> tuple[Callable[..., Iterator[Table]], list[str]]:
-    """A function that begins to read the source, of some columns, and the names of all of them."""
-    options = {"thousands": thousands, "decimal": decimal}
-    if isinstance(source, str | os.PathLike):
-        names = list(next(stream(source, rows=1, **options)).columns)
-        return lambda columns: stream(source, columns=columns, **options), names
-    if isinstance(source, Iterator):
-        blocks = stream(source, **options)
-        first = next(blocks)
-        rest = chain([first], blocks)
-        return lambda columns: rest, list(first.columns)
-    names = list(next(stream(source, **options)).columns)
-    return lambda columns: stream(source, columns=columns, **options), names
-
-
 @dataclass
 class _Running:
     """A sweep at work in a folder that it owns."""
@@ -171,18 +156,18 @@ class _Running:
     shard: tuple[int, int]
     limits: Limits
     source: Any
-    blocks: Callable[..., Iterable[Table]]
+    blocks: Callable[[Sequence[str]], Iterator[Table]]
     name: str = field(default_factory=lambda: uuid4().hex)  # that no other has
 
     def begin(self, resume: bool) -> None:
         """Make sure of the folder, and read the rows unless they are there."""
-        held = self._held(resume)
         words = self.asked.in_words()
+        beside = self._beside(words)
+        held = self._held(resume)
         if held:
             refuse_other(self.place, held["asked"], words)
             self.limits = Limits(held["chunk"], held["rows"], self.limits.bound)
-        data = [held.get("data"), *self._others(words)]
-        self.about = {
+        about = {
             "laws": [law.name for law in self.asked.laws],
             "by": list(self.asked.by),
             "targets": self._targets(),
@@ -190,46 +175,54 @@ class _Running:
             "chunk": self.limits.groups,
             "rows": self.limits.rows,
             "asked": words,
-            "data": held.get("data"),
-            "memory": self.limits.bound,
-            "memory_taken": None,
         }
-        write_manifest(self.place, self.about)
         LOG.info(
             "At most %s of memory; chunks of at most %d groups.",
             memories.said(self.limits.bound),
             self.limits.groups,
         )
-        self.words = words
-        self.gathered = self._gathered(next(filter(None, data), None))
-        told = json.dumps([words, self.gathered.digest, *self.limits[:2]])
+        self.words, self.versions = words, versions_in_words()
+        self.gathered, file = self._gathered(held, held.get("data") or beside)
+        about["data"] = self.gathered.digest
+        # Parts of another cut are of other groups.
+        told = json.dumps([about, self.gathered.first.tolist()])
         self.run = hashlib.sha256(told.encode()).hexdigest()
-        self.about["data"] = self.gathered.digest
+        self.gathered.save(self.place / "groups", {"file": file, "sweep": about})
+        self.about = {**about, "memory": self.limits.bound}
         write_manifest(self.place, self.about)
 
+    def _beside(self, words: dict[str, str]) -> str | None:
+        """The data of the other shards of the folder, if there are any, which ask the same."""
+        data = None
+        for other in places(self.out):
+            if other == self.place:
+                continue
+            with suppress(Damaged):
+                found = read_manifest(other) or {}
+                count = {"number of shards": str(self.shard[1])}
+                held = {"number of shards": str(found["shard"][1])}
+                refuse_other(other, {**held, **found["asked"]}, {**count, **words})
+                data = found["data"]
+        return data
+
     def _held(self, resume: bool) -> dict[str, Any]:
+        """What the folder holds; what its groups say of it, where the manifest is damaged."""
         try:
             held = read_manifest(self.place)
-        except ValueError as error:
+        except Damaged as error:
             if not resume:
-                raise
-            LOG.warning("%s It is written anew.", error)
-            held = None
+                raise Damaged(f"{error}; resume the sweep to mend it.") from error
+            LOG.warning("%s; it is written anew.", error)
+            with suppress(Damaged):
+                groups = load(self.place / "groups", self.asked.by)
+                return groups[1]["sweep"] if groups else {}
+            return {}
         if held is not None and not resume:
             raise FileExistsError(
                 f"{self.place} holds a sweep already; resume it with resume=True (--resume), or "
                 "choose another folder."
             )
         return held or {}
-
-    def _others(self, words: dict[str, str]) -> Iterator[str | None]:
-        """The data of the other shards, as far as they have read them, if they ask the same."""
-        count = {"number of shards": str(self.shard[1])}
-        for place, held in manifests(self.out):
-            if place != self.place:
-                their = {"number of shards": str(held["shard"][1])}
-                refuse_other(place, {**their, **held["asked"]}, {**count, **words})
-                yield held.get("data")
 
     def _targets(self) -> list[str]:
         """The targets that are fitted by themselves, if they are several."""
@@ -246,19 +239,19 @@ class _Running:
     def _rows(self) -> Path:
         return self.place / "rows"
 
-    def _gathered(self, digest: str | None) -> Gathered:
-        """The groups of the source, as read before if the file is the same."""
+    def _gathered(self, held: dict[str, Any], digest: str | None) -> tuple[Gathered, str | None]:
+        """The groups of the source, as read before if the file is the same, and its digest."""
+        told = digest_of(self.source)
         try:
-            saved = load(self.place / "groups", self.asked.by)
+            saved = load(self.place / "groups", self.asked.by) if held else None
         except Damaged as error:
-            LOG.warning("%s: %s. The source is read again.", self.place / "groups", error)
+            LOG.warning("%s; the source is read again.", error)
             saved = None
-        told = _digest_of(self.source)
         if saved and told and saved[1]["file"] == told:
-            return saved[0]
-        return self._gather(told, saved[0].digest if saved else digest)
+            return saved[0], told
+        return self._gather(digest), told
 
-    def _gather(self, told: str | None, before: str | None) -> Gathered:
+    def _gather(self, before: str | None) -> Gathered:
         found = gather(
             self.blocks(self._needed()),
             self.asked,
@@ -272,7 +265,6 @@ class _Running:
                 f"{self.place} holds a sweep of other data; choose another folder, or give the "
                 "source that it was given."
             )
-        found.save(self.place / "groups", {"file": told})
         return found
 
     def _needed(self) -> list[str]:
@@ -310,16 +302,21 @@ class _Running:
         for chunk in self._chunks():
             for law in range(len(self.asked.laws)):
                 path = part_file(self.place, chunk.partition, chunk.number, law)
-                try:
-                    found = record.read(path)
-                except Damaged as error:
-                    LOG.warning("%s is damaged (%s); it is done again.", path, error)
-                    found = None
-                if found and found[0]["run"] == self.run:
+                if self._is_done(path):
                     done += len(chunk.groups)
                 else:
+                    # Nobody shall take what is there for an answer.
+                    path.unlink(missing_ok=True)
                     todo.append((chunk, law))
         return todo, done
+
+    def _is_done(self, path: Path) -> bool:
+        try:
+            found = record.read(path)
+        except Damaged as error:
+            LOG.warning("%s; it is done again.", error)
+            return False
+        return found is not None and found[0]["run"] == self.run
 
     def _jobs(self, todo) -> Iterator[tuple[Path, Job]]:
         """What is to be done, each with the file that is to hold it."""
@@ -335,7 +332,7 @@ class _Running:
             return read_rows(self._rows, self.gathered, partition)
         except Damaged as error:
             LOG.warning("%s; the source is read again.", error)
-            self.gathered = self._gather(_digest_of(self.source), self.gathered.digest)
+            self.gathered = self._gather(self.gathered.digest)
             return read_rows(self._rows, self.gathered, partition)
 
     def _job(self, chunk: Chunk, law: int, lines: np.ndarray) -> Job:
@@ -354,16 +351,5 @@ class _Running:
             rows=rows[:, 1].astype(int),
             about={"run": self.run, "law": self.asked.laws[law].name},
             sweep=self.name,
-            words=(self.words[f"law {law}"], self.words["versions"]),
+            words=(self.words[f"law {law}"], self.versions),
         )
-
-
-def _digest_of(source: Any) -> str | None:
-    """SHA-256 of a file; None for a source that is none."""
-    if not isinstance(source, str | os.PathLike):
-        return None
-    digest = hashlib.sha256()
-    with Path(source).open("rb") as file:
-        while content := file.read(2**20):
-            digest.update(content)
-    return digest.hexdigest()

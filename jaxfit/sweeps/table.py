@@ -2,6 +2,7 @@
 
 import csv
 import io
+import logging
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,18 +14,19 @@ from typing import Any
 
 import numpy as np
 
-from ..data import key_columns
+from ..data import key_columns, repeated
 from ..files import write_whole
 from ..status import Note
 from ..tables import frame
 from ..targets import KEY
 from . import record
-from .folder import manifests, part_file
+from .folder import part_file, places, read_manifest
 from .gather import Gathered, load
 from .plan import Chunk, chunks
 from .record import Damaged
 from .work import WORDS
 
+LOG = logging.getLogger("jaxfit")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -97,13 +99,16 @@ class Sweep:
         """Write all rows to a file, .csv or .parquet, which has the same bytes for the same rows.
 
         In CSV, text that a spreadsheet would take for a formula has an apostrophe before it, and
-        NaN is an empty cell. Raises FileExistsError where the file exists and `overwrite` is False.
+        NaN is an empty cell. Of a sweep that is not complete, what there is is written, and a
+        warning logged. Raises FileExistsError where the file exists and `overwrite` is False.
         """
         path = Path(path)
         if path.exists() and not overwrite:
             raise FileExistsError(
                 f"{path} exists already; choose another name, or pass overwrite=True (--overwrite)."
             )
+        if not self.complete:
+            LOG.warning("%s lacks the groups that are not done yet; resume the sweep.", path)
         if path.suffix == ".csv":
             write_whole(path, self._csv())
         elif path.suffix in (".parquet", ".pq"):
@@ -116,12 +121,17 @@ class Sweep:
         """What is to be known, of groups and of the whole, with the law that it is said of."""
         for law, name in enumerate(self.laws):
             said: dict[tuple[str, str], None] = {}
+            repeats = 0
             for about, columns in self._parts(law, 0, self.num_groups):
                 said.update(dict.fromkeys(tuple(each) for each in about["general"]))
+                repeats += about["repeats"]
                 keys = self._keys(columns)
                 for row, code, text in _notes(columns):
                     yield name, Note(code, text, keys[row])
             yield from ((name, Note(code, text)) for code, text in said)
+            if repeats:
+                yield name, repeated(repeats)
+            yield from ((name, Note("rounded", t)) for t in self.shards[0].gathered.notes)
 
     def counts(self) -> dict[str, Counter]:
         """How often each status occurs, by law."""
@@ -169,13 +179,10 @@ class Sweep:
                 yield from self._part(shard, chunk, law)
 
     def _part(self, shard, chunk, law):
-        path = part_file(shard.place, chunk.partition, chunk.number, law)
         try:
-            found = record.read(path)
+            found = record.read(part_file(shard.place, chunk.partition, chunk.number, law))
         except Damaged as error:
-            raise Damaged(
-                f"{path} is damaged: {error}; resume the sweep to do it again."
-            ) from error
+            raise Damaged(f"{error}; resume the sweep to do it again.") from error
         return [] if found is None else [found]
 
     def _keys(self, columns) -> list[Any]:
@@ -270,18 +277,20 @@ def open_sweep(out: str | os.PathLike) -> Sweep:
     Raises ValueError for a folder that holds no sweep, or shards that do not go together.
     """
     out = Path(out)
-    held = manifests(out)
-    if not held:
-        raise ValueError(f"{out} holds no sweep.")
     shards, told = [], []
-    for place, manifest in held:
-        found = load(place / "groups", tuple(manifest["by"]))
+    for place in places(out):
+        try:
+            manifest = read_manifest(place)
+            assert manifest is not None
+            found = load(place / "groups", tuple(manifest["by"]))
+        except Damaged as error:
+            raise Damaged(f"{error}; resume the sweep to mend it.") from error
         if found is None:
-            continue
+            raise ValueError(f"{place / 'groups'} is missing; resume the sweep to mend that.")
         shards.append(Shard(place, tuple(manifest["shard"]), found[0], manifest["chunk"]))
         told.append(manifest)
     if not shards:
-        raise ValueError(f"{out} holds a sweep whose rows were not all read yet; resume it.")
+        raise ValueError(f"{out} holds no sweep, or one whose rows were not all read yet.")
     first = told[0]
     same = {
         (repr(each["asked"]), each["shard"][1], s.gathered.digest)
