@@ -1,6 +1,5 @@
 """Sweeps lose nothing, and refuse what they must: kills, damage, full disks, other owners."""
 
-import json
 import os
 import random
 import re
@@ -325,10 +324,10 @@ from pathlib import Path
 from jaxfit.sweeps.folder import owned
 with owned(Path(sys.argv[1])):
     if len(sys.argv) > 2 and not os.fork():
-        time.sleep(600)
+        time.sleep(60)
     print("held", flush=True)
     if len(sys.argv) <= 2:
-        time.sleep(600)
+        time.sleep(60)
 with owned(Path(sys.argv[1])):
     print("free", flush=True)
 os.kill(0, 9)
@@ -453,6 +452,19 @@ def test_laws_of_one_name_are_told_apart(tmp_path):
     ):
         with pytest.raises(error, match=said):
             swept(data, tmp_path / "out", of(power), resume=True, progress=until(0))
+
+
+def test_other_versions_are_refused_and_an_update_of_the_system_is_not(whole, half, monkeypatch):
+    manifest = folder.read_manifest(half)
+    told = {**manifest["asked"], "version of jax": "0.1"}
+    folder.write_manifest(half, {**manifest, "asked": told})
+    with pytest.raises(ValueError, match=r"another version of jax: 0\.1, not \d"):
+        resumed(whole, half)
+    folder.write_manifest(half, {n: v for n, v in manifest.items() if n != "format"})
+    before = parts(half)
+    monkeypatch.setattr("platform.platform", lambda *_: "Linux-99")
+    resumed(whole, half)
+    assert before.items() <= parts(half).items()
 
 
 def test_a_folder_that_holds_a_sweep_is_refused_unless_resumed(whole, done):
@@ -594,12 +606,16 @@ def test_shards_of_different_sweeps_are_refused_before_they_work(whole, tmp_path
 def test_tables_that_come_in_other_pieces_make_the_same_table(whole, tmp_path, monkeypatch):
     monkeypatch.setattr(plan, "MOST_ROWS", 30)
     table, out = runs(), tmp_path / "out"
+    order = sorted(range(len(table["z"])), key=table["z"].__getitem__)
+    table = {name: [column[i] for i in order] for name, column in table.items()}
 
     def pieces(size):
         for begin in range(0, len(table["x"]), size):
             yield {name: column[begin : begin + size] for name, column in table.items()}
 
     with pytest.raises(Stopped):
-        swept(pieces(10), out, progress=until(6))
-    assert same(whole, swept(pieces(7), out, resume=True))
-    assert json.loads((out / "sweep.json").read_text())["format"] == 1
+        swept(pieces(5), out, progress=until(6))
+    cut = jaxfit.open_sweep(out).shards[0].gathered.first
+    found = swept(pieces(40), out, resume=True)
+    assert len(found.shards[0].gathered.first) != len(cut)
+    assert same(whole, found)
