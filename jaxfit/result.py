@@ -12,6 +12,7 @@ import numpy as np
 from . import predict, report, storage, summary
 from .data import Dataset
 from .document import Report
+from .keywords import checked_keywords
 from .laws import Law
 from .losses import Loss
 from .points import asked
@@ -254,6 +255,7 @@ class Fit:
         """The fit as text: one line a group, then what to know about it."""
         return summary.text(self)
 
+    @checked_keywords
     def report(
         self,
         *,
@@ -269,10 +271,13 @@ class Fit:
         predicts of runs that it has not seen, as text or as what prints as one. intervals: those of
         `intervals(level)` by default. statements: {column, or a key of
         `jaxfit.report.QUESTIONS`, or any other word: what is to be said of it}, e.g.
-        {"N": "parameters without embeddings"}.
+        {"N": "parameters without embeddings"}; a word that is nearly one of these is refused.
 
-        Returns a `Report`, which has `markdown`, `html` and `save(path)`.
+        Returns a `Report`, which has `markdown`, `html` and `save(path)`. Raises TypeError or
+        ValueError naming the option for what is none of this.
         """
+        if intervals is not None and not isinstance(intervals, Intervals):
+            raise TypeError(f"intervals={intervals!r}; pass what fit.intervals() returns.")
         return report.report(
             self,
             filters=filters,
