@@ -202,10 +202,12 @@ class Fit:
         """Intervals of every parameter, and of functions of them, in every group.
 
         method: "t", estimates and standard errors times a quantile of Student's t, with the kinds
-        of `covariance`; "bootstrap", quantiles of refits of resampled rows (kind "case"), or of
-        predictions with noise put back ("residual", "wild", "parametric"); "profile", where the
-        deviance of a parameter exceeds what noise explains; "posterior", quantiles of draws of
-        the posterior (kind "laplace", or "nuts", which needs the extra `nuts`).
+        of `covariance`, taken of the logarithms of `Positive` parameters, exp(log theta +- t se /
+        theta), and of all else in its own unit, as standard errors are; "bootstrap", quantiles of
+        refits of resampled rows (kind "case"), or of predictions with noise put back ("residual",
+        "wild", "parametric"); "profile", where the deviance of a parameter exceeds what noise
+        explains; "posterior", quantiles of draws of the posterior (kind "laplace", or "nuts", which
+        needs the extra `nuts`).
         of: {name: function}, a formula in the parameters as text, such as
         {"a": "beta / (alpha + beta)"}, or a callable of {parameter: array} that returns an array.
         cluster: a column, or one label a row; rows of one cluster are taken to be of one piece.

@@ -102,6 +102,37 @@ def test_t_intervals_are_those_of_a_line():
     assert_allclose(told.standard_error["b"][0], known.stderr, rtol=1e-7)
 
 
+def test_t_intervals_of_what_is_above_0_are_of_its_logarithm():
+    for kind in ("gauss-newton", "sandwich"):
+        told = families().intervals(kind=kind, of={"log a": "log(a)", "twice": "2 * a"})
+        for end in (told.lower, told.upper):
+            assert_allclose(np.log(end["a"]), end["log a"], rtol=1e-6)
+        half = stats.t.ppf(0.95, 9) * told.standard_error["gamma"]
+        assert_allclose(told.upper["gamma"], told.estimate["gamma"] + half, rtol=1e-12)
+        middle = (told.lower["twice"] + told.upper["twice"]) / 2
+        assert_allclose(middle, told.estimate["twice"], rtol=1e-12)
+    variance = families().covariance()[:, 1, 1]
+    assert_allclose(families().intervals().standard_error["a"], np.sqrt(variance), rtol=1e-12)
+    held = jaxfit.fit(power, runs(), by="family", fixed={"a": 3.0}, **OPTIONS).intervals()
+    assert held.lower["a"].tolist() == held.upper["a"].tolist() == [3.0] * 3
+    near = {"a": (0.01, float(families().params["a"].max()) + 1e-3)}
+    boxed = jaxfit.fit(power, runs(), by="family", bounds=near, **OPTIONS).intervals()
+    assert boxed.upper["a"].max() == near["a"][1]
+
+
+def test_t_intervals_of_a_factor_hold_with_few_points_and_much_noise():
+    rng, groups = np.random.default_rng(4), 200
+    x = 10 ** rng.uniform(6.0, 10.0, 10 * groups)
+    y = 1.2 + 50.0 * x**-0.3 + 0.05 * rng.standard_normal(len(x))
+    points = {"x": x, "y": y, "g": np.repeat(np.arange(groups), 10)}
+    told = jaxfit.fit("power_law", points, by="g", **{**OPTIONS, "pipeline": "auto"}).intervals()
+    below, above = told.upper["a"] < 50.0, told.lower["a"] > 50.0
+    known = np.isfinite(told.upper["a"]).sum()
+    # Intervals of a itself, and not of its logarithm, end below it in one of five.
+    assert below.sum() < 0.12 * known
+    assert (below | above).sum() < 0.17 * known
+
+
 def test_profiles_of_a_line_are_its_t_intervals():
     told, straight = fit().intervals(0.9, "profile"), fit().intervals(0.9)
     for name in ("a", "b"):

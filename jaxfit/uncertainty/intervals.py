@@ -119,9 +119,7 @@ def intervals(
     notes = linear.notes
     if method == "t":
         half = stats.t.ppf((1 + level) / 2, linear.dof) * linear.error
-        lower, upper = linear.value - half, linear.value + half
-        low, high = _reach(fit, linear.value.shape[1])
-        ends, error, drawn = (np.maximum(lower, low), np.minimum(upper, high)), linear.error, None
+        ends, error, drawn = _straight(fit, linear.value, half), linear.error, None
         if kind == "gauss-newton":
             notes = [*notes, *_uneven(fit, linear)]
     elif method == "profile":
@@ -191,6 +189,22 @@ def check_draws(draws: int, seed: int) -> None:
         raise ValueError(f"draws={draws!r}; give an integer from {FEWEST_DRAWS} to {MOST_DRAWS}.")
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise ValueError(f"seed={seed!r}; give an integer, 0 or above.")
+
+
+def _straight(fit: "Fit", value: np.ndarray, half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ends (G, F) this far from `value` (G, F), parameters and then functions of them.
+
+    What is searched by its logarithm is told by it: there its estimate is nearer to normal.
+    """
+    log = np.zeros(value.shape, bool)
+    log[:, : len(fit.law.supports)] = [support.log for _, support in fit.law.supports]
+    log &= value > 0
+    with np.errstate(over="ignore"):
+        factor = np.exp(np.where(log, half / np.where(log, value, 1.0), 0.0))
+    lower = np.where(log, value / factor, value - half)
+    upper = np.where(log, value * factor, value + half)
+    low, high = _reach(fit, value.shape[1])
+    return np.maximum(lower, low), np.minimum(upper, high)
 
 
 def _reach(fit: "Fit", count: int) -> tuple[np.ndarray, np.ndarray]:
