@@ -183,8 +183,9 @@ class Fit:
         table, or one label a row, that tells which rows go together.
 
         NaN for parameters that the data do not determine, that are on a bound, and where no degree
-        of freedom is left. A fixed parameter has variance 0. Raises ValueError for a fit with
-        shared parameters.
+        of freedom is left; inf, or 0, for what is beyond float64, as a variance of 1e400 is, though
+        not its standard error, which `intervals` tells. A fixed parameter has variance 0. Raises
+        ValueError for a fit with shared parameters.
         """
         return covariance_of(self, kind, cluster)
 

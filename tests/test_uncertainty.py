@@ -538,6 +538,51 @@ def test_new_runs_are_of_average_weight_by_every_method():
     assert_allclose(wide, wide[0], rtol=0.3)
 
 
+def of_size(size):
+    """The fit of runs whose targets, and what is known of them, have this size."""
+
+    @jaxfit.law(
+        c=jaxfit.Positive((0.01 * size, 10.0 * size)),
+        b=jaxfit.Real((-5.0 * size, 5.0 * size)),
+        gamma=jaxfit.Interval(0.0, 3.0, start=(0.02, 1.5)),
+    )
+    def scaled(x, *, c, b, gamma):
+        return c + b * x**-gamma
+
+    known = runs()
+    return jaxfit.fit(scaled, {"x": known["x"][:12], "y": size * known["y"][:12]}, **OPTIONS)
+
+
+@pytest.mark.parametrize("size", [1e200, 1e-200])
+def test_targets_of_any_size_are_told_as_those_of_size_1(size):
+    found, like = of_size(size), of_size(1.0)
+    unit = {"c": size, "b": size, "gamma": 1.0, "c / b": 1.0}
+    for method, kind in (
+        ("t", "gauss-newton"),
+        ("t", "sandwich"),
+        ("bootstrap", "case"),
+        ("posterior", "laplace"),
+        ("profile", None),
+    ):
+        of = {} if method == "profile" else {"c / b": "c / b"}
+        told, right = (
+            each.intervals(method=method, kind=kind, of=of, draws=200) for each in (found, like)
+        )
+        for name in told.names:
+            ends = np.array([told.lower[name], told.upper[name]]) / unit[name]
+            wide = right.upper[name] - right.lower[name]
+            assert_allclose(ends, [right.lower[name], right.upper[name]], atol=1e-3 * wide[0])
+            error = told.standard_error[name] / unit[name]
+            assert_allclose(error, right.standard_error[name], rtol=1e-3)
+    for kind in ("mean", "new"):
+        told, right = (each.predict({"x": [3.0, 500.0]}, 0.9, kind) for each in (found, like))
+        assert_allclose(told.lower / size, right.lower, rtol=1e-6)
+        assert_allclose(told.upper / size, right.upper, rtol=1e-6)
+    matrix = found.covariance()[0]
+    assert matrix[0, 0] == (np.inf if size > 1 else 0.0)
+    assert_allclose(matrix[2, 2], like.covariance()[0, 2, 2], rtol=1e-4)
+
+
 def test_exact_data_tell_no_noise():
     x = np.linspace(0.0, 1.0, 12)
     found = jaxfit.fit(line, {"x": x, "y": 1.0 + 2.0 * x}, **OPTIONS)

@@ -15,7 +15,7 @@ from . import bootstrap, covariance, posterior
 from .clusters import labels
 from .draws import Functions, functions
 from .linear import Linear, linearised
-from .local import Local, around
+from .local import Local, around, fitted
 from .profile import profile
 
 if TYPE_CHECKING:
@@ -277,11 +277,11 @@ def tails(fit: "Fit", level: float, kind: str | None, cluster, dof: np.ndarray) 
 def _of_draws(fit: "Fit", drawn: np.ndarray, tail: np.ndarray):
     """Ends (G, F) of intervals, standard errors (G, F), and notes, of draws (G, F, R)."""
     ends, error = np.full((2, *drawn.shape[:2]), np.nan), np.full(drawn.shape[:2], np.nan)
-    notes = []
-    for g in np.flatnonzero(np.isfinite(fit.loss) & ~np.isfinite(tail)).tolist():
+    notes, found = [], fitted(fit)
+    for g in np.flatnonzero(found & ~np.isfinite(tail)).tolist():
         text = "No interval: one cluster, or no degree of freedom, tells of no scatter."
         notes.append(Note("no_dof", text, fit.groups[g]))
-    for g in np.flatnonzero(np.isfinite(fit.loss) & np.isfinite(tail)).tolist():
+    for g in np.flatnonzero(found & np.isfinite(tail)).tolist():
         there = np.isfinite(drawn[g])
         fewest = int(there.sum(axis=1).min())
         if fewest < drawn.shape[2]:
@@ -293,7 +293,8 @@ def _of_draws(fit: "Fit", drawn: np.ndarray, tail: np.ndarray):
         for f in np.flatnonzero(there.sum(axis=1) > 1).tolist():
             own = drawn[g, f][there[f]]
             ends[:, g, f] = np.quantile(own, (tail[g], 1 - tail[g]))
-            error[g, f] = own.std(ddof=1)
+            size = np.abs(own).max() or 1.0  # whose square may be beyond float64
+            error[g, f] = size * (own / size).std(ddof=1)
     return (ends[0], ends[1]), error, notes
 
 
