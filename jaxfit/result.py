@@ -206,9 +206,9 @@ class Fit:
         of `covariance`, taken of the logarithms of `Positive` parameters, exp(log theta +- t se /
         theta), and of all else in its own unit, as standard errors are; "bootstrap", quantiles of
         refits of resampled rows (kind "case"), or of predictions with noise put back ("residual",
-        "wild", "parametric"); "profile", where the deviance of a parameter exceeds what noise
-        explains; "posterior", quantiles of draws of the posterior (kind "laplace", or "nuts", which
-        needs the extra `nuts`).
+        "wild", "parametric"); "profile", where the deviance of a searched parameter exceeds what
+        noise explains; "posterior", quantiles of draws of the posterior (kind "laplace", or "nuts",
+        which needs the extra `nuts`).
         of: {name: function}, a formula in the parameters as text, such as
         {"a": "beta / (alpha + beta)"}, or a callable of {parameter: array} that returns an array.
         cluster: a column, or one label a row; rows of one cluster are taken to be of one piece.

@@ -303,6 +303,13 @@ def test_fixed_tied_and_believed_parameters():
     assert_allclose(told.standard_error["b"][0], expected, rtol=1e-7)
     tied = jaxfit.fit(line, table(), tied={"a": "2 * b / 3"}, **OPTIONS).intervals()
     assert_allclose(tied.standard_error["a"], 2 / 3 * tied.standard_error["b"], rtol=1e-9)
+    profiles = jaxfit.fit(line, table(), tied={"a": "2 * b / 3"}, **OPTIONS).intervals(
+        method="profile"
+    )
+    assert np.isnan(profiles.lower["a"][0])
+    assert_allclose(profiles.lower["b"], tied.lower["b"], rtol=1e-5)
+    assert "No profile of a, tied to others" in str(profiles)
+    assert "tied" not in [note.code for note in tied.notes]
     sd = float(of.standard_error["b"][0])
     known = jaxfit.fit(line, table(), priors={"b": jaxfit.Normal(SLOPE, sd)}, **OPTIONS)
     precision = np.linalg.inv(fit().covariance()[0]) + np.diag([0.0, sd**-2])

@@ -318,4 +318,10 @@ def _profiled(fit: "Fit", level: float, linear: Linear):
         for key, rise in zip(fit.groups, least.tolist(), strict=True)
         if rise < -1e-3
     ]
+    if tied := [name for name, _ in getattr(law.func, "tied", ())]:
+        text = (
+            f"No profile of {', '.join(tied)}, tied to others: a profile is along one parameter "
+            "that is searched. The other methods tell it."
+        )
+        notes.append(Note("tied", text))
     return (ends[0], ends[1]), notes
