@@ -166,8 +166,10 @@ class Fit:
 
         Raises ValueError for a missing column, a missing number or an unknown group.
         """
-        if level is None and (kind, method) != ("mean", "t"):
-            raise ValueError("kind= and method= are of bands; give level= with them, such as 0.9.")
+        if level is None and (kind, method, draws, seed) != ("mean", "t", 2000, 0):
+            raise ValueError(
+                "kind=, method=, draws= and seed= are of bands; give level= with them, such as 0.9."
+            )
         if level is not None:
             return bands(self, points, level, kind, method, draws, seed)
         told = asked(self, points)

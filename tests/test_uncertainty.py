@@ -398,7 +398,7 @@ def test_bands_of_a_line_are_the_textbook_ones():
 
 
 def test_what_is_of_bands_needs_a_level():
-    for options in ({"kind": "new"}, {"method": "bootstrap"}):
+    for options in ({"kind": "new"}, {"method": "bootstrap"}, {"draws": 500}, {"seed": 1}):
         with pytest.raises(ValueError, match="give level= with them"):
             fit().predict({"x": [1.0]}, **options)
 
@@ -408,6 +408,22 @@ def test_one_cluster_tells_of_no_scatter():
         told = fit().intervals(method=method, cluster=[1] * COUNT)
         assert np.isnan(told.lower["b"][0])
         assert "no_dof" in [note.code for note in told.notes]
+
+
+def test_few_clusters_are_said_and_more_draws_are_not_asked_for():
+    for options in ({"method": "t"}, {"method": "bootstrap", "draws": 100}):
+        told = fit().intervals(cluster=np.arange(COUNT) % 2, **options)
+        assert [note.code for note in told.notes] == ["few_clusters"]
+        assert "Fewer than 10 clusters" in told.notes[0].text
+        many = fit().intervals(cluster=np.arange(COUNT) % 20, **options)
+        assert "few_clusters" not in [note.code for note in many.notes]
+
+
+def test_groups_of_two_keys_are_shown_without_brackets():
+    points = {**runs(), "size": np.repeat([1, 2], 18)}
+    told = jaxfit.fit(line, points, by=["family", "size"], **OPTIONS).intervals()
+    assert "g0, 1 " in str(told)
+    assert "(" not in str(told).split("\n\n", 1)[1]
 
 
 def test_points_beyond_the_data_are_measured_in_decades():
