@@ -102,7 +102,7 @@ def from_table(
 
     Raises ValueError or TypeError naming column, group and row for whatever cannot be used.
     """
-    if nan not in ("raise", "mask"):
+    if not isinstance(nan, str) or nan not in ("raise", "mask"):
         raise ValueError(f"nan={nan!r}; choose 'raise' or 'mask'.")
     columns, target = _input_columns(inputs, rename), plain_name(target)
     by = key_columns(by)
@@ -154,15 +154,23 @@ def from_table(
 
 
 def _input_columns(inputs, rename) -> dict[str, str]:
-    rename = {} if rename is None else rename
-    if not isinstance(rename, Mapping):
-        raise TypeError(f"inputs={rename!r} is no mapping; pass {{law input: column}}.")
+    rename = renamed(rename)
     for name in rename:
         if name not in inputs:
             raise ValueError(
                 f"inputs= renames `{name}`, but the law's inputs are {', '.join(inputs)}."
             )
     return {name: plain_name(rename.get(name, name)) for name in inputs}
+
+
+def renamed(inputs: Mapping[str, str] | None) -> Mapping[str, str]:
+    """The columns of inputs that are called otherwise, as `inputs=` gives them.
+
+    Raises TypeError for what is no mapping.
+    """
+    if inputs is not None and not isinstance(inputs, Mapping):
+        raise TypeError(f"inputs={inputs!r} is no mapping; pass {{law input: column}}.")
+    return inputs or {}
 
 
 def key_columns(by: str | Sequence[str] | None) -> tuple[str, ...]:

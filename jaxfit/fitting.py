@@ -12,7 +12,7 @@ from .assemble import assemble
 from .bounds import Bounds, Starts
 from .constraints import Fixed, Priors, Tied
 from .data import Weights
-from .keywords import checked_keywords
+from .keywords import check_progress, checked_keywords
 from .laws import Law
 from .laws.derived import known_parameters
 from .losses import Loss
@@ -88,6 +88,9 @@ def fit(
     option or law that cannot be used, and ValueError when no group has a finite objective.
     """
     pipeline = checked_pipeline(pipeline)
+    check_progress(progress)
+    if not isinstance(strict, bool):
+        raise TypeError(f"strict={strict!r}; give True or False.")
     with jax.enable_x64(True):
         task = prepare(
             law,

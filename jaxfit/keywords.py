@@ -2,8 +2,8 @@
 
 import functools
 import inspect
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, ParamSpec, TypeVar
 
 from .tables import nearest
 
@@ -11,18 +11,33 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+def check_progress(progress: Any) -> None:
+    """Raise TypeError for what cannot be called to tell how far the work is."""
+    if progress is not None and not callable(progress):
+        raise TypeError(f"progress={progress!r}; give a function that takes done and all, or None.")
+
+
+def options_of(func: Callable[..., Any]) -> list[str]:
+    """Names of the options that a function, or a method, states."""
+    stated = inspect.signature(func).parameters.values()
+    return [each.name for each in stated if each.kind != each.VAR_KEYWORD and each.name != "self"]
+
+
+def refuse_unknown(of: str, given: Iterable[str], known: Collection[str]) -> None:
+    """Raise TypeError that names the nearest option of `of` for one that is not `known`."""
+    for name in given:
+        if name not in known:
+            near = nearest(name, known)
+            raise TypeError(f"{of}() has no option `{name}`{near} Options: {', '.join(known)}.")
+
+
 def checked_keywords(func: Callable[P, R]) -> Callable[P, R]:
     """Make `func` raise a TypeError that names the nearest option for an unknown one."""
-    known = inspect.signature(func).parameters
+    known = options_of(func)
 
     @functools.wraps(func)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
-        for name in kwargs:
-            if name not in known:
-                raise TypeError(
-                    f"{func.__name__}() has no option `{name}`{nearest(name, known)} "
-                    f"Options: {', '.join(known)}."
-                )
+        refuse_unknown(func.__name__, kwargs, known)
         return func(*args, **kwargs)
 
     return checked

@@ -251,6 +251,17 @@ _MEANINGS = {
 }
 
 
+def named(loss: Loss | str, option: str = "loss") -> Loss:
+    """The loss that an option gives, which may be the name of one.
+
+    Raises TypeError naming the option for what is none, and ValueError as `get` does.
+    """
+    loss = get(loss) if isinstance(loss, str) else loss
+    if not isinstance(loss, Loss):
+        raise TypeError(f"{option}={loss!r} is no loss; pass one such as jaxfit.MSE().")
+    return loss
+
+
 def get(name: str, *, delta: float | str | None = None, q: float | None = None) -> Loss:
     """The loss called `name`, e.g. `get("log-huber", delta=1e-3)` or `get("quantile", q=0.9)`.
 

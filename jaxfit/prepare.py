@@ -1,7 +1,7 @@
 """Prepare: from what a user names to the arrays that the engine works on."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -146,7 +146,7 @@ def prepare(
     nan: str = "raise",
 ) -> Task:
     """Check everything that `jaxfit.fit` is given; arguments and errors as described there."""
-    loss = as_loss(loss)
+    loss = losses.named(loss)
     table = read(data)
     law = as_law(law, (*(inputs or {}), *table.columns))
     law, dataset = rows_of(
@@ -211,28 +211,13 @@ def task_of(
     return task
 
 
-def as_loss(loss: Loss | str) -> Loss:
-    """The loss that is meant: itself, or by its name. Raises ValueError or TypeError for others."""
-    loss = losses.get(loss) if isinstance(loss, str) else loss
-    if not isinstance(loss, Loss):
-        raise TypeError(f"loss={loss!r} is no loss; pass one such as jaxfit.MSE().")
-    return loss
-
-
 def rows_of(law: Law, table: Table, loss: Loss, *, target, **options) -> tuple[Law, Dataset]:
     """The rows of one target or of several, and a law that has one prediction for each of them.
 
     options: of `from_table`. Raises ValueError or TypeError, as `from_table` does, and for a target
     that the loss does not take.
     """
-    several = isinstance(target, list | tuple)
-    targets = target if several else (target,)
-    if not targets:
-        raise ValueError(f"target={target!r}; name the column to predict, or some columns.")
-    if several and not all(isinstance(name, str) for name in targets):
-        raise TypeError(f"target={target!r}; give names of columns.")
-    if len(set(targets)) < len(targets):
-        raise ValueError(f"target= names a column twice: {', '.join(map(str, targets))}.")
+    several, targets = isinstance(target, list | tuple), target_names(target)
     for name in targets:
         if law.source == SOURCE and name in law.inputs:
             raise ValueError(f"`{name}` is the target; a law cannot have it among its inputs.")
@@ -252,6 +237,25 @@ def rows_of(law: Law, table: Table, loss: Loss, *, target, **options) -> tuple[L
     if loss.scale == "relative":
         require_nonzero(dataset, f"{type(loss).__name__}, a loss of relative errors,")
     return law, dataset
+
+
+def target_names(target) -> tuple[Any, ...]:
+    """The columns to predict. Raises TypeError or ValueError for what names none."""
+    several = isinstance(target, list | tuple)
+    targets = tuple(target) if several else (target,)
+    if not targets:
+        raise ValueError(f"target={target!r}; name the column to predict, or some columns.")
+    right = all(isinstance(name, str) for name in targets) if several else _is_name(target)
+    if not right:
+        raise TypeError(f"target={target!r}; give names of columns.")
+    if len(set(targets)) < len(targets):
+        raise ValueError(f"target= names a column twice: {', '.join(map(str, targets))}.")
+    return targets
+
+
+def _is_name(target) -> bool:
+    """Whether it may name a column: text, or a number in tables whose columns have those."""
+    return isinstance(target, str) or not isinstance(target, Iterable)
 
 
 def in_words(weights: Weights) -> str | None:

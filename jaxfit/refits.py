@@ -9,14 +9,15 @@ import jax
 import numpy as np
 
 from . import losses as known_losses
-from .data import Weights, key_columns
+from .data import Weights, key_columns, renamed
 from .density import InverseDensity
 from .filters import Filter, kept
 from .fitting import fit
+from .keywords import options_of, refuse_unknown
 from .laws import Law
 from .laws.text import Expression, expression
 from .losses import Loss
-from .prepare import as_law
+from .prepare import as_law, target_names
 from .priors import Prior
 from .status import Note
 from .tables import Table, nearest, read
@@ -24,6 +25,7 @@ from .targets import KEY
 from .variants import ALL_ROWS, Robustness, Variant
 
 REFUSED = "refused"
+OF_FIT = tuple(name for name in options_of(fit) if name != "loss")
 
 
 class _Subset(NamedTuple):
@@ -80,9 +82,10 @@ def robustness(
     """
     if "loss" in options:
         raise TypeError("robustness() has no option `loss`; give losses=, one or several.")
-    table, by, inputs = read(data), key_columns(by), dict(inputs or {})
+    refuse_unknown("robustness", options, dict.fromkeys([*options_of(robustness), *OF_FIT]))
+    table, by, inputs = read(data), key_columns(by), dict(renamed(inputs))
     ways = _conventions(table, inputs, counts)
-    targets = [target] if isinstance(target, str) else [*target]
+    targets = target_names(target)
     for name, column in {pair for way in ways for pair in way.items()}:
         if column in targets:
             raise ValueError(f"counts[{name!r}] names `{column}`, which is the target.")
@@ -118,29 +121,35 @@ def robustness(
 
 def _conventions(table: Table, inputs, counts) -> list[dict[str, str]]:
     """Every way to count: {input: column}, the base line's first."""
-    given = {
-        name: [columns] if isinstance(columns, str) else [*dict.fromkeys(columns)]
-        for name, columns in (counts or {}).items()
-    }
+    if counts is not None and not isinstance(counts, Mapping):
+        raise TypeError(f"counts={counts!r}; give {{input of the law: columns that count it}}.")
+    given = {name: [*_several(columns)] for name, columns in (counts or {}).items()}
     for name, columns in given.items():
+        if not all(isinstance(column, str) for column in columns):
+            raise TypeError(f"counts[{name!r}] names {columns!r}; name the columns that count it.")
         if name in inputs:
             raise ValueError(f"`{name}` is in inputs= and in counts=; name its columns in counts=.")
         if not columns:
             raise ValueError(f"counts[{name!r}] is empty; name the columns that count `{name}`.")
         for column in columns:
             table.column(column)
-    return [dict(zip(given, way, strict=True)) for way in product(*given.values())]
+    different = [dict.fromkeys(columns) for columns in given.values()]
+    return [dict(zip(given, way, strict=True)) for way in product(*different)]
+
+
+def _several(given) -> Sequence[Any]:
+    return given if isinstance(given, list | tuple) else [given]
 
 
 def _losses(given) -> list[Loss]:
-    several = given if isinstance(given, list | tuple) else [given]
+    several = _several(given)
     if not several:
         raise ValueError("losses= is empty; give one loss, or several.")
-    return [*dict.fromkeys(known_losses.get(e) if isinstance(e, str) else e for e in several)]
+    return [*dict.fromkeys(known_losses.named(each, "losses") for each in several)]
 
 
 def _starts(given) -> list[int]:
-    several = given if isinstance(given, list | tuple) else [given]
+    several = _several(given)
     if not several:
         raise ValueError("starts= is empty; give one number of starts, or several.")
     for number in several:
@@ -151,10 +160,13 @@ def _starts(given) -> list[int]:
 
 def _rows(table: Table, by: Sequence[str], filters) -> dict[str, np.ndarray]:
     """The rows that each filter keeps, by its name; all of them first."""
-    if isinstance(filters, str):
-        filters = [filters]
     if not isinstance(filters, Mapping):
-        filters = {text: text for text in filters or ()}
+        texts = () if filters is None else _several(filters)
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError(
+                f"filters={filters!r}; give texts, or {{name: text, mask or function}}."
+            )
+        filters = {text: text for text in texts}
     if ALL_ROWS in filters:
         raise ValueError(f"A filter is called `{ALL_ROWS}`, as the base line is; rename it.")
     group = table.grouped(by)[1] if by else np.zeros(table.num_rows, int)
@@ -168,7 +180,7 @@ def _with_weights(table: Table, weights: Weights) -> tuple[Table, Weights]:
     if weights is None or isinstance(weights, str | InverseDensity):
         return table, weights
     name = _unused("weights", table)
-    column = table.beside(name, weights).columns[name]
+    column = table.beside("weights=", weights).columns["weights="]
     return replace(table, columns={**table.columns, name: column}), name
 
 
@@ -194,7 +206,8 @@ def _lending(options: Mapping[str, Any]) -> bool:
     priors = options.get("priors")
     every = priors.values() if isinstance(priors, Mapping) else ()
     counted = [t.counted for value in every for prior in _priors(value) for t in prior.terms()]
-    return bool(options.get("shared") or options.get("pool") or any(counted))
+    lent = [options.get("shared"), options.get("pool")]
+    return any(names is not None and np.size(names) for names in lent) or any(counted)
 
 
 def _each(

@@ -18,6 +18,7 @@ from .fingerprint import sha256
 from .laws.outputs import OUTPUT
 from .solve.certificate import MAX_OFFSET
 from .supports import Support
+from .tables import nearest
 from .verdict import MAX_CONDITION
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ RESIDUAL = {
     "relative": "(prediction - target) / target",
 }
 MOST_RESIDUALS = 10
+# A statement of something as alike as this to what is asked for is taken for misspelt.
+ALIKE = 0.8
 
 
 def report(
@@ -52,11 +55,10 @@ def report(
     statements: Mapping[str, str] | None = None,
 ) -> Report:
     """The report of a fit; see `Fit.report`."""
-    if statements is not None and not isinstance(statements, Mapping):
-        raise TypeError(f"statements={statements!r}; give {{what: text}}.")
-    said = {str(name): str(text) for name, text in (statements or {}).items()}
-    if isinstance(filters, str):
-        filters = [filters]
+    said = _statements(fit, statements)
+    filters = _texts(filters)
+    if not (holdout is None or isinstance(holdout, str) or _prints(holdout)):
+        raise TypeError(f"holdout={holdout!r}; say in words what the law predicts of new runs.")
     if intervals is None and not fit.settings.get("shared"):
         intervals = fit.intervals(level)
     elif intervals is not None:
@@ -73,6 +75,46 @@ def report(
         Section("Notes", [_notes(fit, intervals)]),
     )
     return Report(f"Scaling-law fit: {fit.law.name}", sections)
+
+
+def _statements(fit: "Fit", given) -> dict[str, str]:
+    """What is stated, by what it is of. Raises for what is no text, or hardly of what it says."""
+    if given is not None and not isinstance(given, Mapping):
+        raise TypeError(f"statements={given!r}; give {{what: text}}.")
+    known = dict.fromkeys([*QUESTIONS, *(word for pair in _columns(fit) for word in pair)])
+    for name, text in (given or {}).items():
+        if not isinstance(name, str) or not isinstance(text, str):
+            raise TypeError(f"statements={{{name!r}: {text!r}}}; both are to be texts.")
+        near = "." if name in known else nearest(name, known, ALIKE)
+        if near != ".":
+            raise ValueError(
+                f"statements= names `{name}`{near} What is asked for: {', '.join(known)}; what is "
+                "beside that needs a name that is not nearly one of them."
+            )
+    return dict(given or {})
+
+
+def _texts(filters) -> list[str]:
+    several = [filters] if isinstance(filters, str) else filters
+    if several is None:
+        return []
+    if not isinstance(several, list | tuple) or not all(isinstance(e, str) for e in several):
+        raise TypeError(f"filters={filters!r}; say in words which rows were left out, in texts.")
+    return [*several]
+
+
+def _prints(holdout: Any) -> bool:
+    """Whether an object shows itself as text, as a comparison and a frame do, not as code."""
+    plain = bool | bytes | int | float | list | tuple | set | Mapping
+    return not isinstance(holdout, plain) and not callable(holdout)
+
+
+def _columns(fit: "Fit") -> list[tuple[str, str]]:
+    """Every role that a column has in a fit, and which it is; the targets come last."""
+    data = fit.data
+    single = len(data.targets) == 1
+    roles = ["target"] if single else [f"target {t + 1}" for t in range(len(data.targets))]
+    return [*data.columns.items(), *zip(roles, data.targets, strict=True)]
 
 
 def _law(fit: "Fit") -> Iterator[str | Verbatim | Grid]:
@@ -143,9 +185,7 @@ def _data(fit: "Fit", filters, said: Mapping[str, str]) -> Iterator[str | Verbat
         ("groups by", ", ".join(data.by) or "no column: one group"),
         ("SHA-256 of the fitted rows", sha256(data, weighed=not _inferred(settings))),
     )
-    columns = [*data.columns.items(), *((f"target {t + 1}", n) for t, n in enumerate(data.targets))]
-    if len(data.targets) == 1:
-        columns[-1] = ("target", data.targets[0])
+    columns = _columns(fit)
     yield Grid(
         ("role", "column", "what it counts"),
         [(role, name, said.get(role, said.get(name, NOT_STATED))) for role, name in columns],

@@ -12,6 +12,7 @@ import numpy as np
 from . import predict, report, storage, summary
 from .data import Dataset
 from .document import Report
+from .keywords import checked_keywords
 from .laws import Law
 from .losses import Loss
 from .points import asked
@@ -165,8 +166,10 @@ class Fit:
 
         Raises ValueError for a missing column, a missing number or an unknown group.
         """
-        if level is None and (kind, method) != ("mean", "t"):
-            raise ValueError("kind= and method= are of bands; give level= with them, such as 0.9.")
+        if level is None and (kind, method, draws, seed) != ("mean", "t", 2000, 0):
+            raise ValueError(
+                "kind=, method=, draws= and seed= are of bands; give level= with them, such as 0.9."
+            )
         if level is not None:
             return bands(self, points, level, kind, method, draws, seed)
         told = asked(self, points)
@@ -182,8 +185,9 @@ class Fit:
         table, or one label a row, that tells which rows go together.
 
         NaN for parameters that the data do not determine, that are on a bound, and where no degree
-        of freedom is left. A fixed parameter has variance 0. Raises ValueError for a fit with
-        shared parameters.
+        of freedom is left; inf, or 0, for what is beyond float64, as a variance of 1e400 is, though
+        not its standard error, which `intervals` tells. A fixed parameter has variance 0. Raises
+        ValueError for a fit with shared parameters.
         """
         return covariance_of(self, kind, cluster)
 
@@ -201,10 +205,12 @@ class Fit:
         """Intervals of every parameter, and of functions of them, in every group.
 
         method: "t", estimates and standard errors times a quantile of Student's t, with the kinds
-        of `covariance`; "bootstrap", quantiles of refits of resampled rows (kind "case"), or of
-        predictions with noise put back ("residual", "wild", "parametric"); "profile", where the
-        deviance of a parameter exceeds what noise explains; "posterior", quantiles of draws of
-        the posterior (kind "laplace", or "nuts", which needs the extra `nuts`).
+        of `covariance`, taken of the logarithms of `Positive` parameters, exp(log theta +- t se /
+        theta), and of all else in its own unit, as standard errors are; "bootstrap", quantiles of
+        refits of resampled rows (kind "case"), or of predictions with noise put back ("residual",
+        "wild", "parametric"); "profile", where the deviance of a searched parameter exceeds what
+        noise explains; "posterior", quantiles of draws of the posterior (kind "laplace", or "nuts",
+        which needs the extra `nuts`).
         of: {name: function}, a formula in the parameters as text, such as
         {"a": "beta / (alpha + beta)"}, or a callable of {parameter: array} that returns an array.
         cluster: a column, or one label a row; rows of one cluster are taken to be of one piece.
@@ -254,6 +260,7 @@ class Fit:
         """The fit as text: one line a group, then what to know about it."""
         return summary.text(self)
 
+    @checked_keywords
     def report(
         self,
         *,
@@ -269,10 +276,13 @@ class Fit:
         predicts of runs that it has not seen, as text or as what prints as one. intervals: those of
         `intervals(level)` by default. statements: {column, or a key of
         `jaxfit.report.QUESTIONS`, or any other word: what is to be said of it}, e.g.
-        {"N": "parameters without embeddings"}.
+        {"N": "parameters without embeddings"}; a word that is nearly one of these is refused.
 
-        Returns a `Report`, which has `markdown`, `html` and `save(path)`.
+        Returns a `Report`, which has `markdown`, `html` and `save(path)`. Raises TypeError or
+        ValueError naming the option for what is none of this.
         """
+        if intervals is not None and not isinstance(intervals, Intervals):
+            raise TypeError(f"intervals={intervals!r}; pass what fit.intervals() returns.")
         return report.report(
             self,
             filters=filters,

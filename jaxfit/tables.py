@@ -270,10 +270,13 @@ def plain_name(name: Any) -> str:
     return unicodedata.normalize("NFC", str(name)).strip()
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """`; did you mean x?` where a name is near, else a full stop; for the end of a message."""
+def nearest(name: str, names: Iterable[str], alike: float = 0.6) -> str:
+    """`; did you mean x?` where a name is near, else a full stop; for the end of a message.
+
+    alike: how much of both names is to be the same, from 0 to 1.
+    """
     lower = {str(n).lower(): str(n) for n in names}
-    close = difflib.get_close_matches(str(name).lower(), lower, n=1)
+    close = difflib.get_close_matches(str(name).lower(), lower, n=1, cutoff=alike)
     return f"; did you mean `{lower[close[0]]}`?" if close else "."
 
 

@@ -129,6 +129,23 @@ def test_sealed_rows_of_other_groups_and_with_missing_cells_are_said():
     assert found.rows == (30, 4)
 
 
+def test_sealed_cells_that_are_no_numbers_are_told_before_they_are_sealed():
+    table, mask = runs(), np.tile(np.arange(SIZE) >= SIZE - 2, len(FAMILIES))
+    table["note"] = np.where(mask, "word", "")
+    table["hand"] = np.where(mask, "", "7")
+    cells = table["y"].astype(object)
+    cells[[SIZE - 1, 3 * SIZE - 1]] = "1.2.3", "n.a. yet"
+    with pytest.raises(ValueError, match="Column `y` holds numbers, but 2 of 6 sealed") as caught:
+        SealedHoldout({**table, "y": cells}, mask, by="family")
+    assert f"first: row {SIZE - 1}" in str(caught.value)
+    assert "1.2.3" not in str(caught.value)
+    assert "n.a. yet" not in str(caught.value)
+    assert caught.value.__cause__ is caught.value.__context__ is None
+    assert SealedHoldout(table, mask, by="family").num_sealed == 6
+    late = {**table, "family": np.where(mask, "late", "7")}
+    assert SealedHoldout(late, mask, by="family").num_sealed == 6
+
+
 def test_rules_that_seal_nothing_or_all_or_are_none():
     table = runs()
     with pytest.raises(ValueError, match="seals no row of 36"):

@@ -102,6 +102,37 @@ def test_t_intervals_are_those_of_a_line():
     assert_allclose(told.standard_error["b"][0], known.stderr, rtol=1e-7)
 
 
+def test_t_intervals_of_what_is_above_0_are_of_its_logarithm():
+    for kind in ("gauss-newton", "sandwich"):
+        told = families().intervals(kind=kind, of={"log a": "log(a)", "twice": "2 * a"})
+        for end in (told.lower, told.upper):
+            assert_allclose(np.log(end["a"]), end["log a"], rtol=1e-6)
+        half = stats.t.ppf(0.95, 9) * told.standard_error["gamma"]
+        assert_allclose(told.upper["gamma"], told.estimate["gamma"] + half, rtol=1e-12)
+        middle = (told.lower["twice"] + told.upper["twice"]) / 2
+        assert_allclose(middle, told.estimate["twice"], rtol=1e-12)
+    variance = families().covariance()[:, 1, 1]
+    assert_allclose(families().intervals().standard_error["a"], np.sqrt(variance), rtol=1e-12)
+    held = jaxfit.fit(power, runs(), by="family", fixed={"a": 3.0}, **OPTIONS).intervals()
+    assert held.lower["a"].tolist() == held.upper["a"].tolist() == [3.0] * 3
+    near = {"a": (0.01, float(families().params["a"].max()) + 1e-3)}
+    boxed = jaxfit.fit(power, runs(), by="family", bounds=near, **OPTIONS).intervals()
+    assert boxed.upper["a"].max() == near["a"][1]
+
+
+def test_t_intervals_of_a_factor_hold_with_few_points_and_much_noise():
+    rng, groups = np.random.default_rng(4), 200
+    x = 10 ** rng.uniform(6.0, 10.0, 10 * groups)
+    y = 1.2 + 50.0 * x**-0.3 + 0.05 * rng.standard_normal(len(x))
+    points = {"x": x, "y": y, "g": np.repeat(np.arange(groups), 10)}
+    told = jaxfit.fit("power_law", points, by="g", **{**OPTIONS, "pipeline": "auto"}).intervals()
+    below, above = told.upper["a"] < 50.0, told.lower["a"] > 50.0
+    known = np.isfinite(told.upper["a"]).sum()
+    # Intervals of a itself, and not of its logarithm, end below it in one of five.
+    assert below.sum() < 0.12 * known
+    assert (below | above).sum() < 0.17 * known
+
+
 def test_profiles_of_a_line_are_its_t_intervals():
     told, straight = fit().intervals(0.9, "profile"), fit().intervals(0.9)
     for name in ("a", "b"):
@@ -272,6 +303,13 @@ def test_fixed_tied_and_believed_parameters():
     assert_allclose(told.standard_error["b"][0], expected, rtol=1e-7)
     tied = jaxfit.fit(line, table(), tied={"a": "2 * b / 3"}, **OPTIONS).intervals()
     assert_allclose(tied.standard_error["a"], 2 / 3 * tied.standard_error["b"], rtol=1e-9)
+    profiles = jaxfit.fit(line, table(), tied={"a": "2 * b / 3"}, **OPTIONS).intervals(
+        method="profile"
+    )
+    assert np.isnan(profiles.lower["a"][0])
+    assert_allclose(profiles.lower["b"], tied.lower["b"], rtol=1e-5)
+    assert "No profile of a, tied to others" in str(profiles)
+    assert "tied" not in [note.code for note in tied.notes]
     sd = float(of.standard_error["b"][0])
     known = jaxfit.fit(line, table(), priors={"b": jaxfit.Normal(SLOPE, sd)}, **OPTIONS)
     precision = np.linalg.inv(fit().covariance()[0]) + np.diag([0.0, sd**-2])
@@ -360,7 +398,7 @@ def test_bands_of_a_line_are_the_textbook_ones():
 
 
 def test_what_is_of_bands_needs_a_level():
-    for options in ({"kind": "new"}, {"method": "bootstrap"}):
+    for options in ({"kind": "new"}, {"method": "bootstrap"}, {"draws": 500}, {"seed": 1}):
         with pytest.raises(ValueError, match="give level= with them"):
             fit().predict({"x": [1.0]}, **options)
 
@@ -370,6 +408,22 @@ def test_one_cluster_tells_of_no_scatter():
         told = fit().intervals(method=method, cluster=[1] * COUNT)
         assert np.isnan(told.lower["b"][0])
         assert "no_dof" in [note.code for note in told.notes]
+
+
+def test_few_clusters_are_said_and_more_draws_are_not_asked_for():
+    for options in ({"method": "t"}, {"method": "bootstrap", "draws": 100}):
+        told = fit().intervals(cluster=np.arange(COUNT) % 2, **options)
+        assert [note.code for note in told.notes] == ["few_clusters"]
+        assert "Fewer than 10 clusters" in told.notes[0].text
+        many = fit().intervals(cluster=np.arange(COUNT) % 20, **options)
+        assert "few_clusters" not in [note.code for note in many.notes]
+
+
+def test_groups_of_two_keys_are_shown_without_brackets():
+    points = {**runs(), "size": np.repeat([1, 2], 18)}
+    told = jaxfit.fit(line, points, by=["family", "size"], **OPTIONS).intervals()
+    assert "g0, 1 " in str(told)
+    assert "(" not in str(told).split("\n\n", 1)[1]
 
 
 def test_points_beyond_the_data_are_measured_in_decades():
@@ -505,6 +559,51 @@ def test_new_runs_are_of_average_weight_by_every_method():
         )
     ]
     assert_allclose(wide, wide[0], rtol=0.3)
+
+
+def of_size(size):
+    """The fit of runs whose targets, and what is known of them, have this size."""
+
+    @jaxfit.law(
+        c=jaxfit.Positive((0.01 * size, 10.0 * size)),
+        b=jaxfit.Real((-5.0 * size, 5.0 * size)),
+        gamma=jaxfit.Interval(0.0, 3.0, start=(0.02, 1.5)),
+    )
+    def scaled(x, *, c, b, gamma):
+        return c + b * x**-gamma
+
+    known = runs()
+    return jaxfit.fit(scaled, {"x": known["x"][:12], "y": size * known["y"][:12]}, **OPTIONS)
+
+
+@pytest.mark.parametrize("size", [1e200, 1e-200])
+def test_targets_of_any_size_are_told_as_those_of_size_1(size):
+    found, like = of_size(size), of_size(1.0)
+    unit = {"c": size, "b": size, "gamma": 1.0, "c / b": 1.0}
+    for method, kind in (
+        ("t", "gauss-newton"),
+        ("t", "sandwich"),
+        ("bootstrap", "case"),
+        ("posterior", "laplace"),
+        ("profile", None),
+    ):
+        of = {} if method == "profile" else {"c / b": "c / b"}
+        told, right = (
+            each.intervals(method=method, kind=kind, of=of, draws=200) for each in (found, like)
+        )
+        for name in told.names:
+            ends = np.array([told.lower[name], told.upper[name]]) / unit[name]
+            wide = right.upper[name] - right.lower[name]
+            assert_allclose(ends, [right.lower[name], right.upper[name]], atol=1e-3 * wide[0])
+            error = told.standard_error[name] / unit[name]
+            assert_allclose(error, right.standard_error[name], rtol=1e-3)
+    for kind in ("mean", "new"):
+        told, right = (each.predict({"x": [3.0, 500.0]}, 0.9, kind) for each in (found, like))
+        assert_allclose(told.lower / size, right.lower, rtol=1e-6)
+        assert_allclose(told.upper / size, right.upper, rtol=1e-6)
+    matrix = found.covariance()[0]
+    assert matrix[0, 0] == (np.inf if size > 1 else 0.0)
+    assert_allclose(matrix[2, 2], like.covariance()[0, 2, 2], rtol=1e-4)
 
 
 def test_exact_data_tell_no_noise():

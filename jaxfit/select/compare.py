@@ -6,20 +6,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import losses
-from ..data import Weights
-from ..keywords import checked_keywords
+from ..data import Weights, renamed
+from ..keywords import check_progress, checked_keywords
 from ..laws import Law
 from ..losses import Loss
 from ..solve.presets import Pipeline
 from ..status import Note
 from ..tables import nearest, read
-from . import CRITERIA, scores
+from . import CRITERIA, EXTRAPOLATION, KFOLD, LEAST, scores
 from .choice import Chosen, Measures, decide
 from .comparison import Comparison
 from .criteria import criteria, why_no_likelihood
 from .folds import Cells, Folded, fit_folds
 from .outside import Outside, of_holdout, of_sealed
-from .plan import Plan, plan, rules_of
+from .plan import Plan, Rules, plan, rules_of
 from .runs import Candidate, Runs, candidates, usable
 from .sealed import SealedHoldout, choosing
 from .splits import Corner, KFold, Largest, Rolling
@@ -81,8 +81,9 @@ def compare(
     Returns a `Comparison`. Raises ValueError or TypeError, naming law, column or group, for what
     cannot be compared, and ValueError where no cell is left or all laws fail.
     """
-    loss = losses.get(loss) if isinstance(loss, str) else loss
-    if criterion not in CRITERIA:
+    loss, inputs = losses.named(loss), renamed(inputs)
+    check_progress(progress)
+    if not isinstance(criterion, str) or criterion not in CRITERIA:
         near = nearest(criterion, CRITERIA)
         raise ValueError(f"criterion={criterion!r}{near} There are: {', '.join(CRITERIA)}.")
     if not isinstance(target, str):
@@ -91,8 +92,9 @@ def compare(
     settings = {"loss": loss, "starts": starts, "seed": seed, "pipeline": pipeline}
     with choosing("a comparison of laws"):
         table = read(sealed.training if sealed else data)
-        named = candidates(laws, tuple(table.columns), inputs or {})
+        named = candidates(laws, tuple(table.columns), inputs)
         rules = rules_of(holdout, inner, kfold, named, sealed=sealed is not None)
+        _refuse_blind(criterion, rules)
         others = rules.columns
         runs = usable(
             named, table, target=target, by=by, weights=weights, nan=nan, loss=loss, others=others
@@ -105,6 +107,14 @@ def compare(
         outside = of_holdout(runs, made.planned)
     said = {"loss": repr(loss), "starts": starts, "seed": seed, **rules.said()}
     return _result(made, outside, loss, criterion, said)
+
+
+def _refuse_blind(criterion: str, rules: Rules) -> None:
+    """Raise ValueError for a criterion that needs folds where none are asked for."""
+    of = {EXTRAPOLATION: rules.inner, LEAST: rules.inner, KFOLD: rules.kfold}
+    if not of.get(criterion, True):
+        option = "kfold=, which is None" if criterion == KFOLD else "inner=, which is empty"
+        raise ValueError(f"criterion={criterion!r} can choose no law without folds of {option}.")
 
 
 class Made(NamedTuple):

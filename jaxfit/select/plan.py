@@ -148,7 +148,11 @@ def _listed(
     for rule in given if isinstance(given, list | tuple) else (given,):
         if isinstance(rule, str):
             if rule not in WORDS:
-                raise ValueError(f"{what}={rule!r}{nearest(rule, WORDS)} Or give a rule.")
+                near = nearest(rule, WORDS)
+                raise ValueError(
+                    f"{what}={rule!r}{near} Words are {' and '.join(WORDS)}; of a column, give "
+                    f"Largest({rule!r})."
+                )
             found += [Largest(name) for name in inputs] if rule == "largest" else [Corner(inputs)]
         elif isinstance(rule, Corner):
             columns = tuple(names.get(n, plain_name(n)) for n in rule.columns)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data import Weights, from_table, require_nonzero, require_positive
+from ..data import Weights, from_table, renamed, require_nonzero, require_positive
 from ..density import InverseDensity
 from ..laws import Law
 from ..laws.derived import known_parameters
@@ -154,7 +154,7 @@ def _candidate(label: str, given, columns, inputs) -> Candidate:
         raise TypeError(f"laws[{label!r}] has no option `{name}`{near} Common ones go to compare.")
     if "law" not in options:
         raise TypeError(f"laws[{label!r}] names no law; give {{'law': ..., 'fixed': ...}}.")
-    rename = {**inputs, **(options.get("inputs") or {})}
+    rename = {**inputs, **renamed(options.get("inputs"))}
     law = as_law(options["law"], (*rename, *columns))
     for what in ("fixed", "tied"):
         known_parameters(law, options.get(what) or {}, f"{what}= of laws[{label!r}]")

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data import key_columns
 from ..tables import Table, nearest, plain_name, read
 from .splits import Corner, Largest, Rows
 
@@ -49,7 +50,9 @@ class SealedHoldout:
     table, no sequence and no array, and cannot be copied or pickled, so that no function takes the
     sealed rows for data unnoticed.
 
-    Raises ValueError for a rule that seals no row or all, and for a column that is missing.
+    Raises ValueError for a rule that seals no row or all, for a column that is missing, and for
+    sealed cells that are no numbers in a column whose others are, without telling what they hold:
+    once the rows are opened it would be too late.
     """
 
     __slots__ = ("__openings", "__sealed", "_training")
@@ -69,6 +72,10 @@ class SealedHoldout:
         self.__openings: list[Opening] = []
         self.__sealed = table.of(np.flatnonzero(sealed))
         self._training = table.of(np.flatnonzero(~sealed))
+        keys = key_columns(by)
+        for name in table.columns:
+            if name not in keys:
+                _refuse_words(table, name, sealed)
 
     @property
     def training(self) -> Table:
@@ -122,7 +129,7 @@ def _sealed_rows(table: Table, rule, by) -> np.ndarray:
     if not columns:
         raise ValueError(f"{rule!r} names no columns; a corner to seal is that of two or more.")
     numbers = {name: table.numbers(plain_name(name))[0] for name in columns}
-    names = () if by is None else (by,) if isinstance(by, str) else tuple(by)
+    names = key_columns(by)
     groups, group = table.grouped(names) if names else ([()], np.zeros(table.num_rows, int))
     known = np.logical_and.reduce([np.isfinite(values) for values in numbers.values()])
     rows = Rows(numbers, group, len(groups)).of(known)
@@ -130,6 +137,29 @@ def _sealed_rows(table: Table, rule, by) -> np.ndarray:
     for fold in rule.folds(rows):
         out[np.flatnonzero(known)[fold.test]] = True
     return out
+
+
+def _refuse_words(table: Table, name: str, sealed: np.ndarray) -> None:
+    """Raise ValueError for words among the sealed cells of a column of numbers."""
+    if not np.isfinite(_numbers(table.of(np.flatnonzero(~sealed)), name)).any():
+        return
+    rows = np.flatnonzero(sealed)
+    if len(_numbers(table.of(rows), name)):
+        return
+    bad = [row for row in rows if not len(_numbers(table.of(np.array([row])), name))]
+    raise ValueError(
+        f"Column `{name}` holds numbers, but {len(bad)} of {len(rows)} sealed cells are none "
+        f"(first: {table.row(bad[0])}). Correct them before they are sealed, or leave the column "
+        "out of the table."
+    )
+
+
+def _numbers(table: Table, name: str) -> np.ndarray:
+    """The cells of a column as numbers (m,), or none (0,) where they are not all numbers."""
+    try:
+        return table.numbers(name)[0]
+    except (TypeError, ValueError):
+        return np.empty(0)
 
 
 def _mask(table: Table, rule) -> np.ndarray:

@@ -17,8 +17,8 @@ from ..density import InverseDensity
 from ..fitting import checked_pipeline
 from ..laws import Law
 from ..laws.evaluate import described
-from ..losses import Loss
-from ..prepare import as_law, as_loss
+from ..losses import Loss, named
+from ..prepare import as_law, target_names
 from ..priors import LogNormal, Normal
 from ..solve.presets import Pipeline
 from ..tables import plain_name
@@ -47,8 +47,7 @@ class Asked:
     @property
     def targets(self) -> tuple[str, ...]:
         """The columns that are predicted."""
-        names = (self.target,) if isinstance(self.target, str) else self.target
-        return tuple(plain_name(name) for name in names)
+        return tuple(plain_name(name) for name in target_names(self.target))
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -127,7 +126,7 @@ def asked(
         laws=found,
         by=key_columns(by),
         inputs=inputs,
-        loss=as_loss(loss),
+        loss=named(loss),
         pipeline=checked_pipeline(pipeline),
         **options,
     )

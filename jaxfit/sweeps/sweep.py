@@ -226,7 +226,7 @@ class _Running:
 
     def _targets(self) -> list[str]:
         """The targets that are fitted by themselves, if they are several."""
-        several = not isinstance(self.asked.target, str)
+        several = isinstance(self.asked.target, list | tuple)
         if several and len({bool(columns_of(law)) for law in self.asked.laws}) > 1:
             raise ValueError(
                 "Some of the laws predict all targets together, and some one at a time; sweep them "

@@ -13,7 +13,7 @@ from ..points import Points, asked
 from ..problem import logarithms
 from ..status import Note
 from . import bootstrap, posterior
-from .covariance import LONE, refuse_shared
+from .covariance import LONE, refuse_shared, scaled_rows
 from .intervals import check_draws, check_level, tails
 from .local import Local, around, degrees
 
@@ -116,11 +116,12 @@ def _by_delta(fit, told: Points, estimate, level: float, kind: str):
         effect = np.where(local.effect[at] > 0, local.effect[at], 1.0)
         per_residual = estimate[some] if loss.scale != "linear" else np.ones(len(some))
         along = np.where(local.free[at], along / effect, 0.0) / per_residual[:, None]
+        along, reach = scaled_rows(along)
         square = np.einsum("qp,qpr,qr->q", along, local.inverse[at], along)
         opened = np.einsum("qp,qpr,qr->q", along, local.opened[at], along)
         spoilt = opened > OPEN_PART**2 * np.sum(along**2, axis=1)
         with np.errstate(invalid="ignore"):
-            error = np.sqrt(local.kappa / (2 * local.count))[at] * np.sqrt(square)
+            error = np.sqrt(local.kappa / (2 * local.count))[at] * reach * np.sqrt(square)
             dof = np.where(local.dof > 0, local.dof, np.nan)[at]
         half = np.where(spoilt, np.nan, stats.t.ppf((1 + level) / 2, dof) * error)
         below = above = half

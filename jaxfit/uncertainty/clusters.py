@@ -32,3 +32,11 @@ def labels(fit: "Fit", cluster: str | Sequence[Any] | None) -> np.ndarray | None
     else:
         _, place = table.beside("cluster=", cluster).grouped(("cluster=",))
     return place[data.index]
+
+
+def number_of_clusters(fit: "Fit", cluster: str | Sequence[Any] | None) -> np.ndarray:
+    """How many clusters each group has, (G,) float; inf where each row goes by itself."""
+    of_row = labels(fit, cluster)
+    if of_row is None:
+        return np.full(len(fit.groups), np.inf)
+    return np.array([len(np.unique(of_row[rows])) for rows in fit.data.rows()], float)

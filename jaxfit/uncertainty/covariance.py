@@ -36,7 +36,9 @@ def covariance_of(
             inner, _ = sandwich(fit, local, of_row)
         else:
             inner = gauss_newton(local)
-        out[local.groups] = in_parameters(fit, local, inner)
+        scaled, scale = in_parameters(fit, local, inner)
+        with np.errstate(over="ignore", under="ignore"):
+            out[local.groups] = scale[:, :, None] * scaled * scale[:, None]
     return out
 
 
@@ -51,13 +53,13 @@ def refuse_shared(fit: "Fit") -> None:
 
 
 def gauss_newton(local: Local) -> np.ndarray:
-    """Covariance (g, P, P) of search coordinates, if all residuals are of one distribution."""
+    """Covariance (g, P, P) of coordinates times `effect`, if all residuals are of one kind."""
     scaled = (local.kappa / (2.0 * local.count))[:, None, None] * local.inverse
-    return _own_units(local, scaled, local.known & ~local.weak)
+    return _of_known(scaled, local.known & ~local.weak)
 
 
 def sandwich(fit: "Fit", local: Local, of_row: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Covariance (g, P, P) of search coordinates, whatever the distribution of each residual.
+    """Covariance (g, P, P) of coordinates times `effect`, whatever each residual's distribution.
 
     of_row: (m,) labels of rows that go together, or None where each goes by itself. Residuals
     are divided by 1 - leverage (HC3, MacKinnon & White 1985), or, of C clusters, their sum is
@@ -91,7 +93,7 @@ def sandwich(fit: "Fit", local: Local, of_row: np.ndarray | None) -> tuple[np.nd
         priors = np.where(local.problems.kind == RUN, 0.0, 1.0)[..., None] * local.jacobian
         told = np.swapaxes(priors, 1, 2) @ priors
         meat = meat + (2.0 * local.kappa / local.count)[:, None, None] * told
-    return _own_units(local, bread @ meat @ bread / 4.0, known & ~local.weak), dof
+    return _of_known(bread @ meat @ bread / 4.0, known & ~local.weak), dof
 
 
 def _clustered(scores, clusters) -> tuple[np.ndarray, np.ndarray]:
@@ -105,15 +107,19 @@ def _clustered(scores, clusters) -> tuple[np.ndarray, np.ndarray]:
     return meat, number
 
 
-def _own_units(local: Local, scaled: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """`scaled` (g, P, P) in search coordinates; NaN for parameters that are not `known` (g, P)."""
-    effect = np.where(known, local.effect, np.nan)
-    return scaled / effect[:, :, None] / effect[:, None]
+def _of_known(scaled: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """`scaled` (g, P, P) with NaN for parameters that are not `known` (g, P)."""
+    return np.where(known[:, :, None] & known[:, None], scaled, np.nan)
 
 
-def in_parameters(fit: "Fit", local: Local, inner: np.ndarray) -> np.ndarray:
-    """Covariance (g, P, P) of all the law's parameters, from that of search coordinates."""
-    slopes = _slopes(fit, local)
+def in_parameters(fit: "Fit", local: Local, inner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Covariance (g, A, A) of all the law's parameters, each in a unit (g, A) of its own.
+
+    inner: (g, P, P), of coordinates times `effect`. Squares of parameters may be beyond float64
+    where they themselves are not.
+    """
+    slopes = _slopes(fit, local) / np.where(local.effect > 0, local.effect, 1.0)[:, None]
+    slopes, scale = scaled_rows(slopes)
     unknown = np.isnan(np.einsum("gpp->gp", inner))
     # On a bound of 0 a factor does not move with its logarithm, and is not known all the same.
     own = np.array([[name == free for free in fit.task.law.parameters] for name in fit.params])
@@ -121,7 +127,14 @@ def in_parameters(fit: "Fit", local: Local, inner: np.ndarray) -> np.ndarray:
     spoilt = np.einsum("gap,gp->ga", moved.astype(float), unknown.astype(float)) > 0
     clean = np.where(unknown[:, :, None] | unknown[:, None], 0.0, inner)
     out = slopes @ clean @ np.swapaxes(slopes, 1, 2)
-    return np.where(spoilt[:, :, None] | spoilt[:, None], np.nan, out)
+    return np.where(spoilt[:, :, None] | spoilt[:, None], np.nan, out), scale
+
+
+def scaled_rows(slopes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of `slopes` (..., P) over their largest entries, and these (...); 1 of rows of zeros."""
+    scale = np.abs(slopes).max(axis=-1)
+    scale = np.where(scale > 0, scale, 1.0)
+    return slopes / scale[..., None], scale
 
 
 def _slopes(fit: "Fit", local: Local) -> np.ndarray:

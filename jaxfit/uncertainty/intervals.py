@@ -12,10 +12,10 @@ from ..status import Note
 from ..summary import aligned, short
 from ..tables import frame
 from . import bootstrap, covariance, posterior
-from .clusters import labels
+from .clusters import number_of_clusters
 from .draws import Functions, functions
 from .linear import Linear, linearised
-from .local import Local, around
+from .local import Local, around, fitted
 from .profile import profile
 
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ KINDS = {
 # From how many degrees of freedom, what ratio of standard errors, and below what part of even
 # noise that looks like it, noise is said to be uneven.
 ENOUGH, UNEVEN, CHANCE = 20, 1.2, 1e-2
+# Fewer clusters tell little of how far they scatter (Cameron & Miller 2015, section VI), and have
+# few resamples that differ.
+FEW_CLUSTERS = 10
 FEWEST_DRAWS, MOST_DRAWS = 100, 100_000
 
 
@@ -84,7 +87,7 @@ class Intervals:
         """The intervals as text: one line a group and name, then what to know about them."""
         columns = self.to_dict()
         rows = [
-            [str(key), name, short(value), short(error), short(low), short(high)]
+            [_said(key), name, short(value), short(error), short(low), short(high)]
             for key, name, value, error, low, high in zip(*columns.values(), strict=True)
         ]
         header = ["group", "name", "estimate", "standard error", "lower", "upper"]
@@ -98,6 +101,10 @@ class Intervals:
 
     def __repr__(self) -> str:
         return f"<Intervals of {', '.join(self.names)} by {self.method}; print() shows them>"
+
+
+def _said(key: Any) -> str:
+    return ", ".join(map(str, key if isinstance(key, tuple) else (key,)))
 
 
 def intervals(
@@ -116,12 +123,13 @@ def intervals(
     said = f"{method} ({kind})" if kind else method
     inner = kind if method == "t" and kind else "gauss-newton"
     linear = linearised(fit, functions(fit, of), inner, cluster)
-    notes = linear.notes
+    few = np.zeros(len(fit.groups), bool)
+    if cluster is not None:
+        few = number_of_clusters(fit, cluster) < FEW_CLUSTERS
+    notes = [*linear.notes, *_few(fit, few)]
     if method == "t":
         half = stats.t.ppf((1 + level) / 2, linear.dof) * linear.error
-        lower, upper = linear.value - half, linear.value + half
-        low, high = _reach(fit, linear.value.shape[1])
-        ends, error, drawn = (np.maximum(lower, low), np.minimum(upper, high)), linear.error, None
+        ends, error, drawn = _straight(fit, linear.value, half), linear.error, None
         if kind == "gauss-newton":
             notes = [*notes, *_uneven(fit, linear)]
     elif method == "profile":
@@ -135,7 +143,7 @@ def intervals(
             params, said_of_it = posterior.posterior(fit, draws, seed, kind or "laplace")
             tail = np.full(len(fit.groups), (1 - level) / 2)
         drawn = np.stack([each(params) for each in functions(fit, of).values()], axis=1)
-        ends, error, lost = _of_draws(fit, drawn, tail)
+        ends, error, lost = _of_draws(fit, drawn, tail, few)
         notes = notes + said_of_it + lost
         error = np.where(linear.weak | linear.held, np.nan, error)
     lower, upper = ends
@@ -193,6 +201,22 @@ def check_draws(draws: int, seed: int) -> None:
         raise ValueError(f"seed={seed!r}; give an integer, 0 or above.")
 
 
+def _straight(fit: "Fit", value: np.ndarray, half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ends (G, F) this far from `value` (G, F), parameters and then functions of them.
+
+    What is searched by its logarithm is told by it: there its estimate is nearer to normal.
+    """
+    log = np.zeros(value.shape, bool)
+    log[:, : len(fit.law.supports)] = [support.log for _, support in fit.law.supports]
+    log &= value > 0
+    with np.errstate(over="ignore"):
+        factor = np.exp(np.where(log, half / np.where(log, value, 1.0), 0.0))
+    lower = np.where(log, value / factor, value - half)
+    upper = np.where(log, value * factor, value + half)
+    low, high = _reach(fit, value.shape[1])
+    return np.maximum(lower, low), np.minimum(upper, high)
+
+
 def _reach(fit: "Fit", count: int) -> tuple[np.ndarray, np.ndarray]:
     """What the law and the user's bounds let parameters be, (G, F) each; functions are free."""
     ends = np.empty((2, len(fit.groups), count))
@@ -241,6 +265,13 @@ def _koenker(local: Local, i: int) -> float:
     return float(stats.chi2.sf(len(x) * explained, 2))
 
 
+def _few(fit: "Fit", few: np.ndarray) -> Iterator[Note]:
+    """Notes on groups (G,) that have few clusters of rows."""
+    for g in np.flatnonzero(fitted(fit) & few).tolist():
+        text = f"Fewer than {FEW_CLUSTERS} clusters hardly tell how far they scatter."
+        yield Note("few_clusters", text, fit.groups[g])
+
+
 def tails(fit: "Fit", level: float, kind: str | None, cluster, dof: np.ndarray) -> np.ndarray:
     """Which quantile (G,) of bootstrap draws ends an interval below, and 1 less it above.
 
@@ -249,37 +280,38 @@ def tails(fit: "Fit", level: float, kind: str | None, cluster, dof: np.ndarray) 
     Draws scatter less than estimates, as residuals do less than noise, and the noise is
     estimated: quantiles further out make up for both (Hesterberg 2015, section 5.3).
     """
-    size = fit.data.sizes.astype(float)
-    of_row = labels(fit, cluster)
-    if of_row is not None and kind in ("case", "wild"):
-        for g, rows in enumerate(fit.data.rows()):
-            size[g] = len(np.unique(of_row[rows]))
-        dof = size - 1.0
+    size, clusters = fit.data.sizes.astype(float), number_of_clusters(fit, cluster)
+    if np.isfinite(clusters).all() and kind in ("case", "wild"):
+        size, dof = clusters, clusters - 1.0
     with np.errstate(invalid="ignore", divide="ignore"):
         wide = np.sqrt(size / dof) if kind == "case" else np.ones_like(size)
     return stats.norm.cdf(-wide * stats.t.ppf((1 + level) / 2, dof))
 
 
-def _of_draws(fit: "Fit", drawn: np.ndarray, tail: np.ndarray):
-    """Ends (G, F) of intervals, standard errors (G, F), and notes, of draws (G, F, R)."""
+def _of_draws(fit: "Fit", drawn: np.ndarray, tail: np.ndarray, few: np.ndarray):
+    """Ends (G, F) of intervals, standard errors (G, F), and notes, of draws (G, F, R).
+
+    few: (G,) bool, groups of which more draws would be the same again.
+    """
     ends, error = np.full((2, *drawn.shape[:2]), np.nan), np.full(drawn.shape[:2], np.nan)
-    notes = []
-    for g in np.flatnonzero(np.isfinite(fit.loss) & ~np.isfinite(tail)).tolist():
+    notes, found = [], fitted(fit)
+    for g in np.flatnonzero(found & ~np.isfinite(tail)).tolist():
         text = "No interval: one cluster, or no degree of freedom, tells of no scatter."
         notes.append(Note("no_dof", text, fit.groups[g]))
-    for g in np.flatnonzero(np.isfinite(fit.loss) & np.isfinite(tail)).tolist():
+    for g in np.flatnonzero(found & np.isfinite(tail)).tolist():
         there = np.isfinite(drawn[g])
         fewest = int(there.sum(axis=1).min())
         if fewest < drawn.shape[2]:
             text = f"{drawn.shape[2] - fewest} of {drawn.shape[2]} draws are not finite; left out."
             notes.append(Note("draws_dropped", text, fit.groups[g]))
-        if fewest * tail[g] < 1:
+        if fewest * tail[g] < 1 and not few[g]:
             text = "An interval ends beyond all draws; ask for more of them."
             notes.append(Note("few_draws", text, fit.groups[g]))
         for f in np.flatnonzero(there.sum(axis=1) > 1).tolist():
             own = drawn[g, f][there[f]]
             ends[:, g, f] = np.quantile(own, (tail[g], 1 - tail[g]))
-            error[g, f] = own.std(ddof=1)
+            size = np.abs(own).max() or 1.0  # whose square may be beyond float64
+            error[g, f] = size * (own / size).std(ddof=1)
     return (ends[0], ends[1]), error, notes
 
 
@@ -303,4 +335,10 @@ def _profiled(fit: "Fit", level: float, linear: Linear):
         for key, rise in zip(fit.groups, least.tolist(), strict=True)
         if rise < -1e-3
     ]
+    if tied := [name for name, _ in getattr(law.func, "tied", ())]:
+        text = (
+            f"No profile of {', '.join(tied)}, tied to others: a profile is along one parameter "
+            "that is searched. The other methods tell it."
+        )
+        notes.append(Note("tied", text))
     return (ends[0], ends[1]), notes

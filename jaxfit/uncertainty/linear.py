@@ -7,7 +7,7 @@ import numpy as np
 
 from ..status import Note
 from .clusters import labels
-from .covariance import gauss_newton, in_parameters, sandwich
+from .covariance import gauss_newton, in_parameters, sandwich, scaled_rows
 from .local import around
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def linearised(fit: "Fit", of: Mapping[str, Any], kind: str, cluster) -> Linear:
     """Functions `of` all groups' parameters, with standard errors by the delta method."""
     count, width = len(fit.groups), len(fit.law.parameters)
     matrix, dof = np.full((count, width, width), np.nan), np.full((count, 1), np.nan)
+    unit = np.ones((count, width))
     searched = np.array([fit.law.parameters.index(name) for name in fit.task.law.parameters])
     opened, weak, held = (np.zeros((count, width), bool) for _ in range(3))
     of_row, notes = labels(fit, cluster), []
@@ -38,7 +39,7 @@ def linearised(fit: "Fit", of: Mapping[str, Any], kind: str, cluster) -> Linear:
             inner, left = sandwich(fit, local, of_row)
         else:
             inner, left = gauss_newton(local), local.dof
-        matrix[local.groups] = in_parameters(fit, local, inner)
+        matrix[local.groups], unit[local.groups] = in_parameters(fit, local, inner)
         dof[local.groups, 0] = np.where(left > 0, left, np.nan)
         opened[np.ix_(local.groups, searched)] = ~local.known & local.free
         weak[np.ix_(local.groups, searched)] = local.weak
@@ -61,15 +62,15 @@ def linearised(fit: "Fit", of: Mapping[str, Any], kind: str, cluster) -> Linear:
     theta = np.stack([fit.params[name] for name in fit.law.parameters], axis=1)
     value = np.stack([each(dict(zip(names, theta.T, strict=True))) for each in of.values()], axis=1)
     variance = np.einsum("gaa->ga", matrix)
-    slopes = _gradients(of, names, theta, np.sqrt(np.where(variance > 0, variance, 0.0)))
+    slopes = _gradients(of, names, theta, unit * np.sqrt(np.where(variance > 0, variance, 0.0)))
     moved, steep = slopes != 0, ~np.isfinite(slopes)
-    slopes = np.where(steep, 0.0, slopes)
+    slopes, reach = scaled_rows(np.where(steep, 0.0, slopes) * unit[:, None])
     clean = np.where(np.isnan(matrix), 0.0, matrix)
     square = np.einsum("gfa,gab,gfb->gf", slopes, clean, slopes)
     spoilt = (steep | (moved & np.isnan(variance)[:, None])).any(axis=-1) | ~np.isfinite(value)
     return Linear(
         value,
-        np.where(spoilt, np.nan, np.sqrt(np.maximum(square, 0.0))),
+        np.where(spoilt, np.nan, reach * np.sqrt(np.maximum(square, 0.0))),
         dof,
         (moved & opened[:, None]).any(axis=-1),
         (moved & weak[:, None]).any(axis=-1),
