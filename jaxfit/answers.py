@@ -7,9 +7,9 @@ import numpy as np
 
 from . import predict
 from .laws.derived import EDGE, SCALE, TERM, Derived
-from .prepare import Task
 from .problem import HINGE, Problem, logarithms, natural
 from .solve.pipeline import Solution, unsolved
+from .task import Task
 
 
 class Answers(NamedTuple):

@@ -9,11 +9,11 @@ import numpy as np
 from . import audit, identifiability, predict
 from .answers import Answers, all_parameters, penalty
 from .laws import Law
-from .prepare import Task
 from .problem import logarithms, natural
 from .result import Fit
 from .solve.pipeline import Solution
 from .status import UNFITTED, Note
+from .task import Task
 from .verdict import Verdicts, judge
 from .versions import versions
 

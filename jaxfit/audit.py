@@ -10,8 +10,8 @@ from . import predict
 from .data import Dataset
 from .laws import Law
 from .losses import Loss
-from .prepare import Task
 from .problem import logarithms, natural
+from .task import Task
 
 # Predictions may differ by so many times their rounding error before a law is blamed for it: a
 # law may cancel large terms, or compute in single precision inside.

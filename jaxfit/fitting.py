@@ -18,13 +18,14 @@ from .laws.derived import known_parameters
 from .losses import Loss
 from .noise import with_noise
 from .pooling import pooled
-from .prepare import Task, prepare
+from .prepare import prepare
 from .result import Fit
 from .search import search
 from .sharing import jointly
 from .solve.presets import AUTO, PIPELINES, Choice, Pipeline, Stage, choose
 from .status import GroupsFailed
 from .tables import nearest
+from .task import Task
 
 
 @checked_keywords

@@ -11,9 +11,9 @@ import numpy as np
 
 from .influence import noise, pull, stiffness
 from .laws import Law
-from .prepare import Task
 from .problem import logarithms, natural
 from .solve.pipeline import Solution
+from .task import Task
 from .verdict import MIN_SHARE, Verdicts, direction, listed
 
 # Standard errors that move predictions by more than so many times the spread of the target: then

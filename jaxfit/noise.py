@@ -10,7 +10,7 @@ from scipy import optimize, special
 
 from . import predict
 from .answers import Answers, parameters
-from .prepare import Task
+from .task import Task
 
 
 def with_noise(

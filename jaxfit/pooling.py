@@ -17,11 +17,11 @@ from .answers import Answers
 from .assemble import assemble
 from .constraints import with_terms
 from .noise import half_a_run
-from .prepare import Task
 from .problem import logarithms
 from .result import Fit
 from .solve.pipeline import derivatives
 from .status import Note
+from .task import Task
 
 MAX_ROUNDS = 30
 # A round that moves the mean or the spread by less than this part of the spread is the last.

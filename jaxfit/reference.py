@@ -22,12 +22,13 @@ from .keywords import checked_keywords
 from .laws import Law
 from .losses import Loss
 from .noise import with_noise
-from .prepare import Task, prepare
+from .prepare import prepare
 from .problem import Problem, objective
 from .result import Fit
 from .solve.blocks import taken
 from .solve.gauss_newton import value_and_gradient
 from .solve.pipeline import concluded, screened
+from .task import Task
 
 # What SciPy is told where the objective is not finite, for NaN would end its search: far above
 # any objective, which are measured by that of the best start.

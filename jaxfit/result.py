@@ -16,9 +16,9 @@ from .keywords import checked_keywords
 from .laws import Law
 from .losses import Loss
 from .points import asked
-from .prepare import Task
 from .status import Note
 from .tables import frame
+from .task import Task
 from .uncertainty.bands import Bands, bands
 from .uncertainty.covariance import covariance_of
 from .uncertainty.draws import Functions

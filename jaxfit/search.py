@@ -5,10 +5,10 @@ from collections.abc import Callable
 import numpy as np
 
 from .answers import Answers
-from .prepare import Task
 from .solve.ahead import busy_devices, compile_ahead
 from .solve.pipeline import solve
 from .solve.presets import Pipeline
+from .task import Task
 
 
 def search(

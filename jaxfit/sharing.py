@@ -18,12 +18,12 @@ from .assemble import assemble
 from .bounds import search_range
 from .constraints import holding, once
 from .noise import with_noise
-from .prepare import Task
 from .problem import logarithms, natural
 from .result import Fit
 from .solve.pipeline import derivatives
 from .solve.sobol import sobol
 from .status import Note
+from .task import Task
 
 CANDIDATES, KEPT = 32, 3
 MAX_ROUNDS = 40

@@ -19,9 +19,9 @@ from .laws import LAWS, Law
 from .laws.derived import Row, derived, prior_rows
 from .laws.outputs import OUTPUT, num_outputs, picked
 from .laws.text import SOURCE, expression, parse
-from .prepare import Task
 from .solve.sobol import sobol
 from .status import Note
+from .task import Task
 
 if TYPE_CHECKING:
     from .result import Fit

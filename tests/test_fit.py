@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from problems import QUICK, TRUTHS, simulate
 
 import jaxfit
-from jaxfit import prepare
+from jaxfit import task
 from jaxfit.laws import law
 from jaxfit.solve.programs import advance, derive, draw_and_screen
 
@@ -80,7 +80,7 @@ def test_the_order_of_rows_and_groups_does_not_matter(table, fit):
 
 
 def test_chunks_do_not_matter(table, fit, monkeypatch):
-    monkeypatch.setattr(prepare, "CALL_SIZE", 64 * 64)
+    monkeypatch.setattr(task, "CALL_SIZE", 64 * 64)
     same_answers(fit, jaxfit.fit(POWER.law, table, **OPTIONS))
 
 

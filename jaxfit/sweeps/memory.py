@@ -6,7 +6,7 @@ import resource
 import sys
 from pathlib import Path
 
-from ..prepare import CALL_SIZE
+from ..task import CALL_SIZE
 
 # What JAX, its compiler and the compiled programs of a law or two take.
 RUNTIME = 700 * 2**20

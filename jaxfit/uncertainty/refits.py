@@ -20,8 +20,8 @@ from ..supports import unconstrain
 from .local import Local
 
 if TYPE_CHECKING:
-    from ..prepare import Task
     from ..result import Fit
+    from ..task import Task
 
 
 class Effort(NamedTuple):
