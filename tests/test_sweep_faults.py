@@ -136,7 +136,9 @@ def test_half_written_files_go_and_files_of_the_user_stay(whole, tmp_path):
     out = tmp_path / "out"
     (out / "parts").mkdir(parents=True)
     mine = [out / ".env", out / ".git" / "config", out / "notes.txt", out / "parts" / ".mine"]
-    (out / ".git").mkdir()
+    mine.append(out / "rows" / "notes.txt")
+    for path in (out / ".git", out / "rows"):
+        path.mkdir()
     leftovers = [out / ".groups.abc.unfinished", out / "parts" / ".x.part.abc.unfinished"]
     for path in (*mine, *leftovers):
         path.write_text("x")

@@ -465,3 +465,15 @@ def test_every_kind_of_source_gives_the_same_table(tmp_path):
         found = csv_of_sweep(swept(data, tmp_path / f"{number}"), tmp_path)
         wanted = wanted or found
         assert found == wanted
+
+
+def test_a_limit_of_the_container_counts_where_it_is_less_than_the_machine_has(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "memory.max").write_text("3000000\n")
+    (tmp_path / "memory.current").write_text("1000000\n")
+    assert memory.available() > 2_000_000
+    monkeypatch.setattr(memory, "_control_groups", lambda: [tmp_path, tmp_path / "none"])
+    assert memory.available() == 2_000_000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory.available() > 2_000_000

@@ -8,6 +8,7 @@ partition at a time, and of all groups their keys and sizes.
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from . import record
 from .asked import Asked
 from .record import Damaged
 
+ROWS = ".rows"
 # Bytes of rows that wait to be written.
 BUFFER = 2**26
 
@@ -119,7 +121,7 @@ class _Files:
             if low not in self.sums:
                 continue
             del self.sums[low]
-            whole = rows_file(self.folder, low).rename(self.folder / "split")
+            whole = rows_file(self.folder, low).rename(self.folder / f"split{ROWS}")
             with whole.open("rb") as file:
                 while content := file.read(BUFFER - BUFFER % (8 * width)):
                     self.add(np.frombuffer(content).reshape(-1, width))
@@ -139,7 +141,15 @@ def _append(path: Path, content: bytes) -> None:
 
 def rows_file(folder: Path, begin: int) -> Path:
     """Where the rows of the partition are that begins with this group."""
-    return folder / f"{begin:09d}.rows"
+    return folder / f"{begin:09d}{ROWS}"
+
+
+def clear(folder: Path) -> None:
+    """Remove the rows, and the folder unless something else is in it."""
+    for path in folder.glob(f"*{ROWS}"):
+        path.unlink()
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def gather(
@@ -156,9 +166,8 @@ def gather(
     most_groups, most_rows: at which a partition is full; a group that goes on later may exceed
     the latter. Raises ValueError or TypeError as `jaxfit.fit` does, before anything is fitted.
     """
+    clear(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.iterdir():
-        old.unlink()
     files, places, sizes = _Files(folder, most_groups, most_rows), {}, [np.zeros(0, int)]
     notes: dict[str, None] = {}
     digest, index = hashlib.sha256(), 0

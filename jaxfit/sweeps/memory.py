@@ -4,6 +4,8 @@ import os
 import re
 import resource
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from ..task import CALL_SIZE
@@ -49,17 +51,25 @@ def peak() -> int:
 
 
 def available() -> int:
-    """Bytes of memory that are free for this process, as the machine or its container tells."""
+    """Bytes of memory that are free for this process, as the machine and its containers tell."""
     told = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
-    try:
+    # Where there are no such files, or no limit is in them, the machine's memory stands.
+    with suppress(OSError):
         found = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text())
         told += [1024 * int(found[1])] if found else []
-        group = Path("/sys/fs/cgroup")
-        limit, used = (group / name for name in ("memory.max", "memory.current"))
-        told += [int(limit.read_text()) - int(used.read_text())]
-    except (OSError, ValueError):  # no such files here, or no limit
-        pass
+    for group in _control_groups():
+        with suppress(OSError, ValueError):
+            limit, used = ((group / f"memory.{name}").read_text() for name in ("max", "current"))
+            told.append(int(limit) - int(used))
     return max(min(told), 0)
+
+
+def _control_groups(root: Path = Path("/sys/fs/cgroup")) -> Iterator[Path]:
+    """The control groups that this process is in, by which containers and schedulers limit it."""
+    with suppress(OSError):
+        found = re.search(r"^0::/(.*)$", Path("/proc/self/cgroup").read_text(), re.MULTILINE)
+        own = root / found[1] if found else root
+        yield from (own, *own.parents[: len(own.parts) - len(root.parts)])
 
 
 def in_bytes(memory: int | str) -> int:

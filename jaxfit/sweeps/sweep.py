@@ -4,7 +4,6 @@ import hashlib
 import json
 import logging
 import os
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import closing, suppress
@@ -39,7 +38,7 @@ from .folder import (
     refuse_other,
     write_manifest,
 )
-from .gather import Gathered, gather, load, read_rows
+from .gather import Gathered, clear, gather, load, read_rows
 from .plan import Chunk, Limits, chunks, limits
 from .record import Damaged
 from .source import digest_of, opened
@@ -289,7 +288,7 @@ class _Running:
             raise KeyboardInterrupt(
                 f"stopped with {done} of {total} fits done; resume=True (--resume) goes on."
             )
-        shutil.rmtree(self._rows, ignore_errors=True)
+        clear(self._rows)
         write_manifest(self.place, {**self.about, "memory_taken": memories.peak()})
         LOG.info("At most %s of memory was taken.", memories.said(memories.peak()))
 
