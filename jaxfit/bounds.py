@@ -141,7 +141,7 @@ def given_starts(law: Law, starts: Starts, box: Box, data: Dataset) -> np.ndarra
     unknown parameters, a wrong shape, NaN, or a start outside the bounds.
     """
     if not callable(starts):
-        least, most = np.nanmax(box.lower, axis=0), np.nanmin(box.upper, axis=0)
+        least, most = _most(box.lower), -_most(-box.upper)
         return _checked_starts(law, _start_points(law, starts), least, most)
     told, out = from_data(starts, data, "starts="), {}
     for g in np.flatnonzero(data.sizes):
@@ -154,6 +154,11 @@ def given_starts(law: Law, starts: Starts, box: Box, data: Dataset) -> np.ndarra
             "group; give all groups equally many."
         )
     return np.stack([out.get(g, next(iter(out.values()))) for g in range(len(data.groups))])
+
+
+def _most(ends: np.ndarray) -> np.ndarray:
+    """The largest (P,) of numbers (G, P), of which some are NaN; there may be no group."""
+    return np.nanmax(ends, axis=0, initial=-np.inf)
 
 
 def _checked_starts(law, theta, least, most) -> np.ndarray:

@@ -59,7 +59,7 @@ class Dataset:
     def rows(self) -> list[np.ndarray]:
         """Row positions of each group, in order: G arrays."""
         order = np.argsort(self.group, kind="stable")
-        return np.split(order, np.cumsum(self.sizes)[:-1])
+        return np.split(order, np.cumsum(self.sizes))[:-1]
 
     def of(self, again: np.ndarray, groups: Sequence[Any] | None = None) -> "Dataset":
         """The data of the groups `again` (g,), in that order and as often as they are named.

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 # How names of files end that are being written.
 UNFINISHED = ".unfinished"
@@ -54,13 +54,25 @@ def write_whole(path: Path, content: bytes) -> None:
 
     It is on the disk, name and all, when this returns. Raises OSError naming path and bytes.
     """
+    with whole_file(path, len(content)) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def whole_file(path: Path, size: int | None = None) -> Iterator[BinaryIO]:
+    """A file to write to as `write_whole` does: it is there when all is written, or not at all.
+
+    size: bytes that it will have, if that is known, for the error.
+    """
+    written = 0
     try:
         handle, temporary = tempfile.mkstemp(
             dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED
         )
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(content)
+                yield file
+                written = file.tell()
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(temporary, 0o666 & ~_umask())
@@ -71,9 +83,9 @@ def write_whole(path: Path, content: bytes) -> None:
             raise
         _sync_folder(path.parent)
     except OSError as error:
-        raise OSError(
-            error.errno, f"Cannot write {len(content)} bytes to {path}: {error.strerror}"
-        ) from error
+        count = written if size is None else size
+        what = f"{count} bytes to {path}" if count else f"to {path}"
+        raise OSError(error.errno, f"Cannot write {what}: {error.strerror}") from error
 
 
 def _sync_folder(folder: Path) -> None:

@@ -17,7 +17,7 @@ from .laws import Law
 from .losses import Loss
 from .points import asked
 from .status import Note
-from .tables import frame
+from .tables import distinct, frame
 from .task import Task
 from .uncertainty.bands import Bands, bands
 from .uncertainty.covariance import covariance_of
@@ -116,6 +116,22 @@ class Fit:
         there = summed(np.ones(len(group))).reshape(each.shape) > 0
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(there, each, 0.0).sum(axis=1) / there.sum(axis=1)
+
+    @property
+    def facts(self) -> dict[str, np.ndarray]:
+        """What is to be known of every group beside its parameters, (G,) each."""
+        return {
+            "loss": self.loss,
+            "r2": self.r2,
+            "status": self.status,
+            "rows": self.data.sizes,
+            "rows_masked": self.data.rows_masked,
+            "starts_agreeing": self.starts_agreeing,
+            "starts_finished": self.starts_finished,
+            "evaluations": self.evaluations.sum(axis=1),
+            "offset": self.offset,
+            "condition": self.condition,
+        }
 
     def residuals(self) -> np.ndarray:
         """Prediction minus target, one a row of the table (rows,); (rows, T) of several targets.
@@ -234,23 +250,9 @@ class Fit:
         """One column a fact, one entry a group: group key(s), constants, loss, r2, status, ..."""
         by = self.data.by or ("group",)
         keys = self.groups if len(by) > 1 else [(key,) for key in self.groups]
-        out: dict[str, list] = {name: [key[i] for key in keys] for i, name in enumerate(by)}
-        facts = {
-            "loss": self.loss,
-            "r2": self.r2,
-            "status": self.status,
-            "rows": self.data.sizes,
-            "rows_masked": self.data.rows_masked,
-            "starts_agreeing": self.starts_agreeing,
-            "starts_finished": self.starts_finished,
-            "evaluations": self.evaluations.sum(axis=1),
-            "offset": self.offset,
-            "condition": self.condition,
-        }
-        for name, values in (*self.params.items(), *facts.items()):
-            # A key column or a parameter may be called as something that follows it.
-            out[f"fit_{name}" if name in out else name] = values.tolist()
-        return out
+        told = [*self.params.values(), *self.facts.values()]
+        columns = [*([key[i] for key in keys] for i in range(len(by))), *(c.tolist() for c in told)]
+        return dict(zip(distinct([*by, *self.params, *self.facts]), columns, strict=True))
 
     def to_frame(self):
         """`to_dict` as a pandas DataFrame; needs the extra `frames`."""

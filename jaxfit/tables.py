@@ -370,6 +370,16 @@ def _same_rows(labels, values, name):
     return labels
 
 
+def distinct(names: Iterable[str]) -> list[str]:
+    """Names of columns, with "fit_" before those that a column to their left has already."""
+    out: list[str] = []
+    for name in names:
+        while name in out:
+            name = f"fit_{name}"
+        out.append(name)
+    return out
+
+
 def frame(columns: Mapping[str, Sequence[Any]]):
     """Columns as a pandas DataFrame. Raises ImportError naming the extra where there is none."""
     try:

@@ -1,8 +1,14 @@
-"""One BLAS thread, and the tests' own programs compiled as the engine compiles its own."""
+"""One BLAS thread, the tests' own programs compiled as the engine's, and each of them only once."""
 
+import atexit
+import gc
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+
+import pytest
 
 # Read when NumPy and SciPy are first imported, which is after this: SciPy's L-BFGS-B works on
 # 5 x 5 matrices, for which threads only wait.
@@ -28,3 +34,29 @@ def of_the_engine() -> str:
 # Workers find here what the first process has put here.
 if "XLA_FLAGS" not in os.environ:
     os.environ["XLA_FLAGS"] = of_the_engine()
+
+
+import jax  # noqa: E402
+
+COMPILED = "JAXFIT_COMPILED"
+# The folder of what is compiled, which all workers read; one named there is left for later runs.
+if COMPILED not in os.environ:
+    os.environ[COMPILED] = tempfile.mkdtemp(prefix="jaxfit-compiled-")
+    atexit.register(shutil.rmtree, os.environ[COMPILED], ignore_errors=True)
+# Set in these processes alone: those that tests start have no cache but their own.
+jax.config.update("jax_compilation_cache_dir", os.environ[COMPILED])
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+# Tracing makes many objects and few cycles, and a search for them looks at all that JAX keeps.
+gc.set_threshold(100_000, 50, 100)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _traced_every_time():
+    """Without the engine's own files beside JAX's, for by default nobody has them."""
+    from jaxfit.solve import kept
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kept, "folder", lambda: None)
+        yield

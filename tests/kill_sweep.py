@@ -58,7 +58,7 @@ def run(data: Path, out: Path, cache: Path, say) -> None:
         (executing, "work", b"f"),
         (sweep, "write_whole", b"w"),
         (record, "write_whole", b"w"),
-        (table, "write_whole", b"w"),
+        (table, "whole_file", b"w"),
     ):
         setattr(module, name, told(getattr(module, name), phase, say))
     found = sweep.sweep(

@@ -46,9 +46,15 @@ def fit(law, table, **options):
     return jaxfit.fit(law, table, **options)
 
 
+def straight(table, law=line, **options):
+    """A fit of what is linear but for its constraints, from starts that no program draws."""
+    free = set(law.parameters) - {*options.get("fixed", ()), *options.get("tied", ())}
+    return fit(law, table, **{"starts": dict.fromkeys(free, [0.1, 1.0]), **options})
+
+
 def test_a_fixed_parameter_keeps_its_value_and_the_others_find_their_best():
     table = lines([30])
-    found = fit(line, table, fixed={"b": 1.25})
+    found = straight(table, fixed={"b": 1.25})
     assert found.params["b"].tolist() == [1.25]
     best = np.mean(table["y"] - 1.25 * table["x"])
     assert_allclose(found.params["a"], best, rtol=1e-9)
@@ -71,7 +77,7 @@ def test_fixing_the_truth_leaves_the_truth(pipeline):
 )
 def test_a_fixed_value_may_differ_between_groups(value):
     table = lines([20, 25])
-    found = fit(line, table, by="g", fixed={"b": value})
+    found = straight(table, by="g", fixed={"b": value})
     assert found.params["b"].tolist() == [1.0, 2.0]
     own = np.array(table["g"]) == "g1"
     assert_allclose(found.params["a"][1], np.mean((table["y"] - 2 * table["x"])[own]), rtol=1e-9)
@@ -81,9 +87,9 @@ def test_values_compile_nothing_new():
     from jaxfit.solve import programs
 
     table = lines([20])
-    fit(line, table, fixed={"b": 1.0}, priors={"a": jaxfit.Ridge(1.0)})
+    straight(table, fixed={"b": 1.0}, priors={"a": jaxfit.Ridge(1.0)})
     before = programs.advance.num_compiled()
-    fit(line, table, fixed={"b": 2.0}, priors={"a": jaxfit.Ridge(0.1, center=0.3)})
+    straight(table, fixed={"b": 2.0}, priors={"a": jaxfit.Ridge(0.1, center=0.3)})
     assert programs.advance.num_compiled() == before
 
 
@@ -103,17 +109,17 @@ def _renamed(table):
 
 
 def test_a_tie_may_be_a_function():
-    found = fit(line, lines([30]), tied={"a": "2 * b + 1"})
+    found = straight(lines([30]), tied={"a": "2 * b + 1"})
     assert_allclose(found.params["a"], 2 * found.params["b"] + 1, rtol=1e-12)
 
 
 def test_bounds_may_differ_between_groups():
     bounds = {"b": {"g1": (0.0, 1.5)}, "a": lambda inputs, target: (target.min() - 9, 9.0)}
-    found = fit(line, lines([20, 25, 20]), by="g", bounds=bounds)
+    found = straight(lines([20, 25, 20]), by="g", bounds=bounds)
     assert found.params["b"][1] == 1.5
     assert found.status.tolist() == ["ok", "at_bound", "ok"]
     assert "b is at its upper bound 1.5" in str(found)
-    free = fit(line, lines([20, 25, 20]), by="g")
+    free = straight(lines([20, 25, 20]), by="g")
     assert_allclose(found.params["b"][[0, 2]], free.params["b"][[0, 2]], rtol=1e-9)
 
 
@@ -142,7 +148,7 @@ def test_penalties_are_what_they_say_and_no_pipeline_is_worse_than_scipy(loss, p
 
 def test_a_ridge_is_the_minimum_that_scipy_finds_from_the_formula():
     table = lines([30])
-    found = fit(line, table, priors={"b": jaxfit.Ridge(0.7, center=3.0)})
+    found = straight(table, priors={"b": jaxfit.Ridge(0.7, center=3.0)})
 
     def objective(p):
         return np.mean((p[0] + p[1] * table["x"] - table["y"]) ** 2) + 0.7 * (p[1] - 3.0) ** 2
@@ -153,7 +159,7 @@ def test_a_ridge_is_the_minimum_that_scipy_finds_from_the_formula():
 
 def test_a_normal_prior_gives_the_mode_of_the_posterior():
     table, n = lines([30]), 30
-    found = fit(line, table, priors={"b": jaxfit.Normal(0.0, 0.05)})
+    found = straight(table, priors={"b": jaxfit.Normal(0.0, 0.05)})
     X = np.stack([np.ones(n), table["x"]], axis=1)
     free, squares, *_ = np.linalg.lstsq(X, table["y"], rcond=None)
     noise = squares[0] / (n - 2)
@@ -175,25 +181,25 @@ def test_a_lognormal_prior_is_a_normal_one_on_the_logarithm():
 
 def test_priors_tell_apart_what_the_runs_do_not():
     table = lines([30])
-    assert fit(twice, table).status.tolist() == ["unidentifiable"]
-    told = fit(twice, table, priors={"c": jaxfit.Normal(0.4, 0.1)})
+    assert straight(table, twice).status.tolist() == ["unidentifiable"]
+    told = straight(table, twice, priors={"c": jaxfit.Normal(0.4, 0.1)})
     assert told.status.tolist() == ["ok"]
     assert_allclose(told.params["c"], 0.4, rtol=1e-6)
-    slack = fit(twice, table, priors={"c": jaxfit.Hinge(1.0, high=1e4, softness=1.0)})
+    slack = straight(table, twice, priors={"c": jaxfit.Hinge(1.0, high=1e4, softness=1.0)})
     assert slack.status.tolist() == ["unidentifiable"]
 
 
 def test_a_prior_stands_in_for_a_missing_run():
     table = lines([12, 1])
-    alone = fit(line, table, by="g")
-    told = fit(line, table, by="g", priors={"b": jaxfit.Normal(2.0, 0.1)})
+    alone = straight(table, by="g")
+    told = straight(table, by="g", priors={"b": jaxfit.Normal(2.0, 0.1)})
     assert alone.status.tolist() == ["ok", "too_few_points"]
     assert told.params["b"][1] == pytest.approx(2.0, rel=1e-6)
     assert told.predict({"g": ["g1"], "x": [table["x"][-1]]}) == pytest.approx(table["y"][-1])
 
 
 def test_constraints_are_saved_with_the_fit(tmp_path):
-    found = fit(line, lines([20]), fixed={"b": 1.0}, priors={"a": jaxfit.Ridge(0.5)})
+    found = straight(lines([20]), fixed={"b": 1.0}, priors={"a": jaxfit.Ridge(0.5)})
     again = jaxfit.load(found.save(tmp_path / "a.jaxfit"), law=line)
     assert np.array_equal(again.penalty, found.penalty)
     assert np.array_equal(again.params["b"], [1.0])
@@ -204,7 +210,7 @@ def test_a_group_has_the_same_bits_in_any_company():
     options = {"by": "g", "priors": {"b": jaxfit.Ridge(0.1)}, "fixed": {"a": 0.4}}
     table = lines([20, 9])
     alone = {name: np.array(column)[:20] for name, column in table.items()}
-    both, one = fit(line, table, **options), fit(line, alone, **options)
+    both, one = straight(table, **options), straight(alone, **options)
     assert both.params["b"][0] == one.params["b"][0]
 
 
@@ -269,7 +275,7 @@ def test_a_hinge_needs_a_bound_and_a_width(wrong):
 
 def test_a_penalty_far_above_the_loss_leaves_the_loss_as_it_is():
     table = lines([20])
-    found = fit(line, table, priors={"b": jaxfit.Ridge(1e16, center=5.0)}, bounds={"b": (0, 1)})
+    found = straight(table, priors={"b": jaxfit.Ridge(1e16, center=5.0)}, bounds={"b": (0, 1)})
     pred = found.predict({"x": table["x"]})
     assert found.loss[0] == pytest.approx(np.mean((pred - table["y"]) ** 2), rel=1e-12)
     assert found.penalty[0] == pytest.approx(16e16, rel=1e-9)
@@ -277,7 +283,7 @@ def test_a_penalty_far_above_the_loss_leaves_the_loss_as_it_is():
 
 def test_a_tied_parameter_outside_its_support_is_told():
     law = jaxfit.parse("a + b * x where b > 0", ["x"])
-    found = fit(law, lines([20]), tied={"b": "a - 5"})
+    found = straight(lines([20]), law, tied={"b": "a - 5"})
     assert found.params["b"][0] < 0
     assert "b, tied, is -" in str(found)
 
@@ -286,9 +292,9 @@ def test_a_tied_parameter_outside_its_support_is_told():
 def test_a_normal_prior_counts_the_same_in_any_unit(size):
     table = lines([20])
     prior = {"b": jaxfit.Normal(0.0, 0.05)}
-    near = fit(line, table, priors=prior)
+    near = straight(table, priors=prior)
     huge = {**table, "y": size * table["y"]}
-    far = fit(line, huge, priors={"b": jaxfit.Normal(0.0, 0.05 * size)})
+    far = straight(huge, priors={"b": jaxfit.Normal(0.0, 0.05 * size)})
     assert_allclose(far.params["b"] / size, near.params["b"], rtol=1e-6)
 
 
@@ -296,5 +302,5 @@ def test_what_a_law_declares_of_itself_stays_declared():
     declared = jaxfit.law(linear=(), a=jaxfit.Real(start=(-1, 1)), b=jaxfit.Real(start=(-1, 1)))(
         lambda x, *, a, b: a + b * x
     )
-    found = fit(declared, lines([20]), priors={"b": jaxfit.Ridge(0.1)}, pipeline="auto")
+    found = straight(lines([20]), declared, priors={"b": jaxfit.Ridge(0.1)}, pipeline="auto")
     assert "affine in no parameter" in str(found)

@@ -6,6 +6,9 @@ from numpy.testing import assert_allclose
 
 import jaxfit
 
+# A line has one optimum, and starts that are given need no program to draw them.
+OPTIONS = {"target": "y", "starts": {"a": [0.0, 1.0], "b": [0.0, 1.0]}, "pipeline": "varpro"}
+
 
 def crowded(n=60, seed=0):
     """Runs that crowd at small x."""
@@ -27,8 +30,7 @@ def test_every_bin_weighs_the_same_in_every_group(bins, used):
     rows = crowded()
     weights = jaxfit.InverseDensity("size", bins)
     renamed = {("size" if name == "x" else name): column for name, column in rows.items()}
-    options = {"target": "y", "starts": 16, "pipeline": "varpro"}
-    found = jaxfit.fit("a + b * size", renamed, by="g", weights=weights, **options)
+    found = jaxfit.fit("a + b * size", renamed, by="g", weights=weights, **OPTIONS)
     for g, key in enumerate(found.groups):
         own = np.array(rows["g"]) == key
         x, y = rows["x"][own], np.array(rows["y"])[own]
@@ -48,7 +50,7 @@ def test_more_rows_make_more_bins():
 def test_density_may_be_that_of_an_input_by_its_name():
     rows = crowded()
     law = jaxfit.parse("a + b * x", ["x"])
-    options = {"target": "y", "starts": 16, "pipeline": "varpro", "inputs": {"x": "size"}}
+    options = {**OPTIONS, "inputs": {"x": "size"}}
     renamed = {("size" if name == "x" else name): column for name, column in rows.items()}
     one = jaxfit.fit(law, renamed, weights=jaxfit.InverseDensity("x"), **options)
     other = jaxfit.fit(law, renamed, weights=jaxfit.InverseDensity("size"), **options)
@@ -59,7 +61,7 @@ def test_density_may_be_that_of_an_input_by_its_name():
 def test_a_missing_cell_of_the_column_is_found():
     rows = crowded()
     rows["at"] = np.where(np.arange(60) == 7, np.nan, rows["x"])
-    options = {"target": "y", "starts": 16, "weights": jaxfit.InverseDensity("at")}
+    options = {**OPTIONS, "weights": jaxfit.InverseDensity("at")}
     with pytest.raises(ValueError, match="Column `at` has 1 NaN"):
         jaxfit.fit("a + b * x", rows, **options)
     assert jaxfit.fit("a + b * x", rows, nan="mask", **options).data.sizes.tolist() == [59]
@@ -79,18 +81,17 @@ def test_delta_may_be_the_deviation_of_each_group(loss):
     both = jaxfit.fit("a + b * x", rows, by="g", loss=loss("mad"), **options)
     for g, key in enumerate(both.groups):
         own = np.array(rows["g"]) == key
-        alone = {name: np.array(column)[own] for name, column in rows.items()}
-        y = alone["y"]
+        x, y = rows["x"][own], rows["y"][own]
         delta = 1.4826 * np.median(np.abs(y - np.median(y)))
-        one = jaxfit.fit("a + b * x", alone, loss=loss(float(delta)), **options)
-        assert both.loss[g] == pytest.approx(one.loss[0], rel=1e-9)
-        assert both.params["b"][g] == pytest.approx(one.params["b"][0], rel=1e-6)
+        # In units of its delta, for a loss of another delta is another program.
+        one = jaxfit.fit("a + b * x", {"x": x, "y": y / delta}, loss=loss(1.0), **options)
+        assert both.loss[g] == pytest.approx(delta**2 * one.loss[0], rel=1e-9)
+        assert both.params["b"][g] == pytest.approx(delta * one.params["b"][0], rel=1e-6)
 
 
 def test_without_a_deviation_delta_is_about_the_range():
     rows = {"x": np.arange(9.0), "y": np.array([1.0] * 8 + [2.0])}
-    options = {"target": "y", "starts": 16, "pipeline": "varpro"}
-    found = jaxfit.fit("a + b * x", rows, loss=jaxfit.Huber("mad"), **options)
+    found = jaxfit.fit("a + b * x", rows, loss=jaxfit.Huber("mad"), **OPTIONS)
     assert found.status.tolist() == ["ok"]
-    half = jaxfit.fit("a + b * x", rows, loss=jaxfit.Huber(0.5), **options)
+    half = jaxfit.fit("a + b * x", rows, loss=jaxfit.Huber(0.5), **OPTIONS)
     assert found.loss[0] == pytest.approx(half.loss[0])

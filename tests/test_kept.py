@@ -15,6 +15,7 @@ from jaxfit.solve import kept
 from jaxfit.solve.programs import program
 
 RATE = jaxfit.Interval(0.0, 2.0)
+PLACE = kept.folder  # before it is replaced for the run
 
 
 @pytest.fixture
@@ -125,7 +126,7 @@ def test_answers_are_the_same_bits_kept_or_not(folder, monkeypatch):
 def test_programs_lie_where_jax_keeps_its_own(monkeypatch, place, on, found):
     config = SimpleNamespace(jax_compilation_cache_dir=place, jax_enable_compilation_cache=on)
     monkeypatch.setattr(kept.jax, "config", config)
-    assert kept.folder() == found
+    assert PLACE() == found
 
 
 def test_a_law_that_jax_will_not_export_is_not_kept(folder, monkeypatch):

@@ -217,9 +217,14 @@ def test_every_law_is_finite_and_differentiable_at_all_its_starts(truth):
             tuple(inputs), y, np.full(32, 1 / 32), 1.0, 0.0, *ends, start_low=low, start_high=high
         )
         f = objective(law, jaxfit.MSE(), problem)
-        theta = jax.vmap(partial(profiled, f))(sobol(64, len(law.parameters), 0))
-        starts = np.clip(search(f.log, theta), *ends)
-        value, gradient = jax.vmap(jax.value_and_grad(f.value))(starts)
+
+        @jax.jit
+        def look(points):
+            theta = jax.vmap(partial(profiled, f))(points)
+            starts = jnp.clip(search(f.log, theta), *ends)
+            return starts, *jax.vmap(jax.value_and_grad(f.value))(starts)
+
+        starts, value, gradient = look(sobol(64, len(law.parameters), 0))
     assert np.isfinite(value).all()
     assert np.isfinite(gradient).all()
     assert (np.asarray(starts) >= ends[0]).all()

@@ -453,7 +453,7 @@ def test_laws_of_one_name_are_told_apart(tmp_path):
         (0.5, Stopped, None),
     ):
         with pytest.raises(error, match=said):
-            swept(data, tmp_path / "out", of(power), resume=True, progress=until(0))
+            swept(data, tmp_path / "out", of(power), resume=True, progress=until(1))
 
 
 def test_other_versions_are_refused_and_an_update_of_the_system_is_not(whole, half, monkeypatch):
@@ -617,7 +617,8 @@ def test_tables_that_come_in_other_pieces_make_the_same_table(whole, tmp_path, m
 
     with pytest.raises(Stopped):
         swept(pieces(5), out, progress=until(6))
-    cut = jaxfit.open_sweep(out).shards[0].gathered.first
+    before = parts(out)
+    assert before
     found = swept(pieces(40), out, resume=True)
-    assert len(found.shards[0].gathered.first) != len(cut)
+    assert before.items() <= parts(out).items()
     assert same(whole, found)

@@ -64,9 +64,12 @@ def add(commands) -> None:
 
 def _run(options) -> int:
     from ..sweeps.sweep import sweep
+    from ..sweeps.table import checked_table
 
     _tell()
-    refuse_existing(options.table, options.overwrite)
+    if options.table is not None:
+        refuse_existing(options.table, options.overwrite)
+        checked_table(options.table, options.overwrite)
     use_cache(options)
     with _executor(options.dask) as executor:
         found = sweep(
@@ -90,7 +93,10 @@ def _run(options) -> int:
         )
     print(found)
     if options.table is not None and found.complete:
-        print(f"Table written to {found.write(options.table, overwrite=True)}", file=sys.stderr)
+        print(
+            f"Table written to {found.write(options.table, overwrite=options.overwrite)}",
+            file=sys.stderr,
+        )
     elif options.table is not None:
         print("No table: other shards are not done yet.", file=sys.stderr)
     return 0

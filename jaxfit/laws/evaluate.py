@@ -6,6 +6,7 @@ exponential in the loop. A law of plain operations is traced once and they are r
 other runs as it is written.
 """
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
@@ -49,13 +50,20 @@ def _traced(law: Law, n: int, column_type, scalar_type) -> ClosedJaxpr:
 
 def described(law: Law, n: int, dtype) -> str | None:
     """All that a law of plain operations computes of columns of n points; None for any other."""
+    return in_words(law, n, dtype) if _plain(_traced(law, n, dtype, dtype).jaxpr) else None
+
+
+def in_words(law: Law, n: int, dtype) -> str:
+    """What the trace of a law tells of it: all, or all but what code inside does, like a callback.
+
+    The same in another process.
+    """
     traced = _traced(law, n, dtype, dtype)
-    if not _plain(traced.jaxpr):
-        return None
     arrays = [np.asarray(each) for each in constants(traced)]
     numbers = [(each.dtype.str, each.shape, each.tobytes()) for each in arrays]
     factors = [(name, support.log) for name, support in law.supports]
-    return repr((str(traced.jaxpr), numbers, law.inputs, factors, law.affine, prior_rows(law)))
+    text = re.sub(r" at 0x[0-9a-f]+", "", str(traced.jaxpr))
+    return repr((text, numbers, law.inputs, factors, law.affine, prior_rows(law)))
 
 
 def constants(closed: ClosedJaxpr) -> Iterator[Any]:

@@ -22,7 +22,9 @@ from .presets import Moving
 from .run import State
 from .settings import in_natural, precision_of
 
-FEWEST_LANES = 8
+# Lanes of a block, and points of it, at least: one long lane keeps a processor as busy as eight
+# short ones, and takes less memory than eight of its own.
+FEWEST_LANES, FEWEST_POINTS = 8, 2**18
 # Steps until lanes close ranks for the first time, and how much longer every next round is.
 FIRST_ROUND, LONGER = 8, 3
 # Blocks that share one population: enough to fill up what others leave.
@@ -101,7 +103,8 @@ def _cast(column, precision):
 
 def lanes_in_block(n: int) -> int:
     """How many lanes of n points make a block."""
-    return max(FEWEST_LANES, programs.points_in_block() // n)
+    fewest = min(FEWEST_LANES, max(1, FEWEST_POINTS // n))
+    return max(fewest, programs.points_in_block() // n)
 
 
 def shared(stage: Moving) -> Moving:

@@ -3,8 +3,10 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, is_dataclass
+from functools import partial
+from types import CodeType, FunctionType
 from typing import Any
 
 import jax
@@ -12,11 +14,11 @@ import numpy as np
 
 from ..bounds import Bounds, Starts
 from ..constraints import Fixed, Priors, Tied
-from ..data import key_columns
+from ..data import key_columns, renamed
 from ..density import InverseDensity
 from ..fitting import checked_pipeline
 from ..laws import Law
-from ..laws.evaluate import described
+from ..laws.evaluate import in_words
 from ..losses import Loss, named
 from ..prepare import as_law, target_names
 from ..priors import LogNormal, Normal
@@ -107,7 +109,7 @@ def asked(
     several = (laws,) if isinstance(laws, Law | str) else tuple(laws)
     if not several:
         raise ValueError("A sweep needs a law, or some.")
-    inputs = dict(inputs or {})
+    inputs = dict(renamed(inputs))
     found = tuple(as_law(law, (*inputs, *columns)) for law in several)
     names = [law.name for law in found]
     if len(set(names)) < len(names):
@@ -118,6 +120,10 @@ def asked(
     weights = options["weights"]
     if not (weights is None or isinstance(weights, str | InverseDensity)):
         raise TypeError("weights= of a sweep is the name of a column, or InverseDensity('x').")
+    if isinstance(options["starts"], str | None):
+        raise TypeError(
+            f"starts={options['starts']!r}; give a number, starts of your own, or a function."
+        )
     if not callable(options["starts"]) and np.ndim(_plain(options["starts"])) == 3:
         raise ValueError("starts= of a sweep are the same for all groups; give an array (S, P).")
     if options["nan"] not in ("raise", "mask"):
@@ -162,22 +168,52 @@ def _in_words(value: Any) -> str:
     if isinstance(value, Mapping):
         told = {str(name): _in_words(each) for name, each in value.items()}
         return json.dumps(told, sort_keys=True)
-    if isinstance(value, np.ndarray):
-        return f"array {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_in_words, value))}]"
-    if isinstance(value, Callable) and hasattr(value, "__qualname__"):
-        return f"function {value.__module__}.{value.__qualname__}"
-    # A function inside of it is shown with its address, which is another in every process.
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
+    if isinstance(value, partial):
+        return f"partial {_in_words((value.func, value.args, value.keywords))}"
+    if isinstance(value, FunctionType):
+        return f"function {value.__qualname__} {_digest(_of_function(value))}"
+    if is_dataclass(value) and any(callable(each) for each in vars(value).values()):
+        return f"{type(value).__name__} {_in_words(vars(value))}"
+    if hasattr(value, "__array__"):
+        array = np.asarray(value)
+        if array.dtype == object:
+            return _in_words(array.tolist())
+        return f"array {array.dtype} {array.shape} {_digest(array.tobytes())}"
+    # An object's own name has its address, which is another in every process.
+    told = f" {_in_words(vars(value))}" if callable(value) and hasattr(value, "__dict__") else ""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value)) + told
+
+
+def _of_function(function: FunctionType) -> str:
+    """What a function does, but for what it finds under global names."""
+    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    defaults = (function.__defaults__, function.__kwdefaults__)
+    return f"{_of_code(function.__code__)} {_in_words((cells, defaults))}"
+
+
+def _of_code(code: CodeType) -> str:
+    constants = []
+    for each in code.co_consts:
+        if isinstance(each, CodeType):
+            constants.append(_of_code(each))
+        else:  # sets have another order in every process
+            constants.append(
+                f"{sorted(map(repr, each)) if isinstance(each, frozenset) else each!r}"
+            )
+    return f"{code.co_code.hex()} {code.co_names} {constants}"
+
+
+def _digest(content: str | bytes) -> str:
+    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
 
 
 def law_in_words(law: Law) -> str:
-    """A law by its name and by all that it computes; by its formula where its trace hides that."""
+    """A law by its name, and a digest of all that it computes and of where its starts lie."""
     with jax.enable_x64(True):
-        trace = described(law, 4, np.dtype(float))
-    said = f"{trace or law.formula} {_in_words(law.supports)}"
-    digest = hashlib.sha256(said.encode()).hexdigest()[:16]
+        trace = in_words(law, 4, np.dtype(float))
+    digest = _digest(f"{trace} {law.formula} {_in_words(law.supports)}")[:16]
     return f"{law.name}({', '.join(law.inputs)}; {', '.join(law.parameters)}) {digest}"
 
 

@@ -61,9 +61,15 @@ def _away(executor, jobs, stop, most_rows) -> Generator[tuple[Path, int, bytes]]
     try:
         while True:
             halted = stop() or failure is not None
+            found = None
             if halted:
                 _withdraw(waiting)
-            elif _room(waiting, len(workers), most_rows) and (found := next(jobs, None)):
+            elif _room(waiting, len(workers), most_rows):
+                try:
+                    found = next(jobs, None)
+                except Exception as error:
+                    failure = error
+            if found is not None:
                 path, job = found
                 sent = _Sent(path, f"{job}", job.law, job.asked, len(job.keys), len(job.rows))
                 try:
@@ -149,5 +155,11 @@ def stopped() -> Iterator[Callable[[], bool]]:
     signal.signal(signal.SIGINT, press)
     try:
         yield pressed.is_set
+    except KeyboardInterrupt as stop:
+        if stop.args:
+            raise
+        raise KeyboardInterrupt(
+            "interrupted; what is finished is kept, and resume=True (--resume) goes on."
+        ) from None
     finally:
         signal.signal(signal.SIGINT, before)

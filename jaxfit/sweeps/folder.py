@@ -37,6 +37,8 @@ def part_file(place: Path, partition: int, number: int, law: int) -> Path:
 def owned(place: Path) -> Iterator[None]:
     """Hold the folder for this process; it is free again when the process ends, however it ends.
 
+    Processes that were forked from it meanwhile hold it too, and when it is killed, until they end.
+
     Raises BlockingIOError naming the owner where another process holds it.
     """
     import fcntl
@@ -53,7 +55,8 @@ def owned(place: Path) -> Iterator[None]:
             owner = os.read(handle, 200).decode() or "another process"
             raise BlockingIOError(
                 errno.EWOULDBLOCK,
-                f"{place} is in use by {owner}. Wait until it ends, or choose another folder.",
+                f"{place} is in use by {owner}, or by one that it has started. Wait until it ends, "
+                "or choose another folder.",
             ) from None
         _sign(handle, place)
         _clear_unfinished(place)

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from ..laws import Law
-from ..prepare import rows_of
+from ..prepare import rows_of, task_of
 from ..tables import Table, plain_name
 from . import record
 from .asked import Asked
@@ -74,20 +75,17 @@ class _Files:
     most_groups: int
     most_rows: int
     first: list[int] = field(default_factory=lambda: [0])
-    rows: int = 0  # of the last partition's groups
+    begun: int = 0  # row of the source at which the last partition begins
     waiting: dict[int, list[np.ndarray]] = field(default_factory=dict)
     bytes: int = 0
     sums: dict[int, Any] = field(default_factory=dict)
 
-    def admit(self, group: np.ndarray, fresh: int, total: int) -> None:
-        """Make room for `fresh` new groups, the last of `total`, whose rows are among `group`."""
-        counts = np.bincount(group[group >= total - fresh] - (total - fresh), minlength=fresh)
-        for new, rows in zip(range(total - fresh, total), counts.tolist(), strict=True):
-            full = new - self.first[-1] >= self.most_groups or self.rows >= self.most_rows
-            if full:
-                self.first.append(new)
-                self.rows = 0
-            self.rows += rows
+    def admit(self, group: int, row: int) -> None:
+        """Make room for a new group, which first appears in this row of the source."""
+        full = group - self.first[-1] >= self.most_groups or row - self.begun >= self.most_rows
+        if full and group > self.first[-1]:
+            self.first.append(group)
+            self.begun = row
 
     def add(self, lines: np.ndarray) -> None:
         """Keep rows (m, 2 + columns), the group first, for their partitions."""
@@ -168,34 +166,33 @@ def gather(
     """
     clear(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    files, places, sizes = _Files(folder, most_groups, most_rows), {}, [np.zeros(0, int)]
-    notes: dict[str, None] = {}
+    files, groups, notes = _Files(folder, most_groups, most_rows), _Groups(asked.by), {}
     digest, index = hashlib.sha256(), 0
     for block in blocks:
-        group, fresh = _grouped(block, asked.by, places)
+        group, new = groups.of(block)
         numbers = {}
         for name in asked.columns:
             numbers[name], said = block.numbers(name)
             notes.update(dict.fromkeys(said))
         if not index or _suspicious(numbers, asked):
             for law in asked.laws:
-                _refuse_bad(law, block, asked)
+                _refuse_bad(law, block, asked, options=not index)
         rows = np.arange(index, index + block.num_rows)
         lines = np.column_stack([group, rows, *numbers.values()]).astype(float)
         digest.update(np.delete(lines, 1, axis=1).tobytes())
-        sizes.append(np.bincount(group, minlength=len(places)))
-        files.admit(group, fresh, len(places))
+        for number, row in new:
+            files.admit(number, index + row)
         files.add(lines[group % shard[1] == shard[0]])
         index += block.num_rows
     files.flush()
-    digest.update(json.dumps(list(places)).encode())
-    count = len(places)
-    total = _summed(sizes, count)
-    files.split(total, 2 + len(asked.columns))
+    keys = list(groups.places)
+    digest.update(json.dumps(keys).encode())
+    sizes = groups.sizes[: len(keys)].copy()
+    files.split(sizes, 2 + len(asked.columns))
     return Gathered(
-        keys=list(places),
-        sizes=total,
-        first=np.array([*files.first, count]),
+        keys=keys,
+        sizes=sizes,
+        first=np.array([*files.first, len(keys)]),
         sums=[_hex(files.sums.get(begin)) for begin in files.first],
         columns=asked.columns,
         notes=list(notes),
@@ -214,9 +211,12 @@ def _suspicious(numbers: Mapping[str, np.ndarray], asked: Asked) -> bool:
     )
 
 
-def _refuse_bad(law: Law, block: Table, asked: Asked) -> None:
-    """Raise ValueError or TypeError for a block with what cannot be used, as `jaxfit.fit` does."""
-    rows_of(
+def _refuse_bad(law: Law, block: Table, asked: Asked, *, options: bool) -> None:
+    """Raise ValueError or TypeError for a block with what cannot be used, as `jaxfit.fit` does.
+
+    options: look at those too that are not functions of a group's data.
+    """
+    law, data = rows_of(
         law,
         block,
         asked.loss,
@@ -226,34 +226,49 @@ def _refuse_bad(law: Law, block: Table, asked: Asked) -> None:
         weights=asked.weights,
         nan=asked.nan,
     )
+    if options:
+        starts = 1 if callable(asked.starts) else asked.starts
+        nobody = data.of(np.zeros(0, int))
+        with jax.enable_x64(True):
+            task_of(law, nobody, asked.loss, **{**asked.options, "starts": starts})
 
 
 def _hex(digest) -> str:
     return (digest or hashlib.sha256()).hexdigest()
 
 
-def _summed(parts: list[np.ndarray], count: int) -> np.ndarray:
-    total = np.zeros(count, int)
-    for part in parts:
-        total[: len(part)] += part
-    return total
+@dataclass
+class _Groups:
+    """The groups that were seen: their numbers by their keys, and how many rows each has."""
 
+    by: tuple[str, ...]
+    places: dict[Any, int] = field(default_factory=dict)
+    sizes: np.ndarray = field(default_factory=lambda: np.zeros(1024, int))  # and room for more
 
-def _grouped(block: Table, by: tuple[str, ...], places: dict[Any, int]) -> tuple[np.ndarray, int]:
-    """The group of every row (m,), by its number in `places`; new ones are added, and counted."""
-    before = len(places)
-    if not by:
-        places.setdefault("all", 0)
-        return np.zeros(block.num_rows, int), len(places) - before
-    keys, codes = block.grouped(by)
-    kinds, before_them = (_kinds(key) for key in (keys[0], next(iter(places), keys[0])))
-    if kinds != before_them:
-        raise TypeError(
-            f"Group columns {', '.join(by)} hold {' and '.join(kinds)} from {block.row(0)} on, and "
-            f"{' and '.join(before_them)} before; make all their keys text or all numbers."
-        )
-    numbers = np.array([places.setdefault(key, len(places)) for key in keys], int)
-    return numbers[codes], len(places) - before
+    def of(self, block: Table) -> tuple[np.ndarray, list[tuple[int, int]]]:
+        """The group of every row (m,) of a block; and new groups, with the row of each."""
+        keys, codes = ["all"], np.zeros(block.num_rows, int)
+        if self.by:
+            keys, codes = block.grouped(self.by)
+            self._refuse_other_kinds(keys[0], block)
+        before = len(self.places)
+        numbers = np.array([self.places.setdefault(key, len(self.places)) for key in keys], int)
+        group = numbers[codes]
+        if len(self.places) > len(self.sizes):
+            self.sizes = np.concatenate([self.sizes, np.zeros(2 * len(self.places), int)])
+        np.add.at(self.sizes, numbers, np.bincount(codes, minlength=len(keys)))
+        found, rows = np.unique(group, return_index=True)
+        new = found >= before
+        return group, list(zip(found[new].tolist(), rows[new].tolist(), strict=True))
+
+    def _refuse_other_kinds(self, key: Any, block: Table) -> None:
+        kinds, before = _kinds(key), _kinds(next(iter(self.places), key))
+        if kinds != before:
+            raise TypeError(
+                f"Group columns {', '.join(self.by)} hold {' and '.join(kinds)} from "
+                f"{block.row(0)} on, and {' and '.join(before)} before; make all their keys text "
+                "or all numbers."
+            )
 
 
 def _kinds(key: Any) -> list[str]:

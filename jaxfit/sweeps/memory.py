@@ -2,12 +2,16 @@
 
 import os
 import re
-import resource
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
+
+from ..layout import padded
+from ..solve import lanes
+from ..solve.devices import num_threads
 from ..task import CALL_SIZE
 
 # What JAX, its compiler and the compiled programs of a law or two take.
@@ -17,6 +21,8 @@ RUNTIME = 700 * 2**20
 STARTS, ROWS, PADDED = (5, 3), (4, 4), (2, 5)
 # How much longer padding makes a group at most.
 PADDING = 4
+# Numbers that a point of a block takes beside its derivatives, three by each parameter.
+LANE = 30
 # Bytes that the answer for one group takes, beside those of its parameters.
 ANSWER = 1500
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
@@ -35,6 +41,12 @@ def of_groups(groups: int, starts: int, width: int) -> int:
     return 8 * copies * raced * (width + more) + groups * (ANSWER + 200 * width)
 
 
+def of_lanes(longest: int, width: int) -> int:
+    """Bytes that the blocks take that are worked on, where a group has so many rows at most."""
+    points = max(lanes.FEWEST_POINTS, int(padded(np.array([longest]))[0]))
+    return 8 * num_threads() * points * (LANE + 3 * width)
+
+
 def resident() -> int:
     """Bytes of memory that this process holds."""
     try:
@@ -46,6 +58,8 @@ def resident() -> int:
 
 def peak() -> int:
     """Bytes of memory that this process held at most."""
+    import resource  # which not every system has
+
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024
 

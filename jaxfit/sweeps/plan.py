@@ -23,8 +23,20 @@ class Limits(NamedTuple):
     """How much is done at once, and how much memory that takes."""
 
     groups: int  # of a chunk, at most
-    rows: int  # of a partition, but for the last group in it
-    bound: int  # bytes that the process will hold at most
+    rows: int  # of a partition, at which it is full
+    most: int  # bytes that the process may hold
+    fixed: int  # bytes that it will hold beside rows and lanes
+    row: int  # bytes a row
+    width: int  # parameters
+
+    def bound(self, rows: int = 0, longest: int = 0) -> int:
+        """Bytes that the process will hold at most.
+
+        rows: of the largest partition, which is split at twice the limit, unless they are all of
+        one group. longest: rows of the longest group.
+        """
+        told = max(rows, 2 * self.rows) * self.row
+        return self.fixed + told + memory.of_lanes(longest, self.width)
 
 
 @dataclass(frozen=True)
@@ -36,31 +48,52 @@ class Chunk:
     groups: np.ndarray  # (g,) in order of their lengths, then of their numbers
 
 
-def limits(asked: Asked, chunk: int | None, most: int | None, *, sent: bool) -> Limits:
+def limits(
+    asked: Asked, chunk: int | None, most: int | None, *, sent: bool, rows: int | None = None
+) -> Limits:
     """Limits for the memory that may be used, or for chunks of a size that was asked for.
 
-    most: bytes, half of what is free by default. sent: whether chunks go to an executor. Raises
-    ValueError where even a chunk of one group takes more.
+    most: bytes, half of what is free by default. sent: whether chunks go to an executor. rows: of
+    a partition, where that is settled. Raises ValueError where even a chunk of one group takes
+    more.
     """
     before = memory.resident() + memory.RUNTIME
     most = memory.resident() + memory.available() // 2 if most is None else most
     width = max(len(law.parameters) for law in asked.laws)
     row = memory.of_rows(2 + len(asked.columns))
+    rows = rows or int(min(MOST_ROWS, max(1, SHARE * (most - before) / row)))
+
+    def of(groups: int) -> Limits:
+        taken = memory.of_groups(groups, asked.num_starts, width)
+        return Limits(groups, rows, most, before + taken, row, width)
+
     groups = chunk or (MOST_SENT if sent else MOST_GROUPS)
-    rows = int(min(MOST_ROWS, max(1, SHARE * (most - before) / row)))
-
-    def bound(groups: int) -> int:
-        # A partition may be twice as long before it is split.
-        return before + memory.of_groups(groups, asked.num_starts, width) + 2 * rows * row
-
-    while not chunk and groups > 1 and bound(groups) > most:
+    while not chunk and groups > 1 and of(groups).bound() > most:
         groups //= 2
-    if bound(groups) > most:
+    if (bound := of(groups).bound()) > most:
         raise ValueError(
-            f"A chunk of {groups} groups may take {memory.said(bound(groups))} of memory, and "
+            f"A chunk of {groups} groups may take {memory.said(bound)} of memory, and "
             f"{memory.said(most)} are to be used; give memory= more, chunk= or starts= less."
         )
-    return Limits(groups, rows, bound(groups))
+    return of(groups)
+
+
+def settled(limits: Limits, gathered: Gathered) -> int:
+    """Bytes that the process will hold at most, now that all groups are known.
+
+    Raises ValueError naming the longest group where that is more than may be used.
+    """
+    longest = int(np.argmax(gathered.sizes))
+    count = int(gathered.sizes[longest])
+    partitions = np.add.reduceat(gathered.sizes, gathered.first[:-1])
+    bound = limits.bound(int(partitions.max()), count)
+    if bound > limits.most:
+        raise ValueError(
+            f"Group {gathered.keys[longest]} has {count} rows, for which {memory.said(bound)} of "
+            f"memory may be needed, and {memory.said(limits.most)} are to be used; give memory= "
+            "more, or leave some of its rows out."
+        )
+    return bound
 
 
 def chunks(gathered: Gathered, shard: tuple[int, int], size: int) -> Iterator[Chunk]:

@@ -21,8 +21,17 @@ def opened(
     if isinstance(source, Iterator):
         blocks = stream(source, **options)
         first = next(blocks)
-        rest = chain([first], blocks)
-        return lambda columns: rest, list(first.columns)
+        rest = iter([chain([first], blocks)])
+
+        def once(_):
+            for unread in rest:
+                return unread
+            raise ValueError(
+                "The source was an iterator and is spent; give it again, from its beginning, and "
+                "resume=True."
+            )
+
+        return once, list(first.columns)
     names = list(next(stream(source, **options)).columns)
     return lambda columns: stream(source, columns=columns, **options), names
 

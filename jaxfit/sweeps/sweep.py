@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,7 +20,7 @@ from ..bounds import Bounds, Starts
 from ..constraints import Fixed, Priors, Tied
 from ..density import InverseDensity
 from ..files import write_whole
-from ..keywords import checked_keywords
+from ..keywords import check_progress, checked_keywords
 from ..laws import Law
 from ..laws.outputs import columns_of
 from ..losses import Loss
@@ -39,7 +40,7 @@ from .folder import (
     write_manifest,
 )
 from .gather import Gathered, clear, gather, load, read_rows
-from .plan import Chunk, Limits, chunks, limits
+from .plan import Chunk, Limits, chunks, limits, settled
 from .record import Damaged
 from .source import digest_of, opened
 from .table import Sweep, open_sweep
@@ -123,15 +124,12 @@ def sweep(
         priors=priors,
         nan=nan,
     )
-    share = _shard(shard)
-    if chunk is not None and (isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1):
-        raise ValueError(f"chunk={chunk!r}; give a number of groups, at least 1.")
-    most = None if memory is None else memories.in_bytes(memory)
-    bounded = limits(wanted, chunk, most, sent=executor is not None)
+    share, most = _shard(shard), None if memory is None else memories.in_bytes(memory)
+    _check(chunk, resume, executor, progress)
     place = place_of(Path(out), share)
     with owned(place):
-        running = _Running(wanted, Path(out), place, share, bounded, source, blocks)
-        running.begin(resume)
+        running = _Running(wanted, Path(out), place, share, source, blocks)
+        running.begin(resume, partial(limits, most=most, sent=executor is not None), chunk)
         running.finish(executor, progress)
     return open_sweep(out)
 
@@ -139,10 +137,27 @@ def sweep(
 def _shard(shard) -> tuple[int, int]:
     if shard is None:
         return jax.process_index(), jax.process_count()
-    index, count = shard
-    if not 0 <= index < count:
+    pair = tuple(shard) if isinstance(shard, list | tuple) else ()
+    if len(pair) != 2 or not all(_is_count(each) for each in pair) or not 0 <= pair[0] < pair[1]:
         raise ValueError(f"shard={shard!r}; give (i, n) with i from 0 to n - 1.")
-    return int(index), int(count)
+    return int(pair[0]), int(pair[1])
+
+
+def _is_count(value) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _check(chunk, resume, executor, progress) -> None:
+    if chunk is not None and (not _is_count(chunk) or chunk < 1):
+        raise ValueError(f"chunk={chunk!r}; give a number of groups, at least 1.")
+    if not isinstance(resume, bool):
+        raise TypeError(f"resume={resume!r}; give True or False.")
+    if executor is not None and not callable(getattr(executor, "submit", None)):
+        raise TypeError(
+            f"executor={executor!r} has no submit(); give a concurrent.futures.Executor, such as "
+            "Dask's client.get_executor()."
+        )
+    check_progress(progress)
 
 
 @dataclass
@@ -153,19 +168,20 @@ class _Running:
     out: Path
     place: Path
     shard: tuple[int, int]
-    limits: Limits
     source: Any
     blocks: Callable[[Sequence[str]], Iterator[Table]]
     name: str = field(default_factory=lambda: uuid4().hex)  # that no other has
 
-    def begin(self, resume: bool) -> None:
+    def begin(self, resume: bool, limits: Callable[..., Limits], chunk: int | None) -> None:
         """Make sure of the folder, and read the rows unless they are there."""
-        words = self.asked.in_words()
-        beside = self._beside(words)
+        self.words, self.versions = self.asked.in_words(), versions_in_words()
+        beside = self._beside(self.words)
         held = self._held(resume)
-        if held:
-            refuse_other(self.place, held["asked"], words)
-            self.limits = Limits(held["chunk"], held["rows"], self.limits.bound)
+        size = held.get("chunk", chunk)
+        if chunk not in (None, size):
+            LOG.info("Chunks stay as the sweep was begun, of %d groups.", size)
+        self.limits = limits(self.asked, size, rows=held.get("rows"))
+        self._tell(self.limits.bound())
         about = {
             "laws": [law.name for law in self.asked.laws],
             "by": list(self.asked.by),
@@ -173,22 +189,23 @@ class _Running:
             "shard": list(self.shard),
             "chunk": self.limits.groups,
             "rows": self.limits.rows,
-            "asked": words,
+            "asked": self.words,
         }
-        LOG.info(
-            "At most %s of memory; chunks of at most %d groups.",
-            memories.said(self.limits.bound),
-            self.limits.groups,
-        )
-        self.words, self.versions = words, versions_in_words()
         self.gathered, file = self._gathered(held, held.get("data") or beside)
+        bound = settled(self.limits, self.gathered)
+        if bound > self.limits.bound():
+            self._tell(bound)
         about["data"] = self.gathered.digest
         # Parts of another cut are of other groups.
         told = json.dumps([about, self.gathered.first.tolist()])
         self.run = hashlib.sha256(told.encode()).hexdigest()
         self.gathered.save(self.place / "groups", {"file": file, "sweep": about})
-        self.about = {**about, "memory": self.limits.bound}
+        self.about = {**about, "memory": bound}
         write_manifest(self.place, self.about)
+
+    def _tell(self, bound: int) -> None:
+        chunk = f"chunks of at most {self.limits.groups} groups"
+        LOG.info("At most %s of memory; %s.", memories.said(bound), chunk)
 
     def _beside(self, words: dict[str, str]) -> str | None:
         """The data of the other shards of the folder, if there are any, which ask the same."""
@@ -205,23 +222,31 @@ class _Running:
         return data
 
     def _held(self, resume: bool) -> dict[str, Any]:
-        """What the folder holds; what its groups say of it, where the manifest is damaged."""
-        try:
-            held = read_manifest(self.place)
-        except Damaged as error:
-            if not resume:
-                raise Damaged(f"{error}; resume the sweep to mend it.") from error
-            LOG.warning("%s; it is written anew.", error)
-            with suppress(Damaged):
-                groups = load(self.place / "groups", self.asked.by)
-                return groups[1]["sweep"] if groups else {}
-            return {}
-        if held is not None and not resume:
+        """What the folder holds, to be gone on with; without parts another may take its place."""
+        held = self._manifest(resume)
+        if not any((self.place / "parts").glob("*.part")):
+            return held if held.get("asked") == self.words else {}
+        if held and not resume:
             raise FileExistsError(
                 f"{self.place} holds a sweep already; resume it with resume=True (--resume), or "
                 "choose another folder."
             )
-        return held or {}
+        if held:
+            refuse_other(self.place, held["asked"], self.words)
+        return held
+
+    def _manifest(self, resume: bool) -> dict[str, Any]:
+        """What the folder says it holds; what its groups say, where the manifest is damaged."""
+        try:
+            return read_manifest(self.place) or {}
+        except Damaged as error:
+            if not resume:
+                raise Damaged(f"{error}; resume the sweep to mend it.") from error
+            LOG.warning("%s; it is written anew.", error)
+        with suppress(Damaged):
+            groups = load(self.place / "groups", self.asked.by)
+            return groups[1]["sweep"] if groups else {}
+        return {}
 
     def _targets(self) -> list[str]:
         """The targets that are fitted by themselves, if they are several."""

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import logging
 import os
 from collections import Counter
@@ -10,23 +11,25 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from ..data import key_columns, repeated
-from ..files import write_whole
+from ..files import whole_file
 from ..status import Note
-from ..tables import frame
+from ..tables import distinct, frame
 from ..targets import KEY
 from . import record
 from .folder import part_file, places, read_manifest
 from .gather import Gathered, load
 from .plan import Chunk, chunks
 from .record import Damaged
-from .work import WORDS
+from .work import FACT, PARAMETER, WORDS
 
 LOG = logging.getLogger("jaxfit")
+# How records call a key column, and the status, which is a number there.
+KEYS, STATUS_FACT = "key", f"{FACT} status"
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -102,19 +105,11 @@ class Sweep:
         NaN is an empty cell. Of a sweep that is not complete, what there is is written, and a
         warning logged. Raises FileExistsError where the file exists and `overwrite` is False.
         """
-        path = Path(path)
-        if path.exists() and not overwrite:
-            raise FileExistsError(
-                f"{path} exists already; choose another name, or pass overwrite=True (--overwrite)."
-            )
+        path = checked_table(Path(path), overwrite)
         if not self.complete:
             LOG.warning("%s lacks the groups that are not done yet; resume the sweep.", path)
-        if path.suffix == ".csv":
-            write_whole(path, self._csv())
-        elif path.suffix in (".parquet", ".pq"):
-            write_whole(path, self._parquet())
-        else:
-            raise ValueError(f"{path}: give a name that ends in .csv or .parquet.")
+        with whole_file(path) as file:
+            (self._write_csv if path.suffix == ".csv" else self._write_parquet)(file)
         return path
 
     def notes(self) -> Iterator[tuple[str, Note]]:
@@ -138,7 +133,7 @@ class Sweep:
         out: dict[str, Counter] = {name: Counter() for name in self.laws}
         for law, name in enumerate(self.laws):
             for _, columns in self._parts(law, 0, self.num_groups):
-                out[name].update(WORDS[code] for code in columns["status"].tolist())
+                out[name].update(WORDS[code] for code in columns[STATUS_FACT].tolist())
         return out
 
     def __str__(self) -> str:
@@ -152,21 +147,27 @@ class Sweep:
     def __repr__(self) -> str:
         return f"<Sweep of {', '.join(self.laws)}: {self.num_groups} groups; print() counts them>"
 
-    @cached_property
+    @property
     def names(self) -> list[str]:
         """Names of the columns, of all laws together."""
+        return list(self._columns)
+
+    @cached_property
+    def _columns(self) -> dict[str, str]:
+        """What the columns are called, and by what names the records have them."""
         own: dict[str, None] = {}
         for law in range(len(self.laws)):
             _, columns = next(self._parts(law, 0, self.num_groups), (None, {}))
-            own.update(dict.fromkeys(name for name in columns if name.startswith("of ")))
-        parameters = [n for n in own if n[3:] not in FACTS]
-        facts = [f"of {name}" for name in FACTS if f"of {name}" in own]
-        named = [name[3:] for name in (*parameters, *facts)]
-        return [self._law_name, *self._key_names, *named, "status", "notes"]
-
-    @property
-    def _law_name(self) -> str:
-        return "fit_law" if "law" in self.by else "law"
+            own.update(dict.fromkeys(columns))
+        found = [name for kind in (PARAMETER, FACT) for name in own if name.startswith(f"{kind} ")]
+        keys = [(f"{KEYS} {k}", name) for k, name in enumerate(self._key_names)]
+        told = [(name, name.partition(" ")[2]) for name in found]
+        pairs = [*keys, ("law", "law"), *told, ("notes", "notes")]
+        # Key columns keep their names, whatever else is called so; the law goes before them.
+        ways, names = zip(*pairs, strict=True)
+        named = dict(zip(distinct(names), ways, strict=True))
+        law = next(name for name, of in named.items() if of == "law")
+        return {law: "law", **named}
 
     @property
     def _key_names(self) -> tuple[str, ...]:
@@ -212,63 +213,76 @@ class Sweep:
         groups = found["group"][order]
         order = order[(low <= groups) & (groups < high)]
         found = {name: column[order] for name, column in found.items()}
+        told = {name: column.tolist() for name, column in found.items() if name != STATUS_FACT}
+        told[STATUS_FACT] = [WORDS[code] for code in found[STATUS_FACT].tolist()]
+        told["notes"] = [texts[i] for i in order.tolist()]
+        told["law"] = [self.laws[law]] * len(order)
         keys = self._keys(found)
         several = len(self._key_names) > 1
-        out: dict[str, list] = {self._law_name: [self.laws[law]] * len(order)}
-        for k, name in enumerate(self._key_names):
-            out[name] = [key[k] for key in keys] if several else keys
-        for name in self.names:
-            if f"of {name}" in found:
-                out[name] = found[f"of {name}"].tolist()
-            elif name not in out:
-                out[name] = [float("nan")] * len(order)
-        out["status"] = [WORDS[code] for code in found["status"].tolist()]
-        out["notes"] = [texts[i] for i in order.tolist()]
-        return {name: out[name] for name in self.names}
+        for k in range(len(self._key_names)):
+            told[f"{KEYS} {k}"] = [key[k] for key in keys] if several else keys
+        nothing = [float("nan")] * len(order)
+        return {name: told.get(of, nothing) for name, of in self._columns.items()}
 
-    def _csv(self) -> bytes:
-        text = io.StringIO(newline="")
+    def _write_csv(self, file: BinaryIO) -> None:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(map(_cell, self.names))
         for batch in self.batches():
-            writer.writerows(
-                [_cell(cell) for cell in row] for row in zip(*batch.values(), strict=True)
-            )
-        return text.getvalue().encode()
+            rows = zip(*batch.values(), strict=True)
+            writer.writerows([_cell(cell) for cell in row] for row in rows)
+        text.detach()
 
-    def _parquet(self) -> bytes:
-        try:
-            import pyarrow  # pyright: ignore[reportMissingImports]
-            from pyarrow import parquet  # pyright: ignore[reportMissingImports]
-        except ImportError as error:
-            raise ImportError(
-                'Writing Parquet needs pyarrow: pip install "jaxfit-laws[frames]". CSV does not.'
-            ) from error
-        file = pyarrow.BufferOutputStream()
+    def _write_parquet(self, file: BinaryIO) -> None:
+        pyarrow, parquet = parquet_writer()
         schema, writer = None, None
         for batch in self.batches():
-            table = pyarrow.table(batch, schema=schema)
-            schema = table.schema
+            schema = schema or self._with_keys(pyarrow, pyarrow.table(batch).schema)
             writer = writer or parquet.ParquetWriter(file, schema)
-            writer.write_table(table)
+            writer.write_table(pyarrow.table(batch, schema=schema))
         if writer is None:
             raise ValueError(f"{self.out} holds no finished chunk yet; resume the sweep.")
         writer.close()
-        return file.getvalue().to_pybytes()
+
+    def _with_keys(self, pyarrow, schema):
+        """The schema of a batch, with types of key columns that the keys of all batches have."""
+        keys = self.shards[0].gathered.keys
+        for k, name in enumerate(self.by):
+            column = [key[k] for key in keys] if len(self.by) > 1 else keys
+            place = schema.get_field_index(name)
+            schema = schema.set(place, pyarrow.field(name, pyarrow.array(column).type))
+        return schema
 
 
-# What follows the parameters in every row.
-FACTS = (
-    "loss",
-    "r2",
-    "rows",
-    "rows_masked",
-    "starts_agreeing",
-    "starts_finished",
-    "evaluations",
-    "offset",
-    "condition",
-)
+def parquet_writer() -> tuple[Any, Any]:
+    """The library that writes Parquet. Raises ImportError naming the extra where it is missing."""
+    try:
+        import pyarrow  # pyright: ignore[reportMissingImports]
+        from pyarrow import parquet  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise ImportError(
+            'Writing Parquet needs pyarrow: pip install "jaxfit-laws[frames]". CSV does not.'
+        ) from error
+    return pyarrow, parquet
+
+
+def checked_table(path: Path, overwrite: bool) -> Path:
+    """A name for the table, which `Sweep.write` can write.
+
+    Raises FileExistsError for a file that is not to be overwritten, ValueError for another ending
+    or a folder that is not there, and ImportError naming the extra that Parquet needs.
+    """
+    if path.exists() and not overwrite:
+        raise FileExistsError(
+            f"{path} exists already; choose another name, or pass overwrite=True (--overwrite)."
+        )
+    if path.suffix not in (".csv", ".parquet", ".pq"):
+        raise ValueError(f"{path}: give a name that ends in .csv or .parquet.")
+    if not path.absolute().parent.is_dir():
+        raise ValueError(f"There is no folder {path.absolute().parent} to write {path.name} to.")
+    if path.suffix != ".csv":
+        parquet_writer()
+    return path
 
 
 def open_sweep(out: str | os.PathLike) -> Sweep:
@@ -281,7 +295,8 @@ def open_sweep(out: str | os.PathLike) -> Sweep:
     for place in places(out):
         try:
             manifest = read_manifest(place)
-            assert manifest is not None
+            if manifest is None:  # it was there a moment ago
+                continue
             found = load(place / "groups", tuple(manifest["by"]))
         except Damaged as error:
             raise Damaged(f"{error}; resume the sweep to mend it.") from error
@@ -315,14 +330,12 @@ def open_sweep(out: str | os.PathLike) -> Sweep:
 
 
 def _notes(columns) -> list:
-    import json
-
     return json.loads(columns["notes"].tobytes())
 
 
 def _joined(columns) -> list[str]:
     """The notes of every row of a part, as one text."""
-    texts = [""] * len(columns["status"])
+    texts = [""] * len(columns["group"])
     for row, _, text in _notes(columns):
         texts[row] = f"{texts[row]} {text}".strip()
     return texts

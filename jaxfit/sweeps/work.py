@@ -25,8 +25,13 @@ from . import record
 from .asked import Asked, law_in_words, versions_in_words
 
 WORDS = tuple(STATUS)
-# Laws of others' sweeps, so that a law that arrives with every job is compiled once.
+# What the column of group numbers is called, as no other can be.
+GROUP = "\0group"
+# What comes before the names of columns in a record.
+PARAMETER, FACT = "parameter", "fact"
+# Laws of others' sweeps, so that a law that arrives with every job is compiled once; the last few.
 _LAWS: dict[tuple[str, str], Law] = {}
+MOST_LAWS = 64
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ def work(job: Job) -> bytes:
     notes, told = [], 0
     for found, said in parts:
         notes += [[index + told, code, text] for index, code, text in said["notes"]]
-        told += len(found["status"])
+        told += len(found["group"])
     columns = {name: np.concatenate([found[name] for found, _ in parts]) for name in parts[0][0]}
     general = dict.fromkeys(tuple(each) for _, said in parts for each in said["general"])
     about = {
@@ -89,11 +94,14 @@ def work_away(job: Job) -> tuple[bytes, Any]:
     Raises ValueError where law or versions are others here than there.
     """
     if multiprocessing.parent_process() and threading.current_thread() is threading.main_thread():
-        # A terminal sends Ctrl-C to all processes, and the sweep waits for the job.
+        # A terminal sends Ctrl-C to all processes. The sweep waits for this job, and has others
+        # for this process, which would break the pool if it ended between them.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     name = job.sweep, job.law.name
     if name not in _LAWS:
         _refuse_other(job)
+        if len(_LAWS) >= MOST_LAWS:
+            _LAWS.clear()
     record = work(replace(job, law=_LAWS.setdefault(name, job.law)))
     return record, (socket.gethostname(), os.getpid(), threading.get_ident())
 
@@ -128,7 +136,7 @@ def _fit(job: Job) -> Fit:
     asked = job.asked
     columns = dict(job.columns)
     if asked.by:
-        columns[asked.by[0]] = job.group
+        columns[GROUP] = job.group
     table = Table(columns, "The data")
     with jax.enable_x64(True):
         law, data = rows_of(
@@ -136,7 +144,7 @@ def _fit(job: Job) -> Fit:
             table,
             asked.loss,
             target=asked.target,
-            by=asked.by[:1] or None,
+            by=GROUP if asked.by else None,
             rename=asked.inputs,
             weights=asked.weights,
             nan=asked.nan,
@@ -171,16 +179,14 @@ def _by_key(data: Dataset, keys: tuple[Any, ...], by: tuple[str, ...]) -> Datase
 
 def _told(job: Job, fit: Fit) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """The columns of a fit, one entry a group, and what else is to be known."""
-    data, columns = fit.data, fit.to_dict()
-    for name in data.by or ("group",):
-        del columns[name]
+    data, facts = fit.data, fit.facts
     each = len(fit.groups) // len(job.keys)
-    status = [WORDS.index(word) for word in columns.pop("status")]
+    facts["status"] = np.array([WORDS.index(word) for word in fit.status.tolist()], np.int8)
     found = {
         "group": np.repeat(job.numbers, each),
         "target": np.tile(np.arange(each), len(job.keys)),
-        **{f"of {name}": np.array(values) for name, values in columns.items()},
-        "status": np.array(status, np.int8),
+        **{f"{PARAMETER} {name}": values for name, values in fit.params.items()},
+        **{f"{FACT} {name}": values for name, values in facts.items()},
     }
     notes = [
         [data.places[note.group], note.code, note.text]
