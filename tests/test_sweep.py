@@ -2,9 +2,12 @@
 
 import logging
 import re
+import tracemalloc
 from collections import Counter
 
+import jax.numpy as jnp
 import numpy as np
+import pandas
 import pytest
 from numpy.testing import assert_array_equal
 from problems import TRUTHS, simulate
@@ -12,7 +15,7 @@ from problems import TRUTHS, simulate
 import jaxfit
 from jaxfit import cli
 from jaxfit.solve import programs
-from jaxfit.sweeps import plan
+from jaxfit.sweeps import asked, memory, plan
 from jaxfit.sweeps.sweep import sweep
 
 POWER = TRUTHS[0]
@@ -105,8 +108,6 @@ def test_groups_may_lie_anywhere_in_a_source_larger_than_a_partition(table, tmp_
 
 @pytest.mark.parametrize("kind", ["csv", "csv.gz", "parquet", "blocks", "pandas"])
 def test_a_source_is_a_file_a_frame_or_a_stream_of_tables(table, whole, tmp_path, kind):
-    import pandas
-
     frame = pandas.DataFrame(table)
     if kind == "blocks":
         source = (
@@ -266,8 +267,6 @@ def test_how_much_memory_it_will_take_is_told_first(table, tmp_path, caplog):
 
 
 def test_the_command(table, whole, tmp_path, capsys):
-    import pandas
-
     pandas.DataFrame(table).to_csv(tmp_path / "runs.csv", index=False, float_format="%.17g")
     asked = ["sweep", str(tmp_path / "runs.csv"), "--law", "power_law", "--target", "y"]
     asked += ["--by", "group", "--nan", "mask", "--starts", "16", "--pipeline", "varpro"]
@@ -284,6 +283,124 @@ def test_the_command(table, whole, tmp_path, capsys):
     assert cli.main([*asked, "--resume", "--shard", "3/3"]) == 1
     assert "--shard 3/3" in capsys.readouterr().err
     same_rows(jaxfit.open_sweep(tmp_path / "out").columns(), whole)
+
+
+@pytest.mark.parametrize("also", ["input", "weights", "density"])
+def test_a_key_column_may_be_what_the_law_needs_too(table, tmp_path, also):
+    level = 1.0 + np.unique(table["group"], return_inverse=True)[1] % 4
+    few = {name: column[:150] for name, column in {**table, "level": level}.items()}
+    law = f"c + a * {INPUT}^-0.3 + 0.1 * level" if also == "input" else POWER.law
+    options = {"weights": "level"} if also == "weights" else {}
+    options = {"weights": jaxfit.InverseDensity("level")} if also == "density" else options
+    for by in (["level", "group"], "level"):
+        found = swept(few, tmp_path / f"{len(by)}", law, by=by, chunk=3, **options)
+        same_rows(found.columns(), jaxfit.fit(law, few, **{**OPTIONS, "by": by, **options}))
+
+
+@pytest.mark.parametrize("key", ["status", "notes", "law", "fit_law", "gamma"])
+def test_a_key_column_keeps_its_name_whatever_else_is_called_so(table, tmp_path, key):
+    few = {name: column[:60] for name, column in table.items()}
+    renamed = {**few, key: few.pop("group")}
+    found = swept(renamed, tmp_path, by=key).columns()
+    fit = jaxfit.fit(POWER.law, renamed, **{**OPTIONS, "by": key})
+    assert found[key] == list(fit.groups)
+    assert len(found) == 1 + len(fit.to_dict()) + 1
+    assert_array_equal(found["fit_gamma" if key == "gamma" else "gamma"], fit.params["gamma"])
+
+
+def test_keys_of_several_kinds_of_number_are_all_written(tmp_path):
+    x = np.geomspace(1, 9, 6)
+    blocks = [{"k": np.full(6, key), INPUT: x, "y": 1 + x**-0.5} for key in (1, 2, 5000.5)]
+    found = swept(iter(blocks), tmp_path / "out", by="k", chunk=1)
+    for name in ("t.csv", "t.parquet"):
+        path = found.write(tmp_path / name)
+        assert jaxfit.read(path).numbers("k")[0].tolist() == [1, 2, 5000.5]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"bounds": {"kk": (0, 1)}},
+        {"fixed": {"aa": 1.0}},
+        {"tied": {"a": "zz"}},
+        {"priors": {"zz": jaxfit.Ridge(1.0)}},
+        {"starts": 0},
+        {"seed": -1},
+        {"starts": {"kk": [1.0]}},
+        {"starts": "many"},
+        {"shard": (0.9, 2)},
+        {"shard": 3},
+        {"resume": "no"},
+        {"progress": 3},
+        {"executor": "dask"},
+        {"inputs": 5},
+        {"pipeline": "fast"},
+    ],
+    ids=str,
+)
+def test_a_mistake_is_told_at_once_and_leaves_the_folder_free(table, tmp_path, wrong):
+    (name,) = wrong
+    with pytest.raises((TypeError, ValueError)) as caught:
+        swept(table, tmp_path, **wrong)
+    known = (name, next(iter(wrong[name])) if isinstance(wrong[name], dict) else name)
+    assert any(word in str(caught.value) for word in known)
+    few = {name: column[:30] for name, column in table.items()}
+    assert swept(few, tmp_path).complete
+
+
+def test_options_that_are_functions_are_told_apart_by_what_they_do():
+    def named(value):
+        return {"fixed": {"a": lambda inputs, target: value}}
+
+    words = [asked.in_words_of(named(value)) for value in (1.0, 0.5, 1.0)]
+    assert words[0] == words[2] != words[1]
+    same = asked.in_words_of({"a": lambda x, y: 1.0}), asked.in_words_of({"a": lambda x, y: 2.0})
+    assert same[0] != same[1]
+    long = np.arange(3000.0)
+    other = np.where(long == 1500, -1.0, long)
+    for kind in (np.array, jnp.array, pandas.Series, list):
+        assert asked.in_words_of(kind(long)) != asked.in_words_of(kind(other))
+
+
+def test_laws_with_code_inside_are_told_apart():
+    def of(k):
+        @jaxfit.law(a=jaxfit.Real((0, 1)))
+        def soft(x, *, a):
+            return k * jnp.logaddexp(x, a)
+
+        return soft
+
+    words = [asked.law_in_words(of(k)) for k in (1.0, 2.0, 1.0)]
+    assert words[0] == words[2] != words[1]
+
+
+def test_many_small_tables_take_the_memory_of_a_few(tmp_path):
+    x = np.geomspace(1, 9, 3)
+
+    def peak(count):
+        blocks = ({"k": [k] * 3, INPUT: x, "y": x} for k in range(count))
+        tracemalloc.start()
+        with pytest.raises(KeyboardInterrupt):
+            swept(blocks, tmp_path / f"{count}", by="k", progress=interrupt)
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    assert peak(8000) < 6 * peak(2000)
+
+
+def interrupt(done, total):
+    raise KeyboardInterrupt
+
+
+def test_a_group_that_is_too_long_for_the_memory_is_named(tmp_path):
+    count = 400_000
+    x = np.geomspace(1, 9, count)
+    table = {"k": np.repeat(["short", "long"], [10, count - 10]), INPUT: x, "y": x}
+    least = memory.resident() + memory.RUNTIME + 520 * 2**20
+    with pytest.raises(ValueError, match=r"Group long has 399990 rows, for which .* give memory="):
+        swept(table, tmp_path, by="k", starts=1, memory=least)
+    assert swept({name: c[:10] for name, c in table.items()}, tmp_path, by="k").complete
 
 
 def test_a_folder_without_a_sweep_says_so(tmp_path):

@@ -82,9 +82,9 @@ class Asked:
         """Everything that an answer depends on but the rows, in words that tell it apart."""
         return {
             **{f"law {k}": law_in_words(law) for k, law in enumerate(self.laws)},
-            **{name: _in_words(getattr(self, name)) for name in ("target", "by", "inputs")},
-            **{name: _in_words(getattr(self, name)) for name in ("loss", "pipeline")},
-            **{name: _in_words(value) for name, value in self.options.items()},
+            **{name: in_words_of(getattr(self, name)) for name in ("target", "by", "inputs")},
+            **{name: in_words_of(getattr(self, name)) for name in ("loss", "pipeline")},
+            **{name: in_words_of(value) for name, value in self.options.items()},
             **_versions(),
             "device": versions()["device"],
         }
@@ -163,26 +163,26 @@ def _refuse_together(priors) -> None:
             _refuse_by_group(vars(prior), f"priors= of {name}:")
 
 
-def _in_words(value: Any) -> str:
+def in_words_of(value: Any) -> str:
     """A value as text that is the same in another process, and another for another value."""
     if isinstance(value, Mapping):
-        told = {str(name): _in_words(each) for name, each in value.items()}
+        told = {str(name): in_words_of(each) for name, each in value.items()}
         return json.dumps(told, sort_keys=True)
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_in_words, value))}]"
+        return f"[{', '.join(map(in_words_of, value))}]"
     if isinstance(value, partial):
-        return f"partial {_in_words((value.func, value.args, value.keywords))}"
+        return f"partial {in_words_of((value.func, value.args, value.keywords))}"
     if isinstance(value, FunctionType):
         return f"function {value.__qualname__} {_digest(_of_function(value))}"
     if is_dataclass(value) and any(callable(each) for each in vars(value).values()):
-        return f"{type(value).__name__} {_in_words(vars(value))}"
+        return f"{type(value).__name__} {in_words_of(vars(value))}"
     if hasattr(value, "__array__"):
         array = np.asarray(value)
         if array.dtype == object:
-            return _in_words(array.tolist())
+            return in_words_of(array.tolist())
         return f"array {array.dtype} {array.shape} {_digest(array.tobytes())}"
     # An object's own name has its address, which is another in every process.
-    told = f" {_in_words(vars(value))}" if callable(value) and hasattr(value, "__dict__") else ""
+    told = f" {in_words_of(vars(value))}" if callable(value) and hasattr(value, "__dict__") else ""
     return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value)) + told
 
 
@@ -190,7 +190,7 @@ def _of_function(function: FunctionType) -> str:
     """What a function does, but for what it finds under global names."""
     cells = [cell.cell_contents for cell in function.__closure__ or ()]
     defaults = (function.__defaults__, function.__kwdefaults__)
-    return f"{_of_code(function.__code__)} {_in_words((cells, defaults))}"
+    return f"{_of_code(function.__code__)} {in_words_of((cells, defaults))}"
 
 
 def _of_code(code: CodeType) -> str:
@@ -213,7 +213,7 @@ def law_in_words(law: Law) -> str:
     """A law by its name, and a digest of all that it computes and of where its starts lie."""
     with jax.enable_x64(True):
         trace = in_words(law, 4, np.dtype(float))
-    digest = _digest(f"{trace} {law.formula} {_in_words(law.supports)}")[:16]
+    digest = _digest(f"{trace} {law.formula} {in_words_of(law.supports)}")[:16]
     return f"{law.name}({', '.join(law.inputs)}; {', '.join(law.parameters)}) {digest}"
 
 
