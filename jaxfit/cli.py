@@ -28,6 +28,10 @@ from .commands.progress import Progress
 OK, BAD_INPUT, GROUPS_NOT_OK, INTERRUPTED = 0, 1, 2, 130
 
 
+# What is told in a line; and so is what says where it arose or what to do.
+FORESEEN = (ValueError, TypeError, OSError, ImportError, MemoryError)
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message):
         self.print_usage(sys.stderr)
@@ -42,11 +46,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     try:
         return options.run(options)
-    except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
-        if os.environ.get("JAXFIT_DEBUG"):
+    except Exception as error:
+        told = getattr(error, "__notes__", ())
+        if os.environ.get("JAXFIT_DEBUG") or not (told or isinstance(error, FORESEEN)):
             raise
-        notes = "".join(f"\n  {note}" for note in getattr(error, "__notes__", ()))
+        notes = "".join(f"\n  {note}" for note in told)
         text = f"{error.strerror}" if isinstance(error, OSError) and error.strerror else error
+        text = text if isinstance(error, FORESEEN) else f"{type(error).__name__}: {text}"
         print(f"jaxfit: {text}{notes}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt as stop:

@@ -4,6 +4,8 @@ import logging
 import re
 import tracemalloc
 from collections import Counter
+from concurrent.futures import CancelledError, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 
 import jax.numpy as jnp
 import numpy as np
@@ -19,6 +21,14 @@ from jaxfit.sweeps import asked, memory, plan
 from jaxfit.sweeps.sweep import sweep
 
 POWER = TRUTHS[0]
+
+
+@jaxfit.law(a=jaxfit.Real((0, 1)))
+def branching(x, *, a):
+    """A law that no trace can follow."""
+    return x if a > 0 else -x
+
+
 OPTIONS = {"target": "y", "by": "group", "starts": 16, "nan": "mask", "pipeline": "varpro"}
 INPUT = POWER.law.inputs[0]
 
@@ -401,6 +411,77 @@ def test_a_group_that_is_too_long_for_the_memory_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"Group long has 399990 rows, for which .* give memory="):
         swept(table, tmp_path, by="k", starts=1, memory=least)
     assert swept({name: c[:10] for name, c in table.items()}, tmp_path, by="k").complete
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"bounds": {"a": (1, 0)}}, "a"),
+        ({"fixed": {"gamma": np.nan}}, "gamma"),
+        ({"starts": {"gamma": [99.0], "a": [1.0], "c": [1.0]}}, "gamma = 99"),
+        ({"starts": 1.5}, "starts=1.5"),
+        ({"priors": {"a": 3}}, "a"),
+        ({"law": None}, "None is no law"),
+        ({"law": branching}, "use jnp.where"),
+        ({"out": None}, "out=None"),
+        ({"out": ""}, "name a folder"),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_in_itself_is_told_before_all_rows_are_read(table, tmp_path, wrong, said):
+    def blocks():
+        yield table
+        raise AssertionError("All rows were read.")
+
+    with pytest.raises((TypeError, ValueError), match=re.escape(said)):
+        swept(blocks(), **{"out": tmp_path, **wrong})
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_marks_of_numbers_and_types_of_seeds(table, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        swept(table, tmp_path, chunk=4, seed=3, progress=after_some)
+    with pytest.raises(ValueError, match="another decimal"):
+        swept(table, tmp_path, chunk=4, seed=3, decimal=",", resume=True)
+    assert swept(table, tmp_path, chunk=4, seed=np.int64(3), resume=True).complete
+
+
+def after_some(done, total):
+    if done:
+        raise KeyboardInterrupt
+
+
+def test_a_part_that_vanishes_is_missed(table, tmp_path):
+    found = swept(table, tmp_path, chunk=8)
+    next(tmp_path.rglob("*.part")).unlink()
+    with pytest.raises(ValueError, match="is missing; resume the sweep"):
+        found.columns()
+    assert not jaxfit.open_sweep(tmp_path).complete
+    (tmp_path / "sweep.json").unlink()
+    with pytest.raises(FileExistsError, match="resume"):
+        swept(table, tmp_path, chunk=8)
+    with pytest.raises(ValueError, match="another seed"):
+        swept(table, tmp_path, chunk=8, seed=1, resume=True)
+    assert swept(table, tmp_path, chunk=8, resume=True).complete
+
+
+def test_executors_that_take_work_back_or_fork_are_told(table, tmp_path):
+    with (
+        ProcessPoolExecutor(1, get_context("fork")) as pool,
+        pytest.raises(ValueError, match="spawn"),
+    ):
+        swept(table, tmp_path / "a", executor=pool)
+    pool = ThreadPoolExecutor(1)
+
+    def shut(done, total):
+        if done:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    with pytest.raises((CancelledError, RuntimeError)) as caught:
+        swept(table, tmp_path / "b", executor=pool, chunk=1, progress=shut)
+    assert "resume=True" in caught.value.__notes__[-1]
+    same = swept(table, tmp_path / "b", chunk=1, resume=True)
+    assert same.complete
 
 
 def test_a_folder_without_a_sweep_says_so(tmp_path):

@@ -132,19 +132,25 @@ def test_what_is_done_is_not_done_again(whole, half):
     assert {path.name for path in half.iterdir()} == {"owner", "sweep.json", "groups", "parts"}
 
 
-def test_half_written_files_go_and_files_of_the_user_stay(whole, tmp_path):
-    out = tmp_path / "out"
-    (out / "parts").mkdir(parents=True)
-    mine = [out / ".env", out / ".git" / "config", out / "notes.txt", out / "parts" / ".mine"]
-    mine.append(out / "rows" / "notes.txt")
-    for path in (out / ".git", out / "rows"):
-        path.mkdir()
-    leftovers = [out / ".groups.abc.unfinished", out / "parts" / ".x.part.abc.unfinished"]
-    for path in (*mine, *leftovers):
+def test_half_written_files_go(whole, half):
+    leftovers = [half / ".groups.abc.unfinished", half / "parts" / ".x.part.abc.unfinished"]
+    mine = [half / ".env", half / "rows" / "notes.txt"]
+    for path in (*leftovers, *mine):
         path.write_text("x")
-    assert same(whole, swept(whole / "runs.csv", out))
+    assert same(whole, resumed(whole, half))
     assert all(path.exists() for path in mine)
     assert not any(path.exists() for path in leftovers)
+
+
+@pytest.mark.parametrize("name", ["notes.txt", ".git/config", "owner", "groups", "rows/my.rows"])
+def test_a_folder_of_other_files_is_left_alone(whole, tmp_path, name):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("mine")
+    with pytest.raises(ValueError, match="holds other files, and no sweep; choose a folder"):
+        swept(whole / "runs.csv", tmp_path)
+    assert path.read_text() == "mine"
+    assert [each for each in tmp_path.rglob("*") if each.is_file()] == [path]
 
 
 # F82: damage.

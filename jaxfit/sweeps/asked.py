@@ -18,7 +18,9 @@ from ..data import key_columns, renamed
 from ..density import InverseDensity
 from ..fitting import checked_pipeline
 from ..laws import Law
+from ..laws.check import check
 from ..laws.evaluate import in_words
+from ..laws.outputs import columns_of, picked
 from ..losses import Loss, named
 from ..prepare import as_law, target_names
 from ..priors import LogNormal, Normal
@@ -45,6 +47,8 @@ class Asked:
     tied: Tied | None
     priors: Priors | None
     nan: str
+    thousands: str | None
+    decimal: str
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -84,6 +88,7 @@ class Asked:
             **{f"law {k}": law_in_words(law) for k, law in enumerate(self.laws)},
             **{name: in_words_of(getattr(self, name)) for name in ("target", "by", "inputs")},
             **{name: in_words_of(getattr(self, name)) for name in ("loss", "pipeline")},
+            **{name: in_words_of(getattr(self, name)) for name in ("thousands", "decimal")},
             **{name: in_words_of(value) for name, value in self.options.items()},
             **_versions(),
             "device": versions()["device"],
@@ -91,7 +96,7 @@ class Asked:
 
 
 def asked(
-    laws: Law | str | Sequence[Law | str],
+    laws: Any,
     columns: Sequence[str],
     *,
     by: str | Sequence[str] | None,
@@ -106,11 +111,13 @@ def asked(
     used, and for those that take a group by its name, or groups together: a sweep sees a few
     groups at a time.
     """
-    several = (laws,) if isinstance(laws, Law | str) else tuple(laws)
+    several = tuple(laws) if isinstance(laws, list | tuple) else (laws,)
     if not several:
         raise ValueError("A sweep needs a law, or some.")
     inputs = dict(renamed(inputs))
     found = tuple(as_law(law, (*inputs, *columns)) for law in several)
+    for law in found:
+        _check_law(law, options["target"])
     names = [law.name for law in found]
     if len(set(names)) < len(names):
         raise ValueError(f"Laws need different names, and these are {', '.join(names)}.")
@@ -120,12 +127,7 @@ def asked(
     weights = options["weights"]
     if not (weights is None or isinstance(weights, str | InverseDensity)):
         raise TypeError("weights= of a sweep is the name of a column, or InverseDensity('x').")
-    if isinstance(options["starts"], str | None):
-        raise TypeError(
-            f"starts={options['starts']!r}; give a number, starts of your own, or a function."
-        )
-    if not callable(options["starts"]) and np.ndim(_plain(options["starts"])) == 3:
-        raise ValueError("starts= of a sweep are the same for all groups; give an array (S, P).")
+    _check_starts(options["starts"])
     if options["nan"] not in ("raise", "mask"):
         raise ValueError(f"nan={options['nan']!r}; choose 'raise' or 'mask'.")
     return Asked(
@@ -138,8 +140,20 @@ def asked(
     )
 
 
-def _plain(starts):
-    return 0 if isinstance(starts, Mapping) else starts
+def _check_law(law: Law, target) -> None:
+    """Raise what `jaxfit.fit` would raise for a law that cannot be fitted."""
+    with jax.enable_x64(True):
+        count = columns_of(law) if isinstance(target, list | tuple) else 0
+        check(picked(law, count) if count else law, 2)
+
+
+def _check_starts(starts) -> None:
+    if isinstance(starts, int | np.integer | Mapping) or callable(starts):
+        return
+    if isinstance(starts, str) or not (np.iterable(starts) or hasattr(starts, "__array__")):
+        raise TypeError(f"starts={starts!r}; give a number, starts of your own, or a function.")
+    if np.asarray(starts).ndim == 3:
+        raise ValueError("starts= of a sweep are the same for all groups; give an array (S, P).")
 
 
 def _refuse_by_group(values, what: str) -> None:
@@ -160,11 +174,13 @@ def _refuse_together(priors) -> None:
                     "lend each other, and a sweep sees only some of them at a time; give Ridge or "
                     "Hinge, whose strength is in the unit of the objective."
                 )
-            _refuse_by_group(vars(prior), f"priors= of {name}:")
+            _refuse_by_group(getattr(prior, "__dict__", None), f"priors= of {name}:")
 
 
 def in_words_of(value: Any) -> str:
     """A value as text that is the same in another process, and another for another value."""
+    if isinstance(value, np.generic):
+        value = value.item()
     if isinstance(value, Mapping):
         told = {str(name): in_words_of(each) for name, each in value.items()}
         return json.dumps(told, sort_keys=True)
@@ -187,7 +203,7 @@ def in_words_of(value: Any) -> str:
 
 
 def _of_function(function: FunctionType) -> str:
-    """What a function does, but for what it finds under global names."""
+    """What a function does, but for what it finds under names outside of it."""
     cells = [cell.cell_contents for cell in function.__closure__ or ()]
     defaults = (function.__defaults__, function.__kwdefaults__)
     return f"{_of_code(function.__code__)} {in_words_of((cells, defaults))}"

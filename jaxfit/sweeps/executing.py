@@ -17,6 +17,7 @@ LOG = logging.getLogger("jaxfit")
 # Jobs at an executor for each of its workers that was heard of, so that none waits for the next
 # one; how many workers it has, it does not tell. And partitions of rows that may be on their way.
 AHEAD, FIRST_AHEAD, PARTITIONS = 2, 8, 8
+PATIENCE = 60  # seconds until it is said that nothing comes back
 
 
 class _Sent(NamedTuple):
@@ -79,7 +80,7 @@ def _away(executor, jobs, stop, most_rows) -> Generator[tuple[Path, int, bytes]]
                 continue
             if not waiting:
                 break
-            for each in wait(waiting, return_when=FIRST_COMPLETED).done:
+            for each in _back(waiting):
                 sent = waiting.pop(each)
                 try:
                     content, worker = each.result()
@@ -93,6 +94,17 @@ def _away(executor, jobs, stop, most_rows) -> Generator[tuple[Path, int, bytes]]
             each.cancel()
     if failure is not None:
         raise failure
+
+
+def _back(waiting: dict[Future, _Sent]) -> list[Future]:
+    """The futures that are done, or were taken back by the executor, which says nothing then."""
+    for _ in range(PATIENCE):
+        done = wait(waiting, timeout=1.0, return_when=FIRST_COMPLETED).done
+        found = [each for each in waiting if each in done or each.cancelled()]
+        if found:
+            return found
+    LOG.warning("Nothing came back for %d seconds: has the executor workers?", PATIENCE)
+    return []
 
 
 def _room(waiting: dict[Future, _Sent], workers: int, most_rows: int) -> bool:

@@ -15,6 +15,8 @@ from .record import Damaged
 
 FORMAT = 1
 MANIFEST = "sweep.json"
+# What there may be beside it, or before it is written.
+OWN = {"owner", "parts", "rows", "groups"}
 
 
 def place_of(out: Path, shard: tuple[int, int]) -> Path:
@@ -43,6 +45,7 @@ def owned(place: Path) -> Iterator[None]:
     """
     import fcntl
 
+    _refuse_foreign(place)
     try:
         (place / "parts").mkdir(parents=True, exist_ok=True)
         handle = os.open(place / "owner", os.O_RDWR | os.O_CREAT, 0o644)
@@ -65,6 +68,24 @@ def owned(place: Path) -> Iterator[None]:
         # Processes that were forked meanwhile share the lock, and may go on.
         fcntl.flock(handle, fcntl.LOCK_UN)
         os.close(handle)
+
+
+def _refuse_foreign(place: Path) -> None:
+    """Raise ValueError for a folder with files in it that are not of a sweep."""
+    if (place / MANIFEST).exists() or not place.is_dir():
+        return
+    others = [path for path in place.iterdir() if not path.match("shard-*")]
+    others = {path.name for path in others if path.suffix != UNFINISHED}
+    owner = place / "owner"
+    signed = owner.is_file() and owner.read_bytes()[:8] in (b"", b"process ")
+    if signed:
+        others -= OWN
+    elif not any(place.glob("parts/*")):
+        others -= {"parts"}
+    if others:
+        raise ValueError(
+            f"{place} holds other files, and no sweep; choose a folder of its own for out=."
+        )
 
 
 def _sign(handle: int, place: Path) -> None:
@@ -93,7 +114,7 @@ def read_manifest(place: Path) -> dict[str, Any] | None:
         whole = manifest.pop("sha256") == _sum(manifest)
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, IsADirectoryError) as error:
         raise Damaged(f"{path} is damaged: {error}") from error
     if not whole:
         raise Damaged(f"{path} is damaged: it is not what was written")

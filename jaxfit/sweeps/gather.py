@@ -7,7 +7,7 @@ partition at a time, and of all groups their keys and sizes.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -158,6 +158,7 @@ def gather(
     most_groups: int,
     most_rows: int,
     shard: tuple[int, int],
+    stop: Callable[[], bool] = lambda: False,
 ) -> Gathered:
     """Read all rows, check them, and put those of this shard's groups into `folder`.
 
@@ -169,6 +170,8 @@ def gather(
     files, groups, notes = _Files(folder, most_groups, most_rows), _Groups(asked.by), {}
     digest, index = hashlib.sha256(), 0
     for block in blocks:
+        if stop():
+            raise KeyboardInterrupt("interrupted while rows were read; nothing was fitted yet.")
         group, new = groups.of(block)
         numbers = {}
         for name in asked.columns:
@@ -227,10 +230,29 @@ def _refuse_bad(law: Law, block: Table, asked: Asked, *, options: bool) -> None:
         nan=asked.nan,
     )
     if options:
-        starts = 1 if callable(asked.starts) else asked.starts
-        nobody = data.of(np.zeros(0, int))
+        longest = np.flatnonzero(data.sizes == data.sizes.max())[:1]
         with jax.enable_x64(True):
-            task_of(law, nobody, asked.loss, **{**asked.options, "starts": starts})
+            task_of(law, data.of(longest), asked.loss, **_constant(asked.options))
+
+
+def _constant(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options without those that are functions of a group's data, of which a block is a part."""
+    out = dict(options)
+    for name in ("bounds", "fixed"):
+        given = options[name]
+        if isinstance(given, Mapping):
+            out[name] = {key: value for key, value in given.items() if not callable(value)}
+    priors = options["priors"]
+    if isinstance(priors, Mapping):
+        out["priors"] = {of: p for of, p in priors.items() if not _has_function(p)}
+    if callable(options["starts"]) or out["fixed"] != options["fixed"]:
+        out["starts"] = 1
+    return out
+
+
+def _has_function(prior: Any) -> bool:
+    each = prior if isinstance(prior, list | tuple) else (prior,)
+    return any(callable(value) for p in each for value in getattr(p, "__dict__", {}).values())
 
 
 def _hex(digest) -> str:

@@ -19,7 +19,7 @@ class Damaged(ValueError):
 def packed(about: Mapping[str, Any], columns: Mapping[str, np.ndarray]) -> bytes:
     """A record as bytes: a SHA-256 of all that follows, a line of JSON, and the arrays."""
     body = io.BytesIO()
-    heading = json.dumps({"about": about, "columns": list(columns)}, ensure_ascii=False)
+    heading = json.dumps({"about": about, "columns": list(columns)})
     body.write(heading.encode() + b"\n")
     for column in columns.values():
         np.lib.format.write_array(body, np.ascontiguousarray(column), allow_pickle=False)
@@ -51,5 +51,7 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
         return unpacked(path.read_bytes())
     except FileNotFoundError:
         return None
+    except IsADirectoryError as error:
+        raise Damaged(f"{path} is a folder") from error
     except Damaged as error:
         raise Damaged(f"{path} is damaged: {error}") from error

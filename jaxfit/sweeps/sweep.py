@@ -123,12 +123,14 @@ def sweep(
         tied=tied,
         priors=priors,
         nan=nan,
+        thousands=thousands,
+        decimal=decimal,
     )
     share, most = _shard(shard), None if memory is None else memories.in_bytes(memory)
-    _check(chunk, resume, executor, progress)
+    _check(out, chunk, resume, executor, progress)
     place = place_of(Path(out), share)
-    with owned(place):
-        running = _Running(wanted, Path(out), place, share, source, blocks)
+    with owned(place), stopped() as stop:
+        running = _Running(wanted, Path(out), place, share, source, blocks, stop)
         running.begin(resume, partial(limits, most=most, sent=executor is not None), chunk)
         running.finish(executor, progress)
     return open_sweep(out)
@@ -147,7 +149,9 @@ def _is_count(value) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
-def _check(chunk, resume, executor, progress) -> None:
+def _check(out, chunk, resume, executor, progress) -> None:
+    if not isinstance(out, str | os.PathLike) or not os.fspath(out):
+        raise TypeError(f"out={out!r}; name a folder.")
     if chunk is not None and (not _is_count(chunk) or chunk < 1):
         raise ValueError(f"chunk={chunk!r}; give a number of groups, at least 1.")
     if not isinstance(resume, bool):
@@ -156,6 +160,12 @@ def _check(chunk, resume, executor, progress) -> None:
         raise TypeError(
             f"executor={executor!r} has no submit(); give a concurrent.futures.Executor, such as "
             "Dask's client.get_executor()."
+        )
+    context = getattr(executor, "_mp_context", None)
+    if context is not None and context.get_start_method() == "fork":
+        raise ValueError(
+            "executor= forks this process, and JAX, which runs in it, cannot be forked; make it "
+            'with mp_context=multiprocessing.get_context("spawn").'
         )
     check_progress(progress)
 
@@ -170,6 +180,7 @@ class _Running:
     shard: tuple[int, int]
     source: Any
     blocks: Callable[[Sequence[str]], Iterator[Table]]
+    stop: Callable[[], bool]
     name: str = field(default_factory=lambda: uuid4().hex)  # that no other has
 
     def begin(self, resume: bool, limits: Callable[..., Limits], chunk: int | None) -> None:
@@ -238,7 +249,9 @@ class _Running:
     def _manifest(self, resume: bool) -> dict[str, Any]:
         """What the folder says it holds; what its groups say, where the manifest is damaged."""
         try:
-            return read_manifest(self.place) or {}
+            held = read_manifest(self.place)
+            if held is not None:
+                return held
         except Damaged as error:
             if not resume:
                 raise Damaged(f"{error}; resume the sweep to mend it.") from error
@@ -283,6 +296,7 @@ class _Running:
             most_groups=max(self.limits.groups, 2**10),
             most_rows=self.limits.rows,
             shard=self.shard,
+            stop=self.stop,
         )
         if before not in (None, found.digest):
             raise ValueError(
@@ -300,10 +314,8 @@ class _Running:
         total = len(self.asked.laws) * sum(len(chunk.groups) for chunk in self._chunks())
         if progress:
             progress(done, total)
-        with (
-            stopped() as stop,
-            closing(results(executor, self._jobs(todo), stop, self.limits.rows)) as found,
-        ):
+        jobs = results(executor, self._jobs(todo), self.stop, self.limits.rows)
+        with closing(jobs) as found:
             for path, count, content in found:
                 write_whole(path, content)
                 done += count

@@ -137,7 +137,9 @@ class Sweep:
         return out
 
     def __str__(self) -> str:
-        done = "" if self.complete else ", incomplete: resume to finish"
+        count = self.shards[0].shard[1]
+        there = "" if count == 1 else f" of {len(self.shards)} of {count} shards"
+        done = "" if self.complete else f"{there}, incomplete: resume to finish"
         lines = [f"{self.num_groups} groups in {self.out}{done}"]
         for name, counter in self.counts().items():
             told = ", ".join(f"{count} {word}" for word, count in counter.most_common())
@@ -180,10 +182,13 @@ class Sweep:
                 yield from self._part(shard, chunk, law)
 
     def _part(self, shard, chunk, law):
+        path = part_file(shard.place, chunk.partition, chunk.number, law)
         try:
-            found = record.read(part_file(shard.place, chunk.partition, chunk.number, law))
+            found = record.read(path)
         except Damaged as error:
             raise Damaged(f"{error}; resume the sweep to do it again.") from error
+        if found is None and self.complete:
+            raise Damaged(f"{path} is missing; resume the sweep to mend that.")
         return [] if found is None else [found]
 
     def _keys(self, columns) -> list[Any]:
@@ -225,7 +230,9 @@ class Sweep:
         return {name: told.get(of, nothing) for name, of in self._columns.items()}
 
     def _write_csv(self, file: BinaryIO) -> None:
-        text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+        text = io.TextIOWrapper(
+            file, encoding="utf-8", errors="backslashreplace", newline="", write_through=True
+        )
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(map(_cell, self.names))
         for batch in self.batches():
