@@ -25,6 +25,8 @@ PADDING = 4
 LANE = 30
 # Bytes that the answer for one group takes, beside those of its parameters.
 ANSWER = 1500
+# And those that its key and its size take all the while.
+KEY = 1000
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 

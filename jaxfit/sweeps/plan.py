@@ -19,6 +19,10 @@ MOST_GROUPS, MOST_SENT = 2**14, 2**10
 MOST_ROWS, SHARE = 2**19, 0.25
 
 
+# Groups of the source whose keys are allowed for before they are counted.
+EXPECTED = 2**17
+
+
 class Limits(NamedTuple):
     """How much is done at once, and how much memory that takes."""
 
@@ -57,7 +61,7 @@ def limits(
     a partition, where that is settled. Raises ValueError where even a chunk of one group takes
     more.
     """
-    before = memory.resident() + memory.RUNTIME
+    before = memory.resident() + memory.RUNTIME + memory.KEY * EXPECTED
     most = memory.resident() + memory.available() // 2 if most is None else most
     width = max(len(law.parameters) for law in asked.laws)
     row = memory.of_rows(2 + len(asked.columns))
@@ -86,7 +90,8 @@ def settled(limits: Limits, gathered: Gathered) -> int:
     longest = int(np.argmax(gathered.sizes))
     count = int(gathered.sizes[longest])
     partitions = np.add.reduceat(gathered.sizes, gathered.first[:-1])
-    bound = limits.bound(int(partitions.max()), count)
+    keys = memory.KEY * max(0, len(gathered.keys) - EXPECTED)
+    bound = limits.bound(int(partitions.max()), count) + keys
     if bound > limits.most:
         raise ValueError(
             f"Group {gathered.keys[longest]} has {count} rows, for which {memory.said(bound)} of "
