@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .influence import noise, pull, stiffness
+from .influence import mean_slope, noise, pull, stiffness
 from .laws import Law
 from .problem import logarithms, natural
 from .solve.pipeline import Solution
@@ -93,8 +93,8 @@ def _spreads(task, solution, units, pred, settled, at_bound) -> Iterator[_Spread
         slope = np.where(there, stiffness(loss, r, units[some], there), 0.0)
         unit = np.broadcast_to(units[some][:, None], r.shape)
         psi = np.where(there, pull(loss, r, unit), 0.0)
-        kappa = noise(psi, slope, weights, sizes.astype(float), dof)
-        stiff = np.sum(weights * slope, axis=1)
+        stiff = mean_slope(loss, r, slope, weights, free)
+        kappa = noise(psi, stiff, weights, sizes.astype(float), dof)
         with np.errstate(all="ignore"):
             inner = certificate.directions[some] / certificate.singular_values[some][..., None]
             root = np.sqrt((kappa / (sizes * stiff))[:, None] * np.sum(inner**2, axis=1))

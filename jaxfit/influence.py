@@ -38,15 +38,31 @@ def stiffness(loss: Loss, r: np.ndarray, unit: np.ndarray, there: np.ndarray) ->
     return (pull(loss, r + half, units) - pull(loss, r - half, units)) / (2.0 * half)
 
 
+def mean_slope(
+    loss: Loss, r: np.ndarray, slope: np.ndarray, weights: np.ndarray, spent: np.ndarray
+) -> np.ndarray:
+    """The mean slope of psi (g,) over residuals r (g, n); arguments as of `stiffness` and `noise`.
+
+    spent: (g,) parameters that were fitted. Where psi jumps a fit goes through as many of the
+    points, whose residuals are near 0 whatever the noise is: so many, the smallest, do not count.
+    """
+    if loss.squared:
+        return np.sum(weights * slope, axis=1)
+    size = np.where(weights > 0, np.abs(r), np.inf)
+    rank = np.argsort(np.argsort(size, axis=1, kind="stable"), axis=1, kind="stable")
+    kept = np.where(rank >= spent[:, None], weights, 0.0)
+    with np.errstate(all="ignore"):
+        return np.sum(kept * slope, axis=1) / np.sum(kept, axis=1)
+
+
 def noise(
-    psi: np.ndarray, slope: np.ndarray, weights: np.ndarray, count: np.ndarray, dof: np.ndarray
+    psi: np.ndarray, stiff: np.ndarray, weights: np.ndarray, count: np.ndarray, dof: np.ndarray
 ) -> np.ndarray:
     """The scale kappa (g,) of the objective, in which 2 n (f - least) / kappa is a chi-square.
 
-    2 s^2 for squares of standard deviation s. psi, slope: (g, n), of the residuals. weights: (g,
-    n), summing to 1, 0 where there is no residual. count, dof: (g,).
+    2 s^2 for squares of standard deviation s. psi: (g, n), of the residuals. stiff: (g,), its mean
+    slope. weights: (g, n), summing to 1, 0 where there is no residual. count, dof: (g,).
     """
     with np.errstate(all="ignore"):
-        stiff = np.sum(weights * slope, axis=1)
         kappa = np.sum(weights * psi**2, axis=1) / stiff * count / dof
     return np.where((dof > 0) & (stiff > 0) & np.isfinite(kappa), kappa, np.nan)

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import predict
 from ..identifiability import weak
-from ..influence import noise, pull, stiffness
+from ..influence import mean_slope, noise, pull, stiffness
 from ..problem import RUN, Problem, logarithms, natural
 from ..solve.pipeline import derivatives
 from ..status import UNFITTED
@@ -95,7 +95,7 @@ def _local(fit, groups, problems: Problem, z, free) -> Local:
     psi = np.where(runs, pull(loss, residual, unit), 0.0)
     weights = np.where(runs, problems.weights, 0.0)
     slope = np.where(runs, stiffness(loss, residual, problems.unit, runs), 0.0)
-    stiff = np.sum(weights * slope, axis=1)
+    stiff = mean_slope(loss, residual, slope, weights, free.sum(axis=1))
     of = derivatives(law, loss, problems, z)
     root = np.where(runs, np.sqrt(np.maximum(stiff, 0.0) / 2.0)[:, None], 1.0)
     jacobian = np.where(np.isfinite(of.jacobian), of.jacobian, 0.0) * root[..., None]
@@ -109,7 +109,7 @@ def _local(fit, groups, problems: Problem, z, free) -> Local:
         width = problems.upper - problems.lower
     # Of residuals that are rounding errors nothing is to be learned.
     dof = np.where(of.value > problems.floor, dof, 0.0)
-    kappa = noise(psi, slope, weights, count, dof)
+    kappa = noise(psi, stiff, weights, count, dof)
     with np.errstate(invalid="ignore", divide="ignore"):
         variance = (kappa / (2.0 * count))[:, None] * np.einsum("gpp->gp", inverted)
         error = np.where(known, np.sqrt(variance) / of.effect, np.nan)
