@@ -3,6 +3,7 @@
 import datetime
 import math
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,30 @@ _BLANKS = {
     None: "nan",
     **{spelt(cell): "nan" for cell in MISSING_CELLS for spelt in (str, str.upper, str.capitalize)},
 }
+
+
+def check_marks(thousands: Any, decimal: Any) -> None:
+    """Raise ValueError, naming the option, for a mark that numbers cannot be written with."""
+    if thousands is not None and not _is_mark(thousands, spaces=True):
+        raise ValueError(
+            f"thousands={thousands!r}; give one character that is no digit, letter, sign or "
+            "quote, such as ',' or ' ', or None."
+        )
+    if not _is_mark(decimal, spaces=False):
+        raise ValueError(
+            f"decimal={decimal!r}; give one character that is no digit, letter, sign, quote or "
+            "space, such as '.' or ','."
+        )
+    if thousands == decimal:
+        raise ValueError(f"thousands and decimal are both {decimal!r}; they must differ.")
+
+
+def _is_mark(mark: Any, spaces: bool) -> bool:
+    if not isinstance(mark, str) or len(mark) != 1 or mark == '"':
+        return False
+    # Punctuation and symbols, but for dashes and signs of mathematics, which are minus and plus.
+    kind = unicodedata.category(mark)
+    return (kind[0] in "PS" and kind not in ("Pd", "Sm")) or (spaces and kind == "Zs")
 
 
 @dataclass(frozen=True)

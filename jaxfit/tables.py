@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .cells import PLAIN, Column
+from .cells import PLAIN, Column, check_marks
 from .files import read_blocks, read_columns
 
 _NO_SEQUENCE = str | bytes | set | frozenset | Mapping
@@ -139,9 +139,11 @@ def read(source: Any, *, thousands: str | None = None, decimal: str = ".") -> Ta
     thousands: a character that separates thousands in text cells, such as ",". decimal: the
     decimal mark in text cells, such as ",".
 
-    Raises ValueError for files that cannot be read as a table, columns of unequal length,
-    duplicate column names, and a table without rows; TypeError for other sources.
+    Raises ValueError for marks that are no one character or may be part of a number, files that
+    cannot be read as a table, columns of unequal length, duplicate column names, and a table
+    without rows; TypeError for other sources.
     """
+    check_marks(thousands, decimal)
     if isinstance(source, Table):
         table = source
     elif isinstance(source, str | os.PathLike):
@@ -178,7 +180,7 @@ def stream(
     """
     if not isinstance(rows, int | np.integer) or rows < 1:
         raise ValueError(f"rows={rows!r}; a block needs a whole number of rows, 1 or more.")
-    _distinct(thousands, decimal)
+    check_marks(thousands, decimal)
     if columns is not None:
         given = [columns] if isinstance(columns, str) else columns
         columns = tuple(dict.fromkeys(map(plain_name, given)))
@@ -254,15 +256,9 @@ def _marked(table, source, thousands, decimal) -> Table:
     """A table that has rows, with its marks; one that was read before keeps its own."""
     if table.num_rows == 0:
         raise ValueError(f"{table.source} has no rows.")
-    _distinct(thousands, decimal)
     if isinstance(source, Table) and thousands is None and decimal == ".":
         return table
     return replace(table, thousands=thousands, decimal=decimal)
-
-
-def _distinct(thousands, decimal):
-    if thousands == decimal:
-        raise ValueError(f"thousands and decimal are both {decimal!r}; they must differ.")
 
 
 def plain_name(name: Any) -> str:
