@@ -3,7 +3,8 @@
 import datetime
 import math
 import re
-from collections.abc import Callable
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,9 @@ import numpy as np
 
 MISSING_CELLS = {"", "na", "n/a", "nan", "null", "none"}
 _EXACT = 2**53
+
+# What cells can be taken from one by one, and yet is no column.
+NO_SEQUENCE = str | bytes | set | frozenset | Mapping
 
 # Kinds of array whose cells are all keys, and of one kind: integers, text and truth values.
 PLAIN = frozenset("iuUb")
@@ -20,6 +24,59 @@ _BLANKS = {
     None: "nan",
     **{spelt(cell): "nan" for cell in MISSING_CELLS for spelt in (str, str.upper, str.capitalize)},
 }
+
+
+def check_marks(thousands: Any, decimal: Any) -> None:
+    """Raise ValueError, naming the option, for a mark that numbers cannot be written with."""
+    if thousands is not None and not _is_mark(thousands, spaces=True):
+        raise ValueError(
+            f"thousands={thousands!r}; give one character that is no digit, letter, sign or "
+            "quote, such as ',' or ' ', or None."
+        )
+    if not _is_mark(decimal, spaces=False):
+        raise ValueError(
+            f"decimal={decimal!r}; give one character that is no digit, letter, sign, quote or "
+            "space, such as '.' or ','."
+        )
+    if thousands == decimal:
+        raise ValueError(f"thousands and decimal are both {decimal!r}; they must differ.")
+
+
+def _is_mark(mark: Any, spaces: bool) -> bool:
+    if not isinstance(mark, str) or len(mark) != 1 or mark == '"':
+        return False
+    # Punctuation and symbols, but for dashes and signs of mathematics, which are minus and plus.
+    kind = unicodedata.category(mark)
+    return (kind[0] in "PS" and kind not in ("Pd", "Sm")) or (spaces and kind == "Zs")
+
+
+def array_of(name: str, values: Any) -> np.ndarray:
+    """The cells of a column (m,), as they came; ValueError for what is no one value a row."""
+    nulls = getattr(values, "null_count", 0)
+    if nulls() if callable(nulls) else nulls:
+        # Its array would have the integers beside a null as floats, rounded unseen.
+        array = np.fromiter(getattr(values, "to_pylist", values.__iter__)(), object)
+    elif isinstance(values, np.ma.MaskedArray) and values.dtype.kind not in "mM":
+        array = np.where(np.ma.getmaskarray(values), np.array(None), values.data)
+    elif isinstance(values, np.ndarray):
+        array = values
+    elif hasattr(values, "dtype") and hasattr(values.dtype, "na_value"):  # pandas extension
+        kind = getattr(values.dtype, "kind", "O")
+        array = values.to_numpy() if kind in "mM" else values.to_numpy(dtype=object)
+    elif hasattr(values, "__array__"):
+        array = np.asarray(values)
+    elif isinstance(values, NO_SEQUENCE) or not isinstance(values, Iterable):
+        raise ValueError(
+            f"Column `{name}` is a {type(values).__name__}; pass a sequence of one value a row."
+        )
+    else:
+        array = np.fromiter(values, object)
+    if array.ndim != 1:
+        raise ValueError(
+            f"Column `{name}` has shape {array.shape}; pass one value a row, shape "
+            f"({len(array) if array.ndim else 1},)."
+        )
+    return array
 
 
 @dataclass(frozen=True)

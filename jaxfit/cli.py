@@ -17,10 +17,12 @@ from .commands.options import (
     add_cache,
     add_loss,
     add_problem,
+    law_file,
     loss,
     named_law,
     problem,
     refuse_existing,
+    refuse_same,
     use_cache,
 )
 from .commands.progress import Progress
@@ -107,10 +109,9 @@ def _fit(options) -> int:
     from .fitting import fit
 
     paper = options.report and checked_name(options.report)
-    named = [path.absolute() for path in (options.out, options.plot, paper) if path]
-    if len({*named, Path(options.data).absolute()}) <= len(named):
-        raise ValueError("--out, --plot, --report and the table must be different files.")
-    for path in named:
+    written = (options.out, options.plot, paper)
+    refuse_same(written, (options.data, law_file(options.law)))
+    for path in written:
         refuse_existing(path, options.overwrite)
     use_cache(options)
     result = fit(

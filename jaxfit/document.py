@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .files import write_whole
+from .files import path_of, write_whole
+from .keywords import checked_keywords
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1c1c1c; background: #fff;
@@ -95,11 +96,13 @@ class Report:
             f"<body>\n{self._repr_html_()}\n</body>\n</html>\n"
         )
 
+    @checked_keywords
     def save(self, path: str | os.PathLike, *, overwrite: bool = False) -> Path:
         """Write the document to a file, as its name ends: .md for Markdown, .html for HTML.
 
-        Raises ValueError for another ending, FileExistsError when the file exists and `overwrite`
-        is False, and OSError naming path and bytes when it cannot be written.
+        Raises TypeError for what is no path, ValueError for another ending, FileExistsError when
+        the file exists and `overwrite` is False, and OSError naming path and bytes when it cannot
+        be written.
         """
         path = checked_name(path)
         if path.exists() and not overwrite:
@@ -126,8 +129,11 @@ class Report:
 
 
 def checked_name(path: str | os.PathLike) -> Path:
-    """The path of a document; raises ValueError unless its name ends in .md or .html."""
-    path = Path(path)
+    """The path of a document; raises ValueError unless its name ends in .md or .html.
+
+    Raises TypeError for what is no path.
+    """
+    path = path_of(path)
     if path.suffix.lower() not in (".md", ".html"):
         raise ValueError(f"{path} ends in neither .md nor .html; one of them is what to write.")
     return path

@@ -23,6 +23,13 @@ _BYTES = 2**18  # read from a file at a time
 _ROWS = 2**10  # turned into columns at a time, while the processor's cache has them
 
 
+def path_of(path: Any) -> Path:
+    """The option `path` as one; raises TypeError naming it for what is none."""
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"path={path!r}; give the name of a file, as text or a pathlib.Path.")
+    return Path(path)
+
+
 def read_columns(path: Path) -> Block:
     """Name and cells of every column of a file, and the line of every row where it is text.
 

@@ -160,6 +160,7 @@ class Fit:
         seed: int = 0,
     ) -> Bands: ...
 
+    @checked_keywords
     def predict(
         self,
         points: Any,
@@ -191,6 +192,7 @@ class Fit:
         told = asked(self, points)
         return predict.at_rows(self.law, self.params, told.columns, told.group).reshape(told.shape)
 
+    @checked_keywords
     def covariance(
         self, kind: str = "gauss-newton", cluster: str | Sequence[Any] | None = None
     ) -> np.ndarray:
@@ -207,6 +209,7 @@ class Fit:
         """
         return covariance_of(self, kind, cluster)
 
+    @checked_keywords
     def intervals(
         self,
         level: float = 0.9,
@@ -238,11 +241,12 @@ class Fit:
             self, level, method, kind=kind, of=of, cluster=cluster, draws=draws, seed=seed
         )
 
+    @checked_keywords
     def save(self, path: str | os.PathLike, *, overwrite: bool = False) -> Path:
         """Write the fit to one file; `jaxfit.load` reads it. No pickle inside.
 
-        Raises FileExistsError when the file exists and `overwrite` is False, and OSError
-        naming path and bytes when it cannot be written.
+        Raises TypeError for what is no path, FileExistsError when the file exists and `overwrite`
+        is False, and OSError naming path and bytes when it cannot be written.
         """
         return storage.save(self, path, overwrite=overwrite)
 
@@ -307,12 +311,13 @@ class Fit:
         return summary.html(self)
 
 
+@checked_keywords
 def load(path: str | os.PathLike, *, law: Law | None = None) -> Fit:
     """Read a fit that `Fit.save` wrote.
 
     law: the law of the fit, needed when it is not one of `jaxfit.LAWS`.
 
-    Raises ValueError for a file that is no saved fit, is damaged, or was made by a law that is
-    not at hand.
+    Raises TypeError for what is no path, and ValueError for a file that is no saved fit, is
+    damaged, or was made by a law that is not at hand.
     """
     return Fit(**storage.load(path, law))

@@ -14,7 +14,7 @@ from . import losses
 from .bounds import Box
 from .constraints import Constraints, Terms
 from .data import Dataset
-from .files import write_whole
+from .files import path_of, write_whole
 from .laws import LAWS, Law
 from .laws.derived import Row, derived, prior_rows
 from .laws.outputs import OUTPUT, num_outputs, picked
@@ -44,7 +44,7 @@ _PER_ROW = ("target", "weights", "group", "index", "output", "rows_masked", "row
 
 def save(fit: "Fit", path: str | os.PathLike, *, overwrite: bool = False) -> Path:
     """Write `fit` to `path`, whole or not at all; see `Fit.save`."""
-    path = Path(path)
+    path = path_of(path)
     if path.exists() and not overwrite:
         raise FileExistsError(
             f"{path} exists already; choose another name, or pass overwrite=True (--overwrite)."
@@ -60,7 +60,7 @@ def save(fit: "Fit", path: str | os.PathLike, *, overwrite: bool = False) -> Pat
 
 def load(path: str | os.PathLike, law: Law | None) -> dict[str, Any]:
     """The fields of the `Fit` saved at `path`; see `jaxfit.load`."""
-    path = Path(path)
+    path = path_of(path)
     try:
         with zipfile.ZipFile(path) as archive:
             manifest = json.loads(archive.read("manifest.json"))

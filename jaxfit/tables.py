@@ -15,10 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from .cells import PLAIN, Column
+from .cells import NO_SEQUENCE, PLAIN, Column, array_of, check_marks
 from .files import read_blocks, read_columns
-
-_NO_SEQUENCE = str | bytes | set | frozenset | Mapping
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ class Table:
 
         Raises ValueError when the values are not one a row, or are labelled as other rows.
         """
-        column = _as_array(name, values)
+        column = array_of(name, values)
         if len(column) != self.num_rows:
             raise ValueError(
                 f"Column `{name}` has {len(column)} values, but the table has {self.num_rows} "
@@ -139,10 +137,19 @@ def read(source: Any, *, thousands: str | None = None, decimal: str = ".") -> Ta
     thousands: a character that separates thousands in text cells, such as ",". decimal: the
     decimal mark in text cells, such as ",".
 
-    Raises ValueError for files that cannot be read as a table, columns of unequal length,
-    duplicate column names, and a table without rows; TypeError for other sources.
+    Raises ValueError for marks that are no one character or may be part of a number, files that
+    cannot be read as a table, columns of unequal length, duplicate column names, and a table
+    without rows; TypeError for other sources.
     """
+    check_marks(thousands, decimal)
+    return _with_rows(_whole(source, thousands, decimal))
+
+
+def _whole(source, thousands, decimal) -> Table:
+    """The table of a source, be it without rows; one that was read before keeps its own marks."""
     if isinstance(source, Table):
+        if thousands is None and decimal == ".":
+            return source
         table = source
     elif isinstance(source, str | os.PathLike):
         columns, lines = read_columns(Path(source))
@@ -155,7 +162,13 @@ def read(source: Any, *, thousands: str | None = None, decimal: str = ".") -> Ta
                 "pandas, polars or pyarrow frame, or a path to a CSV or Parquet file."
             )
         table = _from_columns(columns, "The data")
-    return _marked(table, source, thousands, decimal)
+    return replace(table, thousands=thousands, decimal=decimal)
+
+
+def _with_rows(table: Table) -> Table:
+    if table.num_rows == 0:
+        raise ValueError(f"{table.source} has no rows.")
+    return table
 
 
 def stream(
@@ -169,35 +182,40 @@ def stream(
     """The table of `source` in blocks of at most `rows` rows, in order.
 
     source: whatever `read` takes, or an iterable of such tables, which are read one below the
-    other and must have the same columns. Of a file, no more than a block and one row of cells is
-    held at a time (of Parquet, a block and what its pages need). columns: the only ones to keep,
-    in that order. thousands, decimal: as for `read`.
+    other and must have the same columns; those without rows are passed over. Of a file, no more
+    than a block and one row of cells is held at a time (of Parquet, a block and what its pages
+    need). columns: the only ones to keep, in that order. thousands, decimal: as for `read`.
 
     Raises what `read` raises, when the block at fault is reached; ValueError before any row is
     read for a column that is not there; for a table of several, naming its place from 0.
     """
     if not isinstance(rows, int | np.integer) or rows < 1:
         raise ValueError(f"rows={rows!r}; a block needs a whole number of rows, 1 or more.")
-    _distinct(thousands, decimal)
+    check_marks(thousands, decimal)
     if columns is not None:
         given = [columns] if isinstance(columns, str) else columns
         columns = tuple(dict.fromkeys(map(plain_name, given)))
         if not columns:
             raise ValueError("columns= names no column; leave it out to keep all.")
-    return _blocks(source, int(rows), columns, {"thousands": thousands, "decimal": decimal})
+    marks = {"thousands": thousands, "decimal": decimal}
+    if _is_many(source):
+        return _one_below_the_other(source, int(rows), columns, marks)
+    return map(_with_rows, _blocks(source, int(rows), columns, marks))
 
 
 def _blocks(source, rows, columns, marks) -> Iterator[Table]:
+    """The blocks of one table; a table without rows is one block."""
     if isinstance(source, str | os.PathLike):
         first = 0
         for cells, lines in read_blocks(Path(source), rows, _choose(str(source), columns)):
-            table = _marked(_from_columns(cells, str(source), lines), source, **marks)
-            yield replace(table, first=first)
+            table = _from_columns(cells, str(source), lines)
+            yield replace(table, first=first, **marks)
             first += table.num_rows
-    elif _is_many(source):
-        yield from _one_below_the_other(source, rows, columns, marks)
+        return
+    table = _whole(source, **marks)
+    if table.num_rows == 0:
+        yield table
     else:
-        table = read(source, **marks)
         yield from (table if columns is None else table.only(columns)).blocks(rows)
 
 
@@ -218,14 +236,14 @@ def _choose(source, columns) -> Callable[[Sequence[str]], Sequence[int]]:
 
 def _is_many(source) -> bool:
     """Whether it may be several tables: no table by itself, and no array."""
-    one = isinstance(source, Table | _NO_SEQUENCE) or hasattr(source, "__array__")
+    one = isinstance(source, Table | NO_SEQUENCE) or hasattr(source, "__array__")
     return isinstance(source, Iterable) and not one and _columns_of(source) is None
 
 
 def _one_below_the_other(tables, rows, columns, marks) -> Iterator[Table]:
     first, names = 0, columns
-    for place, item in enumerate(tables):
-        for block in _item(place, item, names, rows, columns, marks):
+    for called, item in _each(tables):
+        for block in _item(called, item, names, rows, columns, marks):
             names = tuple(block.columns)
             yield replace(block, first=first)
             first += block.num_rows
@@ -233,10 +251,22 @@ def _one_below_the_other(tables, rows, columns, marks) -> Iterator[Table]:
         raise ValueError("The data has no rows.")
 
 
-def _item(place, item, names, rows, columns, marks) -> Iterator[Table]:
-    """The blocks of one table of several; names: those of the tables before it."""
+def _each(tables, of="the data") -> Iterator[tuple[str, Any]]:
+    """Every table of several, which may be several themselves, and what messages call it."""
+    for place, item in enumerate(tables):
+        called = f"table {place} of {of}"
+        if _is_many(item):
+            yield from _each(item, called)
+        else:
+            yield called, item
+
+
+def _item(called, item, names, rows, columns, marks) -> Iterator[Table]:
+    """The blocks of one table of several that have rows; names: those of the tables before it."""
     try:
         for block in _blocks(item, rows, columns, marks):
+            if block.num_rows == 0:
+                return
             for name in block.columns if names else ():
                 if name not in names:
                     raise ValueError(
@@ -247,22 +277,7 @@ def _item(place, item, names, rows, columns, marks) -> Iterator[Table]:
             yield block if block.lines is None else replace(block, file=block.source)
     except (TypeError, ValueError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(f"Table {place} of the data: {error}") from error
-
-
-def _marked(table, source, thousands, decimal) -> Table:
-    """A table that has rows, with its marks; one that was read before keeps its own."""
-    if table.num_rows == 0:
-        raise ValueError(f"{table.source} has no rows.")
-    _distinct(thousands, decimal)
-    if isinstance(source, Table) and thousands is None and decimal == ".":
-        return table
-    return replace(table, thousands=thousands, decimal=decimal)
-
-
-def _distinct(thousands, decimal):
-    if thousands == decimal:
-        raise ValueError(f"thousands and decimal are both {decimal!r}; they must differ.")
+        raise kind(f"{called.capitalize()}: {error}") from error
 
 
 def plain_name(name: Any) -> str:
@@ -320,41 +335,13 @@ def _from_columns(items, source, lines=None) -> Table:
     labels = None
     names = _plain_names((original for original, _ in items), source)
     for name, (_, values) in zip(names, items, strict=True):
-        columns[name] = _as_array(name, values)
+        columns[name] = array_of(name, values)
         labels = _same_rows(labels, values, name)
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"`{name}` has {length}" for name, length in lengths.items())
         raise ValueError(f"Columns differ in length: {listed}.")
     return Table(columns, source, lines, labels=labels)
-
-
-def _as_array(name, values) -> np.ndarray:
-    nulls = getattr(values, "null_count", 0)
-    if nulls() if callable(nulls) else nulls:
-        # Its array would have the integers beside a null as floats, rounded unseen.
-        array = np.fromiter(getattr(values, "to_pylist", values.__iter__)(), object)
-    elif isinstance(values, np.ma.MaskedArray) and values.dtype.kind not in "mM":
-        array = np.where(np.ma.getmaskarray(values), np.array(None), values.data)
-    elif isinstance(values, np.ndarray):
-        array = values
-    elif hasattr(values, "dtype") and hasattr(values.dtype, "na_value"):  # pandas extension
-        kind = getattr(values.dtype, "kind", "O")
-        array = values.to_numpy() if kind in "mM" else values.to_numpy(dtype=object)
-    elif hasattr(values, "__array__"):
-        array = np.asarray(values)
-    elif isinstance(values, _NO_SEQUENCE) or not isinstance(values, Iterable):
-        raise ValueError(
-            f"Column `{name}` is a {type(values).__name__}; pass a sequence of one value a row."
-        )
-    else:
-        array = np.fromiter(values, object)
-    if array.ndim != 1:
-        raise ValueError(
-            f"Column `{name}` has shape {array.shape}; pass one value a row, shape "
-            f"({len(array) if array.ndim else 1},)."
-        )
-    return array
 
 
 def _same_rows(labels, values, name):

@@ -9,6 +9,7 @@ from small_fits import fit, line, one_family, runs
 import jaxfit
 from jaxfit.select.choice import Measures, decide, front, least, simplest, standing
 from jaxfit.select.criteria import criteria, log_likelihood
+from jaxfit.select.scores import r2
 
 R = np.random.default_rng(4).standard_t(3, 40) * 0.3
 
@@ -60,6 +61,25 @@ def test_a_wide_huber_is_a_normal_and_a_narrow_one_laplaces():
     small = 1e-7
     narrow = log_likelihood(jaxfit.Huber(small), small * np.mean(np.abs(R)), len(R))
     assert_allclose(narrow, log_likelihood(jaxfit.MAE(), np.mean(np.abs(R)), len(R)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("loss", [jaxfit.Huber, jaxfit.SoftL1, jaxfit.Cauchy])
+@pytest.mark.parametrize("unit", [1e-200, 1e-3, 1e200])
+def test_the_unit_of_residuals_is_that_of_the_density(loss, unit):
+    mean = float(np.mean(loss(0.3).rho(R)))
+    expected = log_likelihood(loss(0.3), mean, len(R)) - len(R) * np.log(unit)
+    assert_allclose(log_likelihood(loss(0.3 * unit), mean, len(R), unit), expected, rtol=1e-9)
+
+
+def test_r2_of_held_out_rows_is_that_of_any_unit():
+    target, pred = np.array([1.0, 2.0, 4.0]), np.array([1.5, 2.0, 3.0])
+    expected = 1 - 1.25 / np.sum((target - target.mean()) ** 2)
+    for unit in (1.0, -1.0, 1e200, 1e-200, 4e307):
+        assert_allclose(r2(jaxfit.MSE(), unit * pred, unit * target), expected, rtol=1e-12)
+        assert np.isnan(r2(jaxfit.MSE(), unit * pred, np.full(3, 0.1 * unit)))
+    assert r2(jaxfit.MSE(), np.array([1.0, np.nan, 2.0]), target) == -np.inf
+    assert r2(jaxfit.LogMSE(), -pred, target) == -np.inf
+    assert np.isnan(r2(jaxfit.MSE(), pred[:0], target[:0]))
 
 
 def test_criteria_of_a_fit_are_the_closed_forms_and_sums_over_groups_follow():

@@ -91,6 +91,20 @@ def test_every_fold_is_fitted_as_jaxfit_fit_fits_its_rows():
     assert_allclose(found.units, units, rtol=1e-12)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("loss", ["mse", jaxfit.Huber("mad")], ids=str)
+def test_a_comparison_does_not_depend_on_the_unit_of_the_target(loss):
+    plain = compare([line], runs(), loss=loss)
+    for unit in (1e200, 1e-200):
+        other = compare([line], {**runs(), "y": unit * runs()["y"]}, loss=loss)
+        assert_allclose(other.held_out_r2, plain.held_out_r2, rtol=1e-9)
+        assert_allclose(other.held_out_errors, plain.held_out_errors, rtol=1e-9)
+        apart = 2 * plain.rows[0] * np.log(unit)
+        assert_allclose(other.aicc - apart, plain.aicc, rtol=1e-9)
+        assert_allclose(other.bic - apart, plain.bic, rtol=1e-9)
+        assert "nan" not in other.summary()
+
+
 def test_errors_against_the_largest_scale_used():
     found = plain()
     told = found.by_scale()

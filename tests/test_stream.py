@@ -248,7 +248,6 @@ def test_a_table_of_several_that_does_not_fit_is_named(tmp_path):
         ({"family": ["a"], "N": [1.0]}, ValueError, "The data has no column `loss`. Its columns"),
         ({**part(0, 1), "D": [1.0]}, ValueError, "The data has a column `D`, which the tables be"),
         ({**part(0, 1), "N": [1.0, 2.0]}, ValueError, "Columns differ in length: `family` has 1,"),
-        (part(0, 0), ValueError, "The data has no rows."),
         (bad, ValueError, f"{bad}, line 3: 2 cells under a header of 3 columns."),
         (3, TypeError, "Data of type int is no table."),
     ):
@@ -258,6 +257,30 @@ def test_a_table_of_several_that_does_not_fit_is_named(tmp_path):
             list(told)
         assert str(caught.value).startswith("Table 1 of the data: ")
         assert message in str(caught.value)
+
+
+def test_tables_without_rows_are_passed_over(tmp_path):
+    header = written(tmp_path, "header.csv", "family,N,loss\n")
+    empties = [part(0, 0), {}, {"odd": []}, pandas.DataFrame(), [], [[part(0, 0)]], header]
+    empties.append(pyarrow.table(COLUMNS).slice(0, 0))
+    for empty in empties:
+        for columns in (None, ["loss", "N"]):
+            several = [empty, part(0, 7), empty, empty, part(7, ROWS), empty]
+            blocks = list(tables.stream(iter(several), rows=5, columns=columns))
+            values = np.concatenate([b.numbers("loss")[0] for b in blocks])
+            assert values.tolist() == COLUMNS["loss"]
+            assert [b.first for b in blocks] == [0, 5, 7, 12, 17, 22]
+        with pytest.raises(ValueError, match=r"^The data has no rows\.$"):
+            list(tables.stream([empty, empty]))
+
+
+def test_a_table_of_several_of_several_is_named_once():
+    for nested, name in (
+        ([part(0, 2), 3], "Table 1 of table 2 of the data"),
+        ([part(0, 2), [3]], "Table 0 of table 1 of table 2 of the data"),
+    ):
+        with pytest.raises(TypeError, match=f"^{name}: Data of type int is no table"):
+            list(tables.stream([part(0, 2), part(2, 4), nested]))
 
 
 def test_columns_may_stand_in_any_order_and_those_not_asked_for_may_differ():

@@ -10,6 +10,7 @@ import pytest
 from pyarrow import parquet
 
 import jaxfit
+from jaxfit import tables
 
 COLUMNS = {"family": ["a", "NA", "a"], "N": [1e6, 2e6, 3e6], "loss": [3.0, 2.5, 2.25]}
 TEXT = "family,N,loss\na,1e6,3\nNA,2e6,2.5\na,3e6,2.25\n"
@@ -80,6 +81,38 @@ def test_separators_are_read_when_named():
     assert grouped.numbers("x")[0].tolist() == [1234.5, 12.0]
     comma = jaxfit.read({"x": ["1.234,5", "12"]}, thousands=".", decimal=",")
     assert comma.numbers("x")[0].tolist() == [1234.5, 12.0]
+
+
+MARKS = [
+    *"07\u0663eEndDxX\u00e9",
+    *"+-\u2212\u2013",
+    *'"\n\t\0',
+    "",
+    "  ",
+    ", ",
+    "e5",
+    3,
+    0.5,
+    True,
+]
+MARKS += [["x"], b",", {","}, np.array([",", "."])]
+
+
+@pytest.mark.parametrize("mark", MARKS, ids=repr)
+def test_a_mark_that_may_be_part_of_a_number_or_is_no_character_is_refused(mark):
+    for name in ("thousands", "decimal"):
+        for call in (jaxfit.read, tables.stream):
+            with pytest.raises(ValueError, match=f"^{name}=.*; give one character that is no dig"):
+                call({"x": ["1", "2"]}, **{name: mark})
+    for blank in (" ", "\u2009", None):
+        with pytest.raises(ValueError, match=r"^decimal=.*; give one character"):
+            jaxfit.read("nowhere.csv", decimal=blank)  # pyright: ignore[reportArgumentType]
+
+
+def test_thousands_may_be_spaces_and_apostrophes():
+    for mark in (" ", "\u2009", "\u202f", "\xa0", "'", "\u2019", "_", "\u066c"):
+        table = jaxfit.read({"x": [f"1{mark}234.5", "12"]}, thousands=mark)
+        assert table.numbers("x")[0].tolist() == [1234.5, 12.0]
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,29 @@ def test_what_is_misspelt_or_empty_is_named(call, name, value, words):
     refused(call, name, value, words)
 
 
+@pytest.mark.parametrize(
+    ("call", "option", "near"),
+    [
+        (lambda **o: clean().predict({"x": [1.0]}, **o), "lvel", "level"),
+        (lambda **o: clean().intervals(**o), "levle", "level"),
+        (lambda **o: clean().intervals("t", **o), "methd", "method"),
+        (lambda **o: clean().covariance(**o), "clusters", "cluster"),
+        (lambda **o: clean().save("never.jaxfit", **o), "over_write", "overwrite"),
+        (lambda **o: report().save("never.md", **o), "over_write", "overwrite"),
+        (lambda **o: jaxfit.load("never.jaxfit", **o), "laws", "law"),
+    ],
+)
+def test_a_misspelt_option_of_a_fit_is_answered_with_the_nearest(call, option, near):
+    with pytest.raises(TypeError, match=f"has no option `{option}`; did you mean `{near}`"):
+        call(**{option: 0.9})
+
+
+@pytest.mark.parametrize("path", [None, 3, True, b"fit.jaxfit", ["fit.jaxfit"]], ids=repr)
+def test_what_is_no_path_is_named(path):
+    for call in (clean().save, report().save, jaxfit.load):
+        refused(call, "path", path, r"^path=.*; give the name of a file")
+
+
 def test_a_criterion_without_its_folds_is_named():
     with pytest.raises(
         ValueError, match="can choose no law without folds of kfold=, which is None"

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from .cells import csv_text, records, said
-from .options import add_cache, refuse_existing, use_cache
+from .options import add_cache, law_file, refuse_existing, refuse_same, use_cache
 
 
 def add(commands) -> None:
@@ -39,6 +39,7 @@ def _run(options) -> int:
     from ..laws.from_file import from_file
     from ..result import load
 
+    refuse_same([options.out], [options.fit, law_file(options.law)])
     refuse_existing(options.out, options.overwrite)
     use_cache(options)
     fit = load(options.fit, law=from_file(options.law) if options.law else None)

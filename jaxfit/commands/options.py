@@ -1,6 +1,7 @@
 """Options that commands share: how they are written, and what they are in calls."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,39 @@ def named_law(name: str):
     from ..laws.from_file import from_file, is_file
 
     return from_file(name) if is_file(name) else LAWS.get(name, name)
+
+
+def law_file(name: str | None) -> Path | None:
+    """The file that a law is read from; None for a law that is in none."""
+    from ..laws.from_file import path_of
+
+    return None if name is None else path_of(name)
+
+
+def refuse_same(
+    written: Iterable[str | Path | None], given: Iterable[str | Path | None] = ()
+) -> None:
+    """Raise ValueError for a file to write that is also read, or that is written twice.
+
+    written, given: what a command writes and what it reads, None where it does not. A link to a
+    file is that file.
+    """
+    seen = {_identity(path): f"{path}, which is read" for path in given if path is not None}
+    for path in written:
+        if path is None:
+            continue
+        if (file := _identity(path)) in seen:
+            raise ValueError(f"{path} is the same file as {seen[file]}; choose another name.")
+        seen[file] = f"{path}, which is written too"
+
+
+def _identity(path: str | Path) -> Any:
+    """What tells a file from others: where it lies on the disk, or would by its full name."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return Path(path).resolve()
+    return found.st_dev, found.st_ino
 
 
 def refuse_existing(path: Path | None, overwrite: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .cells import csv_text
-from .options import add_cells, refuse_existing
+from .options import add_cells, law_file, refuse_existing, refuse_same
 
 
 def add(commands) -> None:
@@ -34,6 +34,7 @@ def _run(options) -> int:
     from ..result import load
     from ..tables import read
 
+    refuse_same([options.out], [options.fit, options.points, law_file(options.law)])
     refuse_existing(options.out, options.overwrite)
     fit = load(options.fit, law=from_file(options.law) if options.law else None)
     table = read(options.points, thousands=options.thousands, decimal=options.decimal)

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from .options import refuse_existing
+from .options import law_file, refuse_existing, refuse_same
 
 
 def add(commands) -> None:
@@ -34,7 +34,8 @@ def _run(options) -> int:
     from ..result import load
 
     if options.out is not None:
-        refuse_existing(checked_name(options.out), options.overwrite)
+        refuse_same([checked_name(options.out)], [options.fit, law_file(options.law)])
+        refuse_existing(options.out, options.overwrite)
     fit = load(options.fit, law=from_file(options.law) if options.law else None)
     report = fit.report(
         filters=options.filters,

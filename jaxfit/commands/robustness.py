@@ -5,7 +5,14 @@ import sys
 from pathlib import Path
 
 from .cells import csv_text, records
-from .options import add_problem, problem, refuse_existing, use_cache
+from .options import (
+    add_problem,
+    law_file,
+    problem,
+    refuse_existing,
+    refuse_same,
+    use_cache,
+)
 
 
 def add(commands) -> None:
@@ -51,6 +58,7 @@ def _run(options) -> int:
     from ..files import write_whole
     from ..refits import robustness
 
+    refuse_same([options.out], [options.data, law_file(options.law)])
     refuse_existing(options.out, options.overwrite)
     counts = flags.pairs(options.counts, "--counts") or {}
     use_cache(options)

@@ -23,7 +23,13 @@ _REFERENCE = re.compile(r"(.+\.py)(?::(\w+))?")
 
 def is_file(reference: str) -> bool:
     """Whether a text names a Python file, with or without a law in it."""
-    return _REFERENCE.fullmatch(reference) is not None
+    return path_of(reference) is not None
+
+
+def path_of(reference: str) -> Path | None:
+    """The Python file that a text names, with or without a law in it; None where it names none."""
+    found = _REFERENCE.fullmatch(reference)
+    return None if found is None else Path(found[1])
 
 
 def from_file(reference: str) -> Law:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize, special
 
+from ..goodness import residuals
 from ..losses import Cauchy, Huber, LogHuber, Loss, Quantile, Relative, SoftL1
 from ..result import Fit
 
@@ -50,8 +51,7 @@ def criteria(fit: Fit) -> Criteria:
     n = fit.data.sizes
     k = len(fit.task.law.parameters) + 1  # T is estimated too
     units, floors = _units(fit)
-    with np.errstate(invalid="ignore"):
-        mean = np.where(np.isfinite(fit.loss), np.maximum(fit.loss, floors), np.nan)
+    mean = np.maximum(_mean_losses(fit, units), floors)
     each = [log_likelihood(fit.loss_function, *group) for group in zip(mean, n, units, strict=True)]
     deviance = -2.0 * np.array(each)
     left = n - k - 1
@@ -65,21 +65,27 @@ def criteria(fit: Fit) -> Criteria:
 
 
 def log_likelihood(loss: Loss, mean: float, n: int, unit: float = 1.0) -> float:
-    """The greatest log-likelihood of n runs over T, given the mean of rho; NaN for a NaN.
+    """The greatest log-likelihood of n runs over T, given the mean of rho; NaN for a NaN or inf.
 
-    unit: what residuals are measured in, where the loss takes its delta from the data.
+    unit: what residuals are measured in, and the mean in unit ** degree; delta, where the loss
+    takes it from the data.
     """
-    if math.isnan(mean) or n == 0:
+    if not math.isfinite(mean) or n == 0:
         return math.nan
+    # A density of residuals in units is one of residuals, times the unit.
+    return _in_units(loss, mean, n, unit) - n * math.log(unit)
+
+
+def _in_units(loss: Loss, mean: float, n: int, unit: float) -> float:
     if loss.squared:
         return -n / 2 * (math.log(2 * math.pi * mean) + 1)
     if loss.cornered:
         below, above = loss.slopes if isinstance(loss, Quantile) else (1.0, 1.0)
         return -n * (math.log(mean * (1 / below + 1 / above)) + 1)
     assert isinstance(loss, Huber | LogHuber | SoftL1 | Cauchy)
-    delta = unit if isinstance(loss.delta, str) else float(loss.delta)
+    delta = loss.square_up_to(unit)
     # In units of delta both extremes of T are far from it, whatever the noise.
-    m = mean / delta**2
+    m = mean / delta / delta
 
     def lack(log_t: float) -> float:
         return m * math.exp(-log_t) + _log_normaliser(loss, math.exp(log_t))
@@ -111,13 +117,25 @@ def _log_normaliser(loss: Loss, t: float) -> float:
 
 
 def _units(fit: Fit) -> tuple[np.ndarray, np.ndarray]:
-    """What residuals are measured in (G,), and the loss of mere rounding errors (G,).
+    """What residuals are measured in (G,), and the loss of mere rounding errors (G,) in these.
 
     Below that, data are exact, and no law fits them better than another that does.
     """
-    count, degree = len(fit.groups), fit.loss_function.degree
+    count = len(fit.groups)
     units, floors = np.ones(count), np.full(count, np.finfo(float).tiny)
     for chosen, problems in fit.task.batches():
         units[chosen] = problems.unit
-        floors[chosen] = np.maximum(problems.floor * problems.unit**degree, floors[chosen])
+        floors[chosen] = np.maximum(problems.floor, floors[chosen])
     return units, floors
+
+
+def _mean_losses(fit: Fit, units: np.ndarray) -> np.ndarray:
+    """`fit.loss` in unit ** degree (G,), where it neither over- nor underflows."""
+    data, count = fit.data, len(units)
+    unit, top = units[data.group], np.zeros(count)
+    np.maximum.at(top, data.group, data.weights)
+    with np.errstate(all="ignore"):
+        weights = data.weights / top[data.group]
+        rho = np.asarray(fit.loss_function.rho(residuals(fit) / unit, unit))
+        total = np.bincount(data.group, np.where(weights > 0, weights * rho, 0.0), count)
+        return total / np.bincount(data.group, weights, count)

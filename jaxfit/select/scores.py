@@ -49,8 +49,11 @@ def r2(loss: Loss, pred: np.ndarray, target: np.ndarray) -> float:
     with np.errstate(all="ignore"):
         if loss.scale == "log":
             pred, target = np.log(pred), np.log(target)
-        spread = np.sum((target - target.mean()) ** 2) if len(target) else 0.0
+        if not len(target) or not target.max() > target.min():
+            return np.nan
+        # In shares of the largest, whose squares neither over- nor underflow.
+        top = np.abs(target).max()
+        pred, target = pred / top, target / top
         lack = np.sum((pred - target) ** 2)
-    if not spread > 0:
-        return np.nan
-    return float(1 - lack / spread) if np.isfinite(lack) else -np.inf
+        share = lack / np.sum((target - target.mean()) ** 2)
+    return float(1 - share) if np.isfinite(share) else -np.inf
