@@ -49,7 +49,7 @@ def fit(law, table, **options):
 def straight(table, law=line, **options):
     """A fit of what is linear but for its constraints, from starts that no program draws."""
     free = set(law.parameters) - {*options.get("fixed", ()), *options.get("tied", ())}
-    return fit(law, table, **{"starts": dict.fromkeys(free, [0.1, 1.0]), **options})
+    return fit(law, table, **{"starts": {name: [0.1, 1.0] for name in free}, **options})
 
 
 def test_a_fixed_parameter_keeps_its_value_and_the_others_find_their_best():
