@@ -242,6 +242,12 @@ def name(value) -> str | None:
     return value.law.name if isinstance(value, Truth) else None
 
 
+def near(truth: Truth, count: int) -> dict[str, np.ndarray]:
+    """Starts near the true constants: SciPy's, for those that are drawn need another program."""
+    rng = np.random.default_rng(1)
+    return {key: value * rng.uniform(0.9, 1.1, count) for key, value in truth.constants.items()}
+
+
 def simulate(truth: Truth, sizes=(40, 27), *, noise: float, seed: int) -> dict[str, list]:
     """A table of len(sizes) groups g0, g1, ... with log-normal noise: group, inputs, y."""
     rng = np.random.default_rng(seed)

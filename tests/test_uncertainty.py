@@ -145,9 +145,11 @@ def test_profiles_of_a_line_are_its_t_intervals():
 def test_a_profile_ends_where_the_deviance_is_what_noise_explains():
     told, first = families().intervals(0.9, "profile"), families()
     for name in first.params:
+        free = {other: values for other, values in first.params.items() if other != name}
+        options = {**OPTIONS, "starts": free}
         for ends in (told.lower[name], told.upper[name]):
             values = dict(zip(first.groups, ends.tolist(), strict=True))
-            held = jaxfit.fit(power, runs(), by="family", fixed={name: values}, **OPTIONS)
+            held = jaxfit.fit(power, runs(), by="family", fixed={name: values}, **options)
             deviance = (held.loss / first.loss - 1) * (12 - 3)
             assert_allclose(deviance, stats.t.ppf(0.95, 12 - 3) ** 2, rtol=1e-3)
 
@@ -441,7 +443,8 @@ def test_points_beyond_the_data_are_measured_in_decades():
 
 
 def test_bands_of_logarithms_are_factors():
-    found = jaxfit.fit(power, runs(), by="family", loss="log-mse", **OPTIONS)
+    options = {**OPTIONS, "starts": families().params}
+    found = jaxfit.fit(power, runs(), by="family", loss="log-mse", **options)
     band = found.predict({"x": [10.0], "family": ["g1"]}, level=0.9)
     assert_allclose(band.upper / band.estimate, band.estimate / band.lower, rtol=1e-9)
     assert (band.lower > 0).all()
