@@ -13,9 +13,11 @@ from .options import (
     add_loss,
     add_runs,
     constraints,
+    law_file,
     loss,
     named_law,
     refuse_existing,
+    refuse_same,
     roles,
     target,
     use_cache,
@@ -68,6 +70,7 @@ def _run(options) -> int:
 
     _tell()
     if options.table is not None:
+        refuse_same([options.table], [options.data, *map(law_file, options.law)])
         refuse_existing(options.table, options.overwrite)
         checked_table(options.table, options.overwrite)
     use_cache(options)
