@@ -290,6 +290,9 @@ def test_the_command(table, whole, tmp_path, capsys):
     assert "resume it with resume=True (--resume)" in capsys.readouterr().err
     assert cli.main([*asked, "--resume", "--seed", "1"]) == 1
     assert "holds a sweep of another seed: 0, not 1" in capsys.readouterr().err
+    over = ["--table", str(tmp_path / "out" / ".." / "runs.csv"), "--overwrite"]
+    assert cli.main([*asked, "--resume", *over]) == 1
+    assert "runs.csv" in capsys.readouterr().err
     assert cli.main([*asked, "--resume", "--shard", "3/3"]) == 1
     assert "--shard 3/3" in capsys.readouterr().err
     same_rows(jaxfit.open_sweep(tmp_path / "out").columns(), whole)
