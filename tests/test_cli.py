@@ -56,7 +56,7 @@ def test_fit_prints_a_row_a_group_and_writes_fit_and_plot(folder, capsys):
     printed = capsys.readouterr()
     saved = jaxfit.load(folder / "fit.jaxfit")
     assert printed.out.strip() == saved.summary()
-    assert "3 of 3 groups fitted" in printed.err
+    assert "3 of 3 groups done" in printed.err
     assert (folder / "fit.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -424,7 +424,7 @@ def test_compare_says_which_law_is_chosen_and_why(folder, capsys):
     assert cli.main([*command, "--json"]) == 0
     printed = capsys.readouterr()
     told = json.loads(printed.out, parse_constant=pytest.fail)
-    assert "2 of 2 laws fitted" in printed.err
+    assert "2 of 2 laws done" in printed.err
     same = jaxfit.compare(
         laws,
         folder / "runs.csv",

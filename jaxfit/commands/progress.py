@@ -14,7 +14,7 @@ class Progress:
     def __call__(self, done: int, total: int) -> None:
         now = time.perf_counter()
         self._first = self._first or (now, done)
-        text = f"{done} of {total} {self._what} fitted"
+        text = f"{done} of {total} {self._what} done"
         if done == total:
             text += f" in {now - self._began:.1f} s"
         elif done == self._first[1]:

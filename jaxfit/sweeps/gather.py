@@ -305,7 +305,9 @@ def read_rows(folder: Path, gathered: Gathered, partition: int) -> np.ndarray:
     Raises `Damaged` for rows that are not what was written.
     """
     path = rows_file(folder, int(gathered.first[partition]))
-    content = path.read_bytes() if path.exists() else b""
+    if not path.exists():
+        raise Damaged(f"{path} is gone")
+    content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != gathered.sums[partition]:
         raise Damaged(f"{path} is damaged: it is not what was written")
     lines = np.frombuffer(content).reshape(-1, 2 + len(gathered.columns))
