@@ -220,8 +220,8 @@ def _demo(options) -> int:
         print('No plot: pip install "jaxfit-laws[plot]" adds it.', file=sys.stderr)
     _write(result, options.folder / "fit.jaxfit", picture)
     print(
-        f"{time.perf_counter() - began:.1f} s. Now your own table, as this one was: jaxfit fit {path} "
-        "--law chinchilla --target loss --by family --loss log-huber --delta 1e-3 --nan mask",
+        f"{time.perf_counter() - began:.1f} s. Now your own table, as this one was: jaxfit fit "
+        f"{path} --law chinchilla --target loss --by family --nan mask",
         file=sys.stderr,
     )
     return OK
