@@ -349,7 +349,7 @@ def test_keys_of_several_kinds_of_number_are_all_written(tmp_path):
         {"inputs": 5},
         {"pipeline": "fast"},
     ],
-    ids=str,
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_a_mistake_is_told_at_once_and_leaves_the_folder_free(table, tmp_path, wrong):
     (name,) = wrong
@@ -429,7 +429,7 @@ def test_a_group_that_is_too_long_for_the_memory_is_named(tmp_path):
         ({"out": None}, "out=None"),
         ({"out": ""}, "name a folder"),
     ],
-    ids=str,
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_what_is_wrong_in_itself_is_told_before_all_rows_are_read(table, tmp_path, wrong, said):
     def blocks():
