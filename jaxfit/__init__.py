@@ -5,6 +5,7 @@ not wait for JAX.
 """
 
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -57,6 +58,9 @@ if TYPE_CHECKING:
     from .tables import read as read
 
 __version__ = "0.5.0"
+
+# The oldest JAX that has what the engine calls, as in pyproject.toml.
+_JAX = (0, 8)
 
 _HOMES = {
     "Adam": "solve.adam",
@@ -113,10 +117,21 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return import_module(f".{name}", __name__)
     if name in _HOMES:
+        _require_jax()
         value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
         globals()[name] = value
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _require_jax() -> None:
+    """Raise ImportError naming the versions of JAX that will do, where there is another."""
+    found = version("jax")
+    if tuple(int(part) for part in found.split(".")[:2]) < _JAX:
+        least = ".".join(map(str, _JAX))
+        raise ImportError(
+            f"jaxfit needs jax {least} or newer, and this is {found}: pip install -U jax jaxlib."
+        )
 
 
 def __dir__() -> list[str]:

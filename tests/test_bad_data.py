@@ -645,3 +645,27 @@ def test_a_fit_changes_no_data_and_reads_data_that_cannot_be_changed():
     weights.setflags(write=False)
     fit(table, nan="mask", weights=weights)
     assert all(np.array_equal(table[name], before[name]) for name in table)
+
+
+def test_f79_columns_in_single_precision_are_summed_in_double():
+    """F79: 300,000 rows, whose mean in single precision would be off in the fifth digit."""
+    rng = np.random.default_rng(0)
+    y = (1e3 + rng.standard_normal(300_000)).astype(np.float32)
+    level = jaxfit.law(a=jaxfit.Real((0, 2e3)))(constant)
+    fit = jaxfit.fit(level, {"x": np.ones_like(y), "y": y}, target="y", starts=2, pipeline="varpro")
+    assert fit.params["a"][0] == pytest.approx(y.astype(float).mean(), rel=1e-12)
+    assert fit.loss[0] == pytest.approx(y.astype(float).var(), rel=1e-9)
+
+
+def constant(x, *, a):
+    """The same everywhere."""
+    return a + 0 * x
+
+
+def test_f90_an_old_jax_is_refused_with_the_versions_that_will_do(monkeypatch):
+    monkeypatch.setattr(jaxfit, "version", lambda name: "0.7.2")
+    monkeypatch.delattr(jaxfit, "fit", raising=False)
+    with pytest.raises(ImportError, match=r"needs jax 0\.8 or newer, and this is 0\.7\.2"):
+        jaxfit.fit  # noqa: B018
+    monkeypatch.setattr(jaxfit, "version", lambda name: "0.11.0.dev20260101")
+    assert callable(jaxfit.fit)

@@ -90,3 +90,23 @@ def test_a_small_fit_compiles_for_one_device(monkeypatch):
     monkeypatch.setattr(jax, "local_devices", lambda *_: ["first", "second", "third"])
     block = points_in_block()
     assert [busy_devices(points) for points in (0, block, block + 1, 9 * block)] == [1, 1, 2, 3]
+
+
+def test_f88_a_platform_that_is_not_there_is_named_with_what_to_do(tmp_path):
+    """F88, by a fit and by a sweep."""
+    code = (
+        "import jaxfit, sys; x = [1.0, 2.0, 4.0, 8.0, 9.0]; table = {'x': x, 'y': x}\n"
+        "options = {'target': 'y', 'starts': 4, 'pipeline': 'varpro'}\n"
+        "try: jaxfit.fit('power_law', table, **options) if len(sys.argv) < 2 else "
+        "jaxfit.sweep('power_law', table, out=sys.argv[1], **options)\n"
+        "except ValueError as error: print(error)"
+    )
+    for more in ([], [str(tmp_path)]):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *more],
+            env={**os.environ, "JAX_PLATFORMS": "cuda", "JAX_ENABLE_X64": "0"},
+            capture_output=True,
+            text=True,
+        )
+        assert "JAX cannot compute on what it was asked for, JAX_PLATFORMS=cuda" in done.stdout
+        assert "unset the variable" in done.stdout

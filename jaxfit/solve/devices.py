@@ -7,11 +7,26 @@ import jax
 
 
 def platform() -> str:
-    """The kind of device that JAX computes on here: "cpu", "gpu" or "tpu"."""
+    """The kind of device that JAX computes on here: "cpu", "gpu" or "tpu".
+
+    Raises ValueError where JAX cannot start what JAX_PLATFORMS asks for.
+    """
     device = default_device()
     if device is None:
-        return jax.default_backend()
+        try:
+            return jax.default_backend()
+        except (RuntimeError, AssertionError) as error:
+            raise _no_platform(error) from error
     return device if isinstance(device, str) else device.platform
+
+
+def _no_platform(error: BaseException) -> ValueError:
+    asked = jax.config.jax_platforms  # pyright: ignore[reportAttributeAccessIssue]
+    told = f" ({error})" if str(error) else ""
+    return ValueError(
+        f"JAX cannot compute on what it was asked for, JAX_PLATFORMS={asked}{told}. Install its "
+        "plugin, or unset the variable: then JAX takes what there is, at least the processor."
+    )
 
 
 def default_device() -> Any:
@@ -26,6 +41,7 @@ def devices() -> list[Any]:
     They are this process's own: the other processes of a job have work and devices of theirs. A
     device that the user has named works alone.
     """
+    platform()  # which says what is wrong where there is none
     return [None, *(jax.local_devices()[1:] if default_device() is None else ())]
 
 

@@ -24,6 +24,7 @@ from ..keywords import check_progress, checked_keywords
 from ..laws import Law
 from ..laws.outputs import columns_of
 from ..losses import Loss
+from ..solve.devices import platform
 from ..solve.presets import Pipeline
 from ..tables import Table
 from . import memory as memories
@@ -138,6 +139,7 @@ def sweep(
 
 def _shard(shard) -> tuple[int, int]:
     if shard is None:
+        platform()  # which says what is wrong where there is none
         return jax.process_index(), jax.process_count()
     pair = tuple(shard) if isinstance(shard, list | tuple) else ()
     if len(pair) != 2 or not all(_is_count(each) for each in pair) or not 0 <= pair[0] < pair[1]:
