@@ -477,3 +477,10 @@ def test_a_limit_of_the_container_counts_where_it_is_less_than_the_machine_has(
     assert memory.available() == 2_000_000
     (tmp_path / "memory.max").write_text("max\n")
     assert memory.available() > 2_000_000
+
+
+def test_what_the_process_held_that_started_this_one_does_not_count():
+    held = np.ones(2**27)  # a gigabyte
+    code = "from jaxfit.sweeps import memory; print(memory.peak())"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(found.stdout) < held.nbytes < memory.peak()
