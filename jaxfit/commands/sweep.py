@@ -16,7 +16,6 @@ from .options import (
     law_file,
     loss,
     named_law,
-    refuse_existing,
     refuse_same,
     roles,
     target,
@@ -71,7 +70,6 @@ def _run(options) -> int:
     _tell()
     if options.table is not None:
         refuse_same([options.table], [options.data, *map(law_file, options.law)])
-        refuse_existing(options.table, options.overwrite)
         checked_table(options.table, options.overwrite)
     use_cache(options)
     with _executor(options.dask) as executor:

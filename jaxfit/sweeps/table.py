@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..data import key_columns, repeated
-from ..files import whole_file
+from ..files import path_of, whole_file
 from ..status import Note
 from ..tables import distinct, frame
 from ..targets import KEY
@@ -105,7 +105,7 @@ class Sweep:
         NaN is an empty cell. Of a sweep that is not complete, what there is is written, and a
         warning logged. Raises FileExistsError where the file exists and `overwrite` is False.
         """
-        path = checked_table(Path(path), overwrite)
+        path = checked_table(path_of(path), overwrite)
         if not self.complete:
             LOG.warning("%s lacks the groups that are not done yet; resume the sweep.", path)
         with whole_file(path) as file:
