@@ -29,6 +29,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "max": jnp.maximum,
     "min": jnp.minimum,
     "sigmoid": jax.nn.sigmoid,
+    "sin": jnp.sin,
     "softplus": jax.nn.softplus,
     "sqrt": jnp.sqrt,
     "tanh": jnp.tanh,
@@ -135,6 +136,14 @@ def expression(text: str, names: Sequence[str]) -> Expression:
             what = f"`{node.id}` is no parameter{nearest(node.id, names)} There are: "
             raise TextError(text, node.col_offset, f"{what}{', '.join(names)}.")
     return Expression(text)
+
+
+def syntax_tree(text: str) -> ast.expr:
+    """The syntax tree of an expression, in which there is nothing but what is read here.
+
+    Raises ValueError, showing the character, for anything else.
+    """
+    return _expression(text, text)
 
 
 def assumed_positive(law: Law) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""Discovery: score candidate laws without compiling them, and search for the law itself."""

@@ -1,0 +1,289 @@
+"""`Form`: a candidate law. What it is, how complex it is, and which forms are the same."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+
+import numpy as np
+
+from . import nodes
+from .nodes import CONSTANT, INPUT, NUMBER, Node, constant, number
+
+LINKS = ("identity", "log")
+# Nodes count by how much they bend: a sum less than a power, a power less than a sigmoid.
+_WEIGHTS = {
+    **dict.fromkeys(("add", "sub", "neg", "mul", "div"), 1.0),
+    **dict.fromkeys((INPUT, CONSTANT, NUMBER), 1.0),
+    **dict.fromkeys(("pow", "log", "exp", "sqrt", "abs", "max", "min"), 2.0),
+    **dict.fromkeys(("sigmoid", "softplus", "tanh"), 3.0),
+    "sin": 4.0,
+}
+_SYMBOLS = len(_WEIGHTS)
+_AMPLITUDES = ("A", "B", "F", "G", "H", "K", "M", "Q", "R", "S", "T", "U", "V", "W")
+_SHAPES = (
+    *("alpha", "beta", "gamma", "delta", "kappa", "lam", "mu", "nu", "rho", "sigma", "tau"),
+    *("omega", "phi", "theta"),
+)
+LARGEST = 64
+
+
+@dataclass(frozen=True)
+class Form:
+    """A candidate law: an expression of inputs and constants, each fitted in every group.
+
+    root: the tree, in canonical order, with constants 0, 1, ... in order of appearance. link:
+    "log" if `root` is the logarithm of what is predicted, and is then fitted on that scale.
+
+    Made by `form` and `parse`; equal forms are equal.
+    """
+
+    root: Node
+    link: str = "identity"
+
+    @cached_property
+    def num_constants(self) -> int:
+        """How many constants are fitted in each group."""
+        return len(nodes.constants_of(self.root))
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the inputs, sorted."""
+        return tuple(sorted(nodes.inputs_of(self.root)))
+
+    @cached_property
+    def linear(self) -> frozenset[int]:
+        """Constants in which `root` is affine, all together: they are solved, not searched."""
+        once = {key for key, count in _counts(self.root).items() if count == 1}
+        return frozenset(_linear(self.root) & once)
+
+    @cached_property
+    def nodes(self) -> float:
+        """Weighted number of nodes."""
+        return sum(_WEIGHTS[node.op] for node in nodes.walk(self.root))
+
+    @cached_property
+    def description_length(self) -> float:
+        """Bits that write the form down, its constants' values left out."""
+        leaves = _SYMBOLS + len(self.inputs)
+        parts = Counter(node.op for node in nodes.walk(self.root))
+        return sum(parts.values()) * math.log2(leaves) + parts[NUMBER] * math.log2(10)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """What the constants are called: E the intercept, A, B, ... amplitudes, Greek the rest."""
+        taken = set(self.inputs)
+        rest = (f"{stem}{i}" for i, stem in product(range(2, 99), _SHAPES))
+        shapes = (name for name in (*_SHAPES, *rest) if name not in taken)
+        more = (f"{stem}{i}" for i, stem in product(range(2, 99), _AMPLITUDES))
+        amplitudes = (name for name in (*_AMPLITUDES, *more) if name not in taken)
+        bare = {term.args[0] for _, term in terms(self.root) if term.op == CONSTANT}
+        out = []
+        for key in range(self.num_constants):
+            if key in bare and "E" not in taken:
+                taken.add("E")
+                out.append("E")
+            else:
+                out.append(next(amplitudes if key in self.linear else shapes))
+        return tuple(out)
+
+    @cached_property
+    def formula(self) -> str:
+        """What is predicted, as text that `jaxfit.fit` takes for a law."""
+        said = nodes.text(nodes.renamed(self.root, dict(enumerate(self.names))))
+        return f"exp({said})" if self.link == "log" else said
+
+    def __str__(self) -> str:
+        return self.formula
+
+    def predict(self, columns: Mapping[str, np.ndarray], constants: Sequence) -> np.ndarray:
+        """What the form says at columns, with constants (P,), each a number or like the columns."""
+        found = nodes.value(self.root, columns, dict(enumerate(constants)))
+        with np.errstate(all="ignore"):
+            return np.exp(found) if self.link == "log" else found
+
+
+def form(root: Node, link: str = "identity") -> Form:
+    """The form of a tree: equal for trees that differ in order, signs of amplitudes or names.
+
+    Raises ValueError for trees without inputs or constants, and for more than 64 constants.
+    """
+    if link not in LINKS:
+        raise ValueError(f"link={link!r}; there are: {', '.join(LINKS)}.")
+    root = canonical(root)
+    constants = nodes.constants_of(root)
+    if not constants or not nodes.inputs_of(root):
+        raise ValueError(f"`{nodes.text(root)}` needs an input and a constant to be fitted.")
+    if len(constants) > LARGEST:
+        raise ValueError(f"A form of {len(constants)} constants is too large; {LARGEST} are read.")
+    return Form(nodes.renamed(root, {key: i for i, key in enumerate(constants)}), link)
+
+
+def parse(text: str, inputs: Sequence[str], link: str = "identity") -> Form:
+    """The form that a formula writes: `E + A*N^-alpha`; names in `inputs` are inputs.
+
+    Raises ValueError, showing the character, for what is no formula. Nothing of it is run.
+    """
+    root = nodes.parse(text, inputs)
+    # An exponential of a sum with an intercept can be any positive number: a log link.
+    if root.op == "exp" and any(term.op == CONSTANT for _, term in terms(root.args[0])):
+        return form(root.args[0], "log")
+    return form(root, link)
+
+
+def terms(root: Node) -> list[tuple[float, Node]]:
+    """The terms of a sum with their signs; one term for what is no sum."""
+    if root.op == "neg":
+        return [(-sign, term) for sign, term in terms(root.args[0])]
+    if root.op not in ("add", "sub"):
+        return [(1.0, root)]
+    left, right = (terms(arg) for arg in root.args)
+    sign = -1.0 if root.op == "sub" else 1.0
+    return left + [(sign * own, term) for own, term in right]
+
+
+def factors(root: Node) -> list[Node]:
+    """The factors of a product, divisions written as powers."""
+    if root.op == "mul":
+        return factors(root.args[0]) + factors(root.args[1])
+    if root.op == "div":
+        return factors(root.args[0]) + [_inverse(part) for part in factors(root.args[1])]
+    return [root]
+
+
+def _inverse(node: Node) -> Node:
+    if node.op == "pow":
+        base, power = node.args
+        return base ** (power.args[0] if power.op == "neg" else _negative(power))
+    if node.op == "exp":
+        return Node("exp", (_negative(node.args[0]),))
+    if node.op == NUMBER and node.args[0]:
+        return number(1 / node.args[0])
+    return node ** number(-1.0)
+
+
+def _negative(node: Node) -> Node:
+    return number(-node.args[0]) if node.op == NUMBER else -node
+
+
+def canonical(root: Node) -> Node:
+    """The tree with sums and products sorted, numbers folded and free signs dropped."""
+    return _canonical(root, _counts(root))
+
+
+def _canonical(root: Node, counts: Mapping) -> Node:
+    if root.leaf:
+        return root
+    if root.op in ("add", "sub", "neg"):
+        return _sum([(s, _canonical(term, counts)) for s, term in terms(root)], counts)
+    if root.op in ("mul", "div"):
+        return _product([_canonical(part, counts) for part in factors(root)], counts)
+    if root.op == "pow" and root.args[1].op == "neg" and root.args[1].args[0].leaf:
+        # The sign of an exponent is kept as written: it says where its starts are drawn.
+        return Node("pow", (_canonical(root.args[0], counts), root.args[1]))
+    args = tuple(_canonical(arg, counts) for arg in root.args)
+    if root.op == "pow" and args[1] == number(1.0):
+        return args[0]
+    if root.op in ("max", "min"):
+        args = tuple(sorted(args, key=_order))
+    if all(arg.op == NUMBER for arg in args):
+        folded = float(nodes.value(Node(root.op, args), {}, {}))
+        if math.isfinite(folded):
+            return number(folded)
+    return Node(root.op, args)
+
+
+def _sum(parts: list[tuple[float, Node]], counts: Mapping) -> Node:
+    signed, total = [], 0.0
+    for sign, term in parts:
+        # Sums and signs may have come up from below.
+        for own, inner in terms(term):
+            if inner.op == NUMBER:
+                total += sign * own * inner.args[0]
+            else:
+                signed.append((1.0 if _amplitude(inner, counts) else sign * own, inner))
+    bare = [term for _, term in signed if _free(term, counts)]
+    # One free intercept takes up all others, and every number.
+    signed = [(s, term) for s, term in signed if term not in bare[1:]]
+    if total and not bare:
+        signed.append((1.0, number(total)))
+    signed.sort(key=lambda pair: (*_order(pair[1]), -pair[0]))
+    if not signed:
+        return number(total)
+    first = next((i for i, (sign, _) in enumerate(signed) if sign > 0), None)
+    if first is None:
+        return -_sum([(1.0, term) for _, term in signed], counts)
+    signed.insert(0, signed.pop(first))
+    out = signed[0][1]
+    for sign, term in signed[1:]:
+        out = out + term if sign > 0 else out - term
+    return out
+
+
+def _product(parts: list[Node], counts: Mapping) -> Node:
+    scale, kept = 1.0, []
+    for part in parts:
+        inner, sign = (part.args[0], -1.0) if part.op == "neg" else (part, 1.0)
+        scale *= sign
+        for each in factors(inner):
+            if each.op == NUMBER:
+                scale *= each.args[0]
+            else:
+                kept.append(each)
+    bare = [part for part in kept if _free(part, counts)]
+    kept = sorted((part for part in kept if part not in bare[1:]), key=_order)
+    if not kept:
+        return number(scale)
+    # A free amplitude takes up the sign and every number.
+    sign, scale = (1.0, 1.0) if bare else (math.copysign(1.0, scale), abs(scale))
+    if scale != 1.0:
+        kept.insert(0, number(scale))
+    out = kept[0]
+    for part in kept[1:]:
+        out = out * part
+    return out if sign > 0 else -out
+
+
+def _free(node: Node, counts: Mapping) -> bool:
+    """Whether a node is a constant that stands nowhere else."""
+    return node.op == CONSTANT and counts[node.args[0]] == 1
+
+
+def _amplitude(term: Node, counts: Mapping) -> bool:
+    return any(_free(part, counts) for part in factors(term))
+
+
+def _counts(root: Node) -> Counter:
+    return Counter(node.args[0] for node in nodes.walk(root) if node.op == CONSTANT)
+
+
+def _order(node: Node) -> tuple:
+    """Sort key of arguments that may be exchanged: constants first, whatever they are called."""
+    kind = {CONSTANT: 0, NUMBER: 1}.get(node.op, 2)
+    return kind, _shape(node)
+
+
+def _shape(node: Node) -> str:
+    """A tree without the names of its constants."""
+    if node.op == CONSTANT:
+        return "?"
+    if node.leaf:
+        return f"{node.args[0]}"
+    return f"{node.op}({','.join(_shape(arg) for arg in node.args)})"
+
+
+def _linear(root: Node) -> set[int]:
+    """Constants in which a tree is jointly affine if each appears once."""
+    if root.op == CONSTANT:
+        return {root.args[0]}
+    if root.op in ("add", "sub"):
+        return _linear(root.args[0]) | _linear(root.args[1])
+    if root.op == "neg":
+        return _linear(root.args[0])
+    if root.op == "mul":
+        return max((_linear(arg) for arg in root.args), key=len)
+    if root.op == "div":
+        return _linear(root.args[0])
+    return set()

@@ -1,0 +1,245 @@
+"""What forms are made of: trees of nodes, read from text and written as text.
+
+A node is an operator with its arguments; leaves are inputs, constants and numbers. Trees are plain
+tuples, so that equal trees are equal, hash fast and can be keys.
+"""
+
+import ast
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..laws.text import TextError, syntax_tree
+
+INPUT, CONSTANT, NUMBER = "input", "constant", "number"
+BINARY = ("add", "sub", "mul", "div", "pow", "max", "min")
+UNARY = ("neg", "exp", "log", "sqrt", "abs", "sigmoid", "softplus", "tanh", "sin")
+_SIGNS: dict[type, str] = {
+    ast.Add: "add",
+    ast.Sub: "sub",
+    ast.Mult: "mul",
+    ast.Div: "div",
+    ast.Pow: "pow",
+}
+_SYMBOLS = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "^"}
+_STRENGTH = {"add": 1, "sub": 1, "neg": 2, "mul": 3, "div": 3, "pow": 5}
+_LOGARITHMS = {"log10": 1 / math.log(10), "log2": 1 / math.log(2)}
+_NUMPY: dict[str, Any] = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": np.divide,
+    "pow": np.power,
+    "max": np.maximum,
+    "min": np.minimum,
+    "neg": np.negative,
+    "exp": np.exp,
+    "log": np.log,
+    "sqrt": np.sqrt,
+    "abs": np.abs,
+    "sigmoid": lambda x: 0.5 * (1 + np.tanh(0.5 * x)),
+    "softplus": lambda x: np.logaddexp(0, x),
+    "tanh": np.tanh,
+    "sin": np.sin,
+}
+
+
+class Node(NamedTuple):
+    """An operator and its arguments: nodes, or what a leaf stands for."""
+
+    op: str
+    args: tuple[Any, ...]
+
+    @property
+    def leaf(self) -> bool:
+        """Whether this is an input, a constant or a number."""
+        return self.op in (INPUT, CONSTANT, NUMBER)
+
+    def __add__(self, other: "Node | float") -> "Node":
+        return Node("add", (self, _node(other)))
+
+    def __radd__(self, other: float) -> "Node":
+        return Node("add", (_node(other), self))
+
+    def __sub__(self, other: "Node | float") -> "Node":
+        return Node("sub", (self, _node(other)))
+
+    def __rsub__(self, other: float) -> "Node":
+        return Node("sub", (_node(other), self))
+
+    def __mul__(self, other: "Node | float") -> "Node":  # type: ignore[override]
+        return Node("mul", (self, _node(other)))
+
+    def __rmul__(self, other: float) -> "Node":  # type: ignore[override]
+        return Node("mul", (_node(other), self))
+
+    def __truediv__(self, other: "Node | float") -> "Node":
+        return Node("div", (self, _node(other)))
+
+    def __rtruediv__(self, other: float) -> "Node":
+        return Node("div", (_node(other), self))
+
+    def __pow__(self, other: "Node | float") -> "Node":
+        return Node("pow", (self, _node(other)))
+
+    def __neg__(self) -> "Node":
+        return Node("neg", (self,))
+
+
+def _node(value: "Node | float") -> Node:
+    return value if isinstance(value, Node) else number(value)
+
+
+def number(value: float) -> Node:
+    """A number that is not fitted."""
+    return Node(NUMBER, (float(value),))
+
+
+def column(name: str) -> Node:
+    """An input, by the name of its column."""
+    return Node(INPUT, (name,))
+
+
+def constant(key: Any) -> Node:
+    """A constant that is fitted; equal keys in a tree are one constant."""
+    return Node(CONSTANT, (key,))
+
+
+def apply(op: str, *args: Node) -> Node:
+    """A function of `UNARY` or `BINARY`, applied."""
+    return Node(op, args)
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """All nodes of a tree, a node after its arguments."""
+    if not node.leaf:
+        for arg in node.args:
+            yield from walk(arg)
+    yield node
+
+
+def constants_of(node: Node) -> tuple[Any, ...]:
+    """Keys of the constants of a tree, in order of appearance."""
+    return tuple(dict.fromkeys(part.args[0] for part in walk(node) if part.op == CONSTANT))
+
+
+def inputs_of(node: Node) -> tuple[str, ...]:
+    """Names of the inputs of a tree, in order of appearance."""
+    return tuple(dict.fromkeys(part.args[0] for part in walk(node) if part.op == INPUT))
+
+
+def replaced(node: Node, by: Mapping[Node, Node]) -> Node:
+    """The tree with nodes exchanged for others, outermost first."""
+    if node in by:
+        return by[node]
+    return node if node.leaf else Node(node.op, tuple(replaced(arg, by) for arg in node.args))
+
+
+def renamed(node: Node, names: Mapping[Any, Any]) -> Node:
+    """The tree with other keys of its constants."""
+    if node.op == CONSTANT:
+        return constant(names[node.args[0]])
+    return node if node.leaf else Node(node.op, tuple(renamed(arg, names) for arg in node.args))
+
+
+def value(node: Node, columns: Mapping[str, Any], constants: Mapping[Any, Any]) -> Any:
+    """A tree evaluated by NumPy, without warnings."""
+    with np.errstate(all="ignore"):
+        return _value(node, columns, constants)
+
+
+def _value(node: Node, columns, constants) -> Any:
+    if node.op == NUMBER:
+        return node.args[0]
+    if node.op == INPUT:
+        return columns[node.args[0]]
+    if node.op == CONSTANT:
+        return constants[node.args[0]]
+    return _NUMPY[node.op](*(_value(arg, columns, constants) for arg in node.args))
+
+
+def text(node: Node) -> str:
+    """A tree as a formula that `jaxfit.laws.text` reads; constants are written as their keys."""
+    return _text(node, 0)
+
+
+def _text(node: Node, least: int) -> str:
+    if node.op == NUMBER:
+        return f"{node.args[0]:.15g}" if node.args[0] >= 0 else f"({node.args[0]:.15g})"
+    if node.leaf:
+        return str(node.args[0])
+    strength = _STRENGTH.get(node.op)
+    if strength is None:
+        return f"{node.op}({', '.join(_text(arg, 0) for arg in node.args)})"
+    if node.op == "neg":
+        said = f"-{_text(node.args[0], 4)}"
+    elif node.op == "pow":
+        said = f"{_text(node.args[0], 6)}^{_exponent(node.args[1])}"
+    elif strength > 1:
+        said = _quotient(node)
+    else:
+        left, right = node.args
+        said = f"{_text(left, 1)} {_SYMBOLS[node.op]} {_text(right, 1 + (node.op == 'sub'))}"
+    return f"({said})" if strength < least else said
+
+
+def _quotient(node: Node) -> str:
+    """A product, what has a negative number as its exponent below the line."""
+    above, below = [], []
+    for part in _chain(node):
+        power = part.args[1] if part.op == "pow" else None
+        if power is not None and power.op == NUMBER and power.args[0] < 0:
+            whole = power.args[0] == -1
+            below.append(part.args[0] if whole else part.args[0] ** number(-power.args[0]))
+        else:
+            above.append(part)
+    said = "*".join(_text(part, 3) for part in above) or "1"
+    if len(below) > 1:
+        return f"{said}/({'*'.join(_text(part, 3) for part in below)})"
+    return f"{said}/{_text(below[0], 5)}" if below else said
+
+
+def _chain(node: Node) -> list[Node]:
+    """The factors of a product; a division's right side as a power."""
+    if node.op == "mul":
+        return _chain(node.args[0]) + _chain(node.args[1])
+    if node.op == "div":
+        return [*_chain(node.args[0]), node.args[1] ** number(-1.0)]
+    return [node]
+
+
+def _exponent(node: Node) -> str:
+    inner = node.args[0] if node.op == "neg" else node
+    return _text(node, 0) if inner.leaf else f"({_text(node, 0)})"
+
+
+def parse(said: str, inputs: Sequence[str]) -> Node:
+    """The tree that a formula writes; names in `inputs` are inputs, all others constants.
+
+    Nothing of the text is run. Raises ValueError, showing the character, for what is no formula.
+    """
+    return _parsed(syntax_tree(said), said, tuple(inputs))
+
+
+def _parsed(tree: ast.AST, said: str, inputs: tuple[str, ...]) -> Node:
+    if isinstance(tree, ast.Constant):
+        return number(float(tree.value))  # type: ignore[arg-type]
+    if isinstance(tree, ast.Name):
+        return column(tree.id) if tree.id in inputs else constant(tree.id)
+    if isinstance(tree, ast.UnaryOp):
+        inner = _parsed(tree.operand, said, inputs)
+        if isinstance(tree.op, ast.UAdd):
+            return inner
+        return number(-inner.args[0]) if inner.op == NUMBER else -inner
+    if isinstance(tree, ast.Call):
+        assert isinstance(tree.func, ast.Name)
+        args = [_parsed(arg, said, inputs) for arg in tree.args]
+        if tree.func.id in _LOGARITHMS:
+            return Node("log", (args[0],)) * _LOGARITHMS[tree.func.id]
+        return Node(tree.func.id, tuple(args))
+    if isinstance(tree, ast.BinOp):
+        left, right = _parsed(tree.left, said, inputs), _parsed(tree.right, said, inputs)
+        return Node(_SIGNS[type(tree.op)], (left, right))
+    raise TextError(said, 0, "This is no formula.")
