@@ -10,7 +10,7 @@ from itertools import product
 import numpy as np
 
 from . import nodes
-from .nodes import CONSTANT, INPUT, NUMBER, Node, constant, number
+from .nodes import CONSTANT, INPUT, NUMBER, Node, number
 
 LINKS = ("identity", "log")
 # Nodes count by how much they bend: a sum less than a power, a power less than a sigmoid.

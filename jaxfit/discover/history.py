@@ -53,7 +53,7 @@ class History:
         return sorted(self.trials, key=_merit)[:n]
 
     def front(self) -> list[Trial]:
-        """Trials than which none is both better and of no more constants, fewest constants first."""
+        """Trials that none of as few constants betters, from the fewest constants on."""
         out: list[Trial] = []
         for trial in sorted(self.trials, key=lambda t: (t.form.num_constants, *_merit(t))):
             if not out or trial.error < out[-1].error:

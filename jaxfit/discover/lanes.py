@@ -1,0 +1,205 @@
+"""Fitting programs: Levenberg-Marquardt on blocks of lanes, linear constants solved as it goes.
+
+A lane is one start of one cell (a group's training rows in one fold); the lanes of a block share a
+program. Nothing depends on the form but the data, so a new form costs no compilation.
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from .interpreter import derivatives, registers
+from .programs import Programs, Size
+
+# A step that promises less than this share of the objective is the last.
+TOLERANCE = {"float64": 1e-11, "float32": 1e-6}
+# A sum of squares below this share of that of the target is rounding.
+ROUNDING = {"float64": 1e-27, "float32": 1e-12}
+# Linear constants that a solve moves by more than this share change what the others do.
+FAR = 0.02
+_RIDGE = {"float64": 1e-14, "float32": 1e-7}
+_LEAST_DAMPING, _MOST_DAMPING = 1e-12, 1e12
+
+
+class Cells(NamedTuple):
+    """What lanes are fitted to. C cells over G tables of n rows, padded; F inputs."""
+
+    leaves: Array  # (G, 2F, n) inputs and their logarithms
+    target: Array  # (C, n)
+    weight: Array  # (C, n) of the rows that are fitted; 0 for all others
+    table: Array  # (C,) int32, whose rows a cell has
+
+
+class Traits(NamedTuple):
+    """What is known of the constants of Q programs."""
+
+    linear: Array  # (Q, P) bool: solved
+    log: Array  # (Q, P) bool: searched as logarithm
+    free: Array  # (Q, P) bool: there is such a constant
+    low: Array  # (Q, P), bounds in search coordinates
+    high: Array  # (Q, P)
+
+
+class Jobs(NamedTuple):
+    """J blocks of L lanes."""
+
+    program: Array  # (J,) int32
+    cell: Array  # (J, L) int32
+    start: Array  # (J, L, P) search coordinates
+
+
+class Found(NamedTuple):
+    """What became of J blocks of L lanes."""
+
+    place: Array  # (J, L, P) search coordinates
+    training: Array  # (J, L) weighted sum of squares; inf where nothing finite was found
+    converged: Array  # (J, L) bool: another step promised nothing
+    prediction: Array  # (J, L, n) at all rows of the cell's table
+    steps: Array  # (J,) that the block took
+
+
+class _State(NamedTuple):
+    place: Array  # (L, P)
+    value: Array  # (L,)
+    gram: Array  # (L, P, P)
+    slope: Array  # (L, P)
+    damping: Array  # (L,)
+    growth: Array  # (L,)
+    done: Array  # (L,)
+    step: Array
+
+
+@functools.partial(jax.jit, static_argnames=("size", "max_steps"))
+def fit_jobs(
+    programs: Programs, traits: Traits, cells: Cells, jobs: Jobs, *, size: Size, max_steps: int
+) -> Found:
+    """Fit all lanes of all jobs, one block after the other."""
+
+    def one(job):
+        q, cell, start = job
+        program = jax.tree.map(lambda part: part[q], programs)
+        trait = jax.tree.map(lambda part: part[q], traits)
+        return _fit_block(program, trait, cells, cell, start, size, max_steps)
+
+    return Found(*lax.map(one, tuple(jobs)))
+
+
+def _fit_block(program, traits, cells: Cells, cell, start, size: Size, max_steps: int):
+    num_lanes, n = cell.shape[0], cells.target.shape[1]
+    leaves = jnp.moveaxis(cells.leaves[cells.table[cell]], 1, 0).reshape(-1, num_lanes * n)
+    target, root = cells.target[cell], jnp.sqrt(cells.weight[cell])
+    dtype = target.dtype.name
+    floor = ROUNDING[dtype] * jnp.sum((root * target) ** 2, axis=1)
+
+    def run(place):
+        """Registers at a place (L, P)."""
+        theta = jnp.where(traits.log, jnp.exp(place), place)
+        spread = jnp.repeat(theta.T, n, axis=1)
+        return theta, registers(program, size, spread, leaves)
+
+    def rows(place):
+        """Weighted residuals (L, n) and their derivatives (P, L, n) to search coordinates."""
+        theta, held = run(place)
+        to = derivatives(program, size, held, cells.leaves.shape[1] // 2)
+        to = to.reshape(-1, num_lanes, n) * jnp.where(traits.log, theta, 1.0).T[:, :, None]
+        off = held[program.output].reshape(num_lanes, n) - target
+        # Rows that are not fitted may be anything, and not finite too.
+        return jnp.where(root > 0, root * off, 0.0), jnp.where(root > 0, root * to, 0.0)
+
+    def projected(place, wanted):
+        """The place with linear constants solved, and the normal equations there.
+
+        Derivatives of the others are those at the linear constants that were assumed. Where these
+        were far off, in a lane that is `wanted`, the derivatives are computed again.
+        """
+        off, to = rows(place)
+        gram = jnp.einsum("pln,qln->lpq", to, to)
+        solved = traits.linear & traits.free
+        move = _solve(gram, jnp.einsum("pln,ln->lp", to, off), solved, 0.0, dtype)
+        far = jnp.any(jnp.abs(move) > FAR * jnp.abs(place), axis=1)
+
+        def again(_):
+            off, to = rows(place + move)
+            return off, to, jnp.einsum("pln,qln->lpq", to, to)
+
+        off = off + jnp.einsum("pln,lp->ln", to, move)
+        off, to, gram = lax.cond(jnp.any(far & wanted), again, lambda held: held, (off, to, gram))
+        slope = jnp.einsum("pln,ln->lp", to, off)
+        value = jnp.sum(off * off, axis=1)
+        finite = jnp.isfinite(value) & jnp.all(jnp.isfinite(gram), axis=(1, 2))
+        return place + move, jnp.where(finite, value, jnp.inf), gram, slope
+
+    def go(state: _State):
+        return (state.step < max_steps) & ~jnp.all(state.done)
+
+    def step(state: _State) -> _State:
+        pushed = ((state.place <= traits.low) & (state.slope > 0)) | (
+            (state.place >= traits.high) & (state.slope < 0)
+        )
+        moving = traits.free & ~pushed
+        damping = jnp.where(traits.linear, 0.0, state.damping[:, None])
+        move = _solve(state.gram, state.slope, moving, damping, dtype)
+        tried = jnp.clip(state.place + move, traits.low, traits.high)
+        move = tried - state.place
+        promise = -jnp.sum(move * state.slope, axis=1) * 2 - jnp.einsum(
+            "lp,lpq,lq->l", move, state.gram, move
+        )
+        small = promise <= TOLERANCE[dtype] * state.value
+        place, value, gram, slope = projected(tried, ~state.done)
+        better = value < state.value
+        gain = (state.value - value) / jnp.where(promise > 0, promise, jnp.inf)
+        shrink = jnp.clip(1 - (2 * gain - 1) ** 3, 0.1, 2.0)
+        damping = jnp.where(better, state.damping * shrink, state.damping * state.growth)
+        ended = state.done | (small & (state.damping <= 1e-2)) | (state.value <= floor)
+        stuck = ~better & (damping > _MOST_DAMPING)
+        take = better & ~state.done
+
+        def pick(new, old):
+            return jnp.where(take.reshape((-1,) + (1,) * (new.ndim - 1)), new, old)
+
+        return _State(
+            pick(place, state.place),
+            pick(value, state.value),
+            pick(gram, state.gram),
+            pick(slope, state.slope),
+            jnp.clip(damping, _LEAST_DAMPING, None),
+            jnp.where(better, 2.0, state.growth * 2.0),
+            ended | stuck | ~jnp.isfinite(state.value),
+            state.step + 1,
+        )
+
+    lanes = jnp.zeros(num_lanes, target.dtype)
+    first = projected(jnp.where(traits.free, start, 0.0), lanes == 0)
+    end = lax.while_loop(
+        go, step, _State(*first, lanes + 1e-2, lanes + 2.0, lanes > 0, jnp.zeros((), jnp.int32))
+    )
+    held = run(end.place)[1]
+    prediction = held[program.output].reshape(num_lanes, n)
+    return end.place, end.value, end.done & jnp.isfinite(end.value), prediction, end.step
+
+
+def _solve(gram, slope, moving, damping, dtype: str):
+    """The step (L, P) against `slope` of constants that move; the others stay.
+
+    Normal equations with columns scaled to length 1, by Gauss-Jordan elimination.
+    """
+    num = gram.shape[-1]
+    length = jnp.sqrt(jnp.diagonal(gram, axis1=1, axis2=2))
+    moving = jnp.broadcast_to(moving, length.shape) & (length > 0)
+    scale = jnp.where(moving, 1 / jnp.where(length > 0, length, 1.0), 0.0)
+    scaled = gram * scale[:, :, None] * scale[:, None, :]
+    eye = jnp.eye(num, dtype=gram.dtype)
+    diagonal = jnp.where(moving, _RIDGE[dtype] + damping, 1.0)
+    table = jnp.concatenate(
+        [scaled + eye * diagonal[:, :, None], -(slope * scale)[:, :, None]], axis=2
+    )
+
+    def eliminate(i, table):
+        row = table[:, i] / table[:, i, i][:, None]
+        table = table - table[:, :, i][:, :, None] * row[:, None, :]
+        return table.at[:, i].set(row)
+
+    return lax.fori_loop(0, num, eliminate, table)[:, :, num] * scale
