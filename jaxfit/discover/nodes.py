@@ -144,6 +144,12 @@ def renamed(node: Node, names: Mapping[Any, Any]) -> Node:
     return node if node.leaf else Node(node.op, tuple(renamed(arg, names) for arg in node.args))
 
 
+def applied(op: str, *values: Any) -> Any:
+    """An operator on numbers or arrays, without warnings."""
+    with np.errstate(all="ignore"):
+        return _NUMPY[op](*values)
+
+
 def value(node: Node, columns: Mapping[str, Any], constants: Mapping[Any, Any]) -> Any:
     """A tree evaluated by NumPy, without warnings."""
     with np.errstate(all="ignore"):

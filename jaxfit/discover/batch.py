@@ -1,0 +1,200 @@
+"""Many forms fitted in many cells from many starts, by the interpreter, on all cores."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from . import lanes
+from .evidence import Cells, Evidence
+from .forms import Form
+from .programs import SIZES, Programs, Size, programs, size_of
+from .ranges import Limits
+
+# Registers of about so many numbers are fastest: they stay in the cache.
+REGISTER = 800
+# Blocks that are handed to the compiled program in one call.
+BLOCKS = 64
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A form, fitted in C cells."""
+
+    constants: np.ndarray  # (C, P) best of the starts
+    training: np.ndarray  # (C,) sum of squares of the fitted rows; inf where nothing was finite
+    held: np.ndarray  # (C,) sum of squares of the rows that were held out
+    converged: np.ndarray  # (C,) bool
+    agreeing: np.ndarray  # (C,) starts that reach the best
+
+
+class Wanted(NamedTuple):
+    """What is to be fitted: a form, and its starts in search coordinates."""
+
+    form: Form
+    limits: Limits
+    starts: np.ndarray  # (C or 1, S, P)
+
+
+def fit_batch(
+    wanted: Sequence[Wanted],
+    evidence: Evidence,
+    cells: Cells,
+    *,
+    max_steps: int = 30,
+    workers: int | None = None,
+    each: Callable[[int], None] | None = None,
+) -> list[Fitted]:
+    """Fit forms in the same cells; all forms of one number of starts S.
+
+    each: called with the number of blocks done, from any thread.
+    """
+    out: dict[int, Fitted] = {}
+    tasks = []
+    for link in ("identity", "log"):
+        seen = _seen(evidence, cells, link)
+        for size in SIZES:
+            own = [i for i, w in enumerate(wanted) if w.form.link == link]
+            own = [i for i in own if size_of(wanted[i].form) == size]
+            tasks += [(part, size, seen) for part in _parts(own, wanted, cells, evidence)]
+
+    def work(task) -> dict[int, Fitted]:
+        own, size, seen = task
+        with jax.enable_x64(True):
+            found = _fit_part([wanted[i] for i in own], evidence, cells, seen, size, max_steps)
+        return dict(zip(own, found, strict=True))
+
+    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+        for done in pool.map(work, tasks):
+            out.update(done)
+            if each:
+                each(len(out))
+    return [out[i] for i in range(len(wanted))]
+
+
+def _seen(evidence: Evidence, cells: Cells, link: str) -> lanes.Cells:
+    """The cells as the interpreter takes them, on the scale of a link."""
+    columns = np.stack([evidence.columns[name] for name in evidence.inputs])[:, evidence.rows]
+    with np.errstate(all="ignore"):
+        leaves = np.concatenate([columns, np.log(columns)]).swapaxes(0, 1)
+        target, weight = cells.target, cells.train.astype(float)
+        if link == "log":
+            # To first order, squared errors of the target itself.
+            weight = np.where(target > 0, weight * target**2, 0.0)
+            target = np.log(np.where(target > 0, target, 1.0))
+    return lanes.Cells(leaves, target, weight, cells.group.astype(np.int32))
+
+
+def _lanes_per_block(evidence: Evidence) -> int:
+    return max(1, round(REGISTER / evidence.rows.shape[1]))
+
+
+def _parts(own, wanted, cells: Cells, evidence: Evidence) -> Iterator[list[int]]:
+    """Forms in parts whose blocks fill one call."""
+    per_block, part, blocks = _lanes_per_block(evidence), [], 0
+    for i in own:
+        need = -(-len(cells) * wanted[i].starts.shape[1] // per_block)
+        if part and blocks + need > BLOCKS:
+            yield part
+            part, blocks = [], 0
+        part.append(i)
+        blocks += need
+    if part:
+        yield part
+
+
+def _fit_part(part: Sequence[Wanted], evidence: Evidence, cells: Cells, seen, size: Size, steps):
+    """Fit the forms of one part."""
+    per_block, num = _lanes_per_block(evidence), len(cells)
+    code = programs([w.form for w in part], evidence.inputs, size)
+    code, traits = _padded(code, BLOCKS), _traits(part, size, BLOCKS)
+    which, cell, start = [], [], []
+    for q, w in enumerate(part):
+        starts = np.broadcast_to(w.starts, (num, *w.starts.shape[1:]))
+        count = starts.shape[1]
+        lane = np.arange(-(-num * count // per_block) * per_block) % (num * count)
+        flat = np.zeros((num * count, size.constants))
+        flat[:, : starts.shape[2]] = starts.reshape(num * count, -1)
+        blocks = len(lane) // per_block
+        which.append(np.full(blocks, q, np.int32))
+        cell.append((lane // count).astype(np.int32).reshape(blocks, per_block))
+        start.append(flat[lane].reshape(blocks, per_block, -1))
+    total = sum(map(len, which))
+    found = [
+        lanes.fit_jobs(code, traits, seen, jobs, size=size, max_steps=steps)
+        for jobs in _calls(*map(np.concatenate, (which, cell, start)), empty=len(part))
+    ]
+    joined = [np.concatenate([np.asarray(f[k]) for f in found])[:total] for k in range(4)]
+    return _split(part, cells, which, *joined)
+
+
+def _calls(which, cell, start, empty: int) -> Iterator[lanes.Jobs]:
+    """Jobs of `BLOCKS` blocks each; what is missing is filled with an empty program."""
+    for first in range(0, len(which), BLOCKS):
+        part = slice(first, first + BLOCKS)
+        lack = BLOCKS - len(which[part])
+        yield lanes.Jobs(
+            np.pad(which[part], (0, lack), constant_values=empty),
+            np.pad(cell[part], ((0, lack), (0, 0))),
+            np.pad(start[part], ((0, lack), (0, 0), (0, 0))),
+        )
+
+
+def _padded(code: Programs, count: int) -> Programs:
+    def pad(part: np.ndarray) -> np.ndarray:
+        return np.pad(part, [(0, count + 1 - len(part))] + [(0, 0)] * (part.ndim - 1))
+
+    return Programs(*map(pad, code))
+
+
+def _traits(part: Sequence[Wanted], size: Size, count: int) -> lanes.Traits:
+    linear, log, free = np.zeros((3, count + 1, size.constants), bool)
+    low, high = np.full((2, count + 1, size.constants), np.inf)
+    low = -low
+    for q, w in enumerate(part):
+        own = slice(w.form.num_constants)
+        free[q, own] = True
+        linear[q, list(w.form.linear)] = True
+        log[q, own], low[q, own], high[q, own] = w.limits.log, w.limits.low, w.limits.high
+    return lanes.Traits(linear, log, free, low, high)
+
+
+def _split(part, cells: Cells, which, place, training, converged, prediction) -> list[Fitted]:
+    """What was found in each cell, from the lanes of all blocks."""
+    out, first, num = [], 0, len(cells)
+    for w, own in zip(part, which, strict=True):
+        count = w.starts.shape[1]
+        rows = slice(first, first + len(own))
+        first += len(own)
+
+        def lanes_of(values: Any, rows=rows, count=count):
+            flat = values[rows].reshape(-1, *values.shape[2:])[: num * count]
+            return flat.reshape(num, count, *values.shape[2:])
+
+        value = lanes_of(training)
+        best = value.argmin(axis=1)
+        at = np.arange(num), best
+        constants = lanes_of(place)[at][:, : w.form.num_constants]
+        constants = np.where(w.limits.log, np.exp(constants), constants)
+        said = lanes_of(prediction)[at]
+        with np.errstate(all="ignore"):
+            said = np.exp(said) if w.form.link == "log" else said
+            off = (said - cells.target) ** 2
+            held = np.sum(np.where(cells.held, off, 0.0), axis=1)
+            trained = np.sum(np.where(cells.train, off, 0.0), axis=1)
+            close = value <= value[at][:, None] * (1 + 1e-6) + 1e-300
+        failed = ~np.isfinite(value[at])
+        out.append(
+            Fitted(
+                constants,
+                np.where(failed | ~np.isfinite(trained), np.inf, trained),
+                np.where(failed | ~np.isfinite(held), np.inf, held),
+                lanes_of(converged)[at],
+                close.sum(axis=1),
+            )
+        )
+    return out

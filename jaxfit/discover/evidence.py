@@ -1,0 +1,181 @@
+"""`Evidence`: the training rows that forms are judged by, and the folds that hold some of them out.
+
+Nothing else of the data is ever seen by a search: rows that are kept for the end are not here.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..data import from_table, key_columns
+from ..select.splits import Corner, Fold, KFold, Largest, Rolling, Rows, Split
+from ..tables import plain_name, read
+
+# Inputs whose sum is 1 to this precision are shares of a whole, which have no larger scale.
+_WHOLE = 1e-3
+# Every fold trains on at least this share of a group's rows.
+_LEAST_SHARE = 0.3
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """m rows of G groups with T targets, and the folds of them.
+
+    Cells are what forms are fitted in: a group's rows that a fold trains on, for one target. Fold
+    0 trains on all rows and holds none out.
+    """
+
+    inputs: tuple[str, ...]  # F names
+    targets: tuple[str, ...]  # T names
+    columns: Mapping[str, np.ndarray]  # each (m,)
+    target: np.ndarray  # (m, T)
+    group: np.ndarray  # (m,) index
+    groups: tuple[Any, ...]  # G keys
+    folds: tuple[Fold, ...]
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """(G, n) the rows of each group; the last one again on padding."""
+        members = [np.flatnonzero(self.group == g) for g in range(len(self.groups))]
+        width = max(len(own) for own in members)
+        return np.array([np.pad(own, (0, width - len(own)), mode="edge") for own in members])
+
+    @cached_property
+    def real(self) -> np.ndarray:
+        """(G, n) bool, False on padding."""
+        sizes = np.bincount(self.group, minlength=len(self.groups))
+        return np.arange(self.rows.shape[1]) < sizes[:, None]
+
+    @cached_property
+    def variance(self) -> np.ndarray:
+        """(T,) of each target over all rows."""
+        found = self.target.var(axis=0)
+        return np.where(found > 0, found, 1.0)
+
+    def cells(self, folds: Sequence[int]) -> "Cells":
+        """The cells of some folds, in the order fold, group, target."""
+        used = [(f, g, t) for f in folds for g in range(len(self.groups)) for t in self._targets]
+        fold, group, target = np.array(used).T
+        train = np.ones((1 + len(self.folds), len(self.group)), bool)
+        held = np.zeros_like(train)
+        for f, each in enumerate(self.folds):
+            train[f + 1], held[f + 1] = each.train, each.test
+        rows, real = self.rows[group], self.real[group]
+        return Cells(
+            fold,
+            group,
+            target,
+            self.target[rows, target[:, None]],
+            train[fold[:, None], rows] & real,
+            held[fold[:, None], rows] & real,
+        )
+
+    @property
+    def _targets(self) -> range:
+        return range(len(self.targets))
+
+
+@dataclass(frozen=True)
+class Cells:
+    """C cells over n padded rows."""
+
+    fold: np.ndarray  # (C,)
+    group: np.ndarray  # (C,)
+    output: np.ndarray  # (C,) which target
+    target: np.ndarray  # (C, n)
+    train: np.ndarray  # (C, n) bool, fitted
+    held: np.ndarray  # (C, n) bool, held out
+
+    def __len__(self) -> int:
+        return len(self.fold)
+
+
+def evidence(
+    data: Any,
+    *,
+    target: str | Sequence[str],
+    by: str | Sequence[str] | None = None,
+    inputs: Sequence[str] | None = None,
+    folds: str | Split | Sequence[Split] = "auto",
+    nan: str = "raise",
+) -> Evidence:
+    """The evidence of a table, as `jaxfit.fit` takes it.
+
+    inputs: the columns that laws may use; by default every column of numbers that is neither
+    target nor key, and is not the same in all rows. folds: splits of `jaxfit.select`, or "auto":
+    what `question_folds` says.
+
+    Raises ValueError or TypeError naming the column for what cannot be used.
+    """
+    table = read(data)
+    targets = (target,) if isinstance(target, str) else tuple(target)
+    keys = key_columns(by)
+    names = tuple(inputs) if inputs is not None else _numeric(table, (*targets, *keys))
+    if not names:
+        raise ValueError("No column is left to be an input; name them by inputs=.")
+    found = [from_table(table, names, target=t, by=by, nan=nan) for t in targets]
+    index = found[0].index
+    for other in found[1:]:
+        index = np.intersect1d(index, other.index)
+    keep = np.isin(found[0].index, index)
+    columns = {name: found[0].inputs[name][keep] for name in names}
+    values = np.stack([each.target[np.isin(each.index, index)] for each in found], axis=1)
+    present, group = np.unique(found[0].group[keep], return_inverse=True)
+    groups = tuple(found[0].groups[g] for g in present)
+    rows = Rows(columns, group, len(groups))
+    rules = question_folds(rows) if isinstance(folds, str) else folds
+    rules = (rules,) if isinstance(rules, Largest | Corner | Rolling | KFold) else tuple(rules)
+    made = tuple(fold for rule in rules for fold in rule.folds(rows) if _trains(fold, rows))
+    if not made:
+        raise ValueError(
+            "No rows can be held out to judge laws by: every group has one scale of each input. "
+            "Give folds=jaxfit.KFold(5), or more runs."
+        )
+    return Evidence(names, targets, columns, values, group, groups, made)
+
+
+def question_folds(rows: Rows) -> tuple[Split, ...]:
+    """Folds that ask what a law is for: what happens at larger scales than were run.
+
+    The largest scales of every input in turn, twice, from the top down; and the joint corner of
+    all. Inputs that sum to 1 have no larger scales: then every fifth row is held out.
+    """
+    columns = rows.columns
+    total = np.sum(list(columns.values()), axis=0)
+    if len(columns) > 1 and np.abs(total - 1).max() < _WHOLE:
+        return (KFold(5, seed=0), KFold(5, seed=1))
+    varying = [name for name, values in columns.items() if len(np.unique(values)) > 2]
+    names = varying or list(columns)
+    out: list[Split] = [Rolling(name, _share(columns[name]), origins=2) for name in names]
+    if len(names) > 1:
+        out.append(Corner(tuple(names)))
+    return tuple(out)
+
+
+def _share(values: np.ndarray) -> int | float:
+    """One scale where values repeat; else a share of the rows."""
+    return 1 if len(np.unique(values)) <= 12 else 0.15
+
+
+def _trains(fold: Fold, rows: Rows) -> bool:
+    size = np.bincount(rows.group, minlength=rows.num_groups)
+    used = np.bincount(rows.group[fold.train], minlength=rows.num_groups)
+    return bool(fold.test.any() and np.median(used / size) >= _LEAST_SHARE)
+
+
+def _numeric(table, taken: Sequence[str]) -> tuple[str, ...]:
+    """Columns of numbers that differ."""
+    out = []
+    for name in table.columns:
+        if name in taken:
+            continue
+        try:
+            values = table.numbers(plain_name(name))[0]
+        except (TypeError, ValueError):
+            continue
+        if len(np.unique(values[np.isfinite(values)])) > 1:
+            out.append(name)
+    return tuple(out)
