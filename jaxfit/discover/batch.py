@@ -37,7 +37,7 @@ class Wanted(NamedTuple):
 
     form: Form
     limits: Limits
-    starts: np.ndarray  # (C or 1, S, P)
+    starts: np.ndarray  # (c or 1, S, P)
 
 
 def fit_batch(
@@ -45,27 +45,31 @@ def fit_batch(
     evidence: Evidence,
     cells: Cells,
     *,
+    only: np.ndarray | None = None,
     max_steps: int = 30,
     workers: int | None = None,
     each: Callable[[int], None] | None = None,
 ) -> list[Fitted]:
-    """Fit forms in the same cells; all forms of one number of starts S.
+    """Fit forms in the same C cells, or in those of `only` (c,), of which the answers then are.
 
-    each: called with the number of blocks done, from any thread.
+    All cells are handed over, so that other cells of them cost no compilation. each: called with the number of blocks done, from any thread.
     """
     out: dict[int, Fitted] = {}
+    chosen = np.arange(len(cells)) if only is None else only
     tasks = []
     for link in ("identity", "log"):
         seen = _seen(evidence, cells, link)
         for size in SIZES:
             own = [i for i, w in enumerate(wanted) if w.form.link == link]
             own = [i for i in own if size_of(wanted[i].form) == size]
-            tasks += [(part, size, seen) for part in _parts(own, wanted, cells, evidence)]
+            tasks += [(part, size, seen) for part in _parts(own, wanted, len(chosen), evidence)]
 
     def work(task) -> dict[int, Fitted]:
         own, size, seen = task
         with jax.enable_x64(True):
-            found = _fit_part([wanted[i] for i in own], evidence, cells, seen, size, max_steps)
+            found = _fit_part(
+                [wanted[i] for i in own], evidence, cells, chosen, seen, size, max_steps
+            )
         return dict(zip(own, found, strict=True))
 
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
@@ -93,11 +97,11 @@ def _lanes_per_block(evidence: Evidence) -> int:
     return max(1, round(REGISTER / evidence.rows.shape[1]))
 
 
-def _parts(own, wanted, cells: Cells, evidence: Evidence) -> Iterator[list[int]]:
+def _parts(own, wanted, num_cells: int, evidence: Evidence) -> Iterator[list[int]]:
     """Forms in parts whose blocks fill one call."""
     per_block, part, blocks = _lanes_per_block(evidence), [], 0
     for i in own:
-        need = -(-len(cells) * wanted[i].starts.shape[1] // per_block)
+        need = -(-num_cells * wanted[i].starts.shape[1] // per_block)
         if part and blocks + need > BLOCKS:
             yield part
             part, blocks = [], 0
@@ -107,9 +111,9 @@ def _parts(own, wanted, cells: Cells, evidence: Evidence) -> Iterator[list[int]]
         yield part
 
 
-def _fit_part(part: Sequence[Wanted], evidence: Evidence, cells: Cells, seen, size: Size, steps):
+def _fit_part(part, evidence: Evidence, cells: Cells, chosen, seen, size: Size, steps: int):
     """Fit the forms of one part."""
-    per_block, num = _lanes_per_block(evidence), len(cells)
+    per_block, num = _lanes_per_block(evidence), len(chosen)
     code = programs([w.form for w in part], evidence.inputs, size)
     code, traits = _padded(code, BLOCKS), _traits(part, size, BLOCKS)
     which, cell, start = [], [], []
@@ -121,7 +125,7 @@ def _fit_part(part: Sequence[Wanted], evidence: Evidence, cells: Cells, seen, si
         flat[:, : starts.shape[2]] = starts.reshape(num * count, -1)
         blocks = len(lane) // per_block
         which.append(np.full(blocks, q, np.int32))
-        cell.append((lane // count).astype(np.int32).reshape(blocks, per_block))
+        cell.append(chosen[lane // count].astype(np.int32).reshape(blocks, per_block))
         start.append(flat[lane].reshape(blocks, per_block, -1))
     total = sum(map(len, which))
     found = [
@@ -129,7 +133,7 @@ def _fit_part(part: Sequence[Wanted], evidence: Evidence, cells: Cells, seen, si
         for jobs in _calls(*map(np.concatenate, (which, cell, start)), empty=len(part))
     ]
     joined = [np.concatenate([np.asarray(f[k]) for f in found])[:total] for k in range(4)]
-    return _split(part, cells, which, *joined)
+    return _split(part, cells.of(chosen), which, *joined)
 
 
 def _calls(which, cell, start, empty: int) -> Iterator[lanes.Jobs]:
@@ -179,7 +183,7 @@ def _split(part, cells: Cells, which, place, training, converged, prediction) ->
         best = value.argmin(axis=1)
         at = np.arange(num), best
         constants = lanes_of(place)[at][:, : w.form.num_constants]
-        constants = np.where(w.limits.log, np.exp(constants), constants)
+        constants = w.limits.constants(constants)
         said = lanes_of(prediction)[at]
         with np.errstate(all="ignore"):
             said = np.exp(said) if w.form.link == "log" else said

@@ -92,6 +92,11 @@ class Cells:
     def __len__(self) -> int:
         return len(self.fold)
 
+    def of(self, which: np.ndarray) -> "Cells":
+        """Some of the cells."""
+        parts = (self.fold, self.group, self.output, self.target, self.train, self.held)
+        return Cells(*(part[which] for part in parts))
+
 
 def evidence(
     data: Any,

@@ -32,6 +32,16 @@ class Limits(NamedTuple):
     high: np.ndarray  # (P,)
     start: np.ndarray  # (P, 2) where starts are drawn, uniformly
 
+    def constants(self, places: np.ndarray) -> np.ndarray:
+        """Constants (..., P) at search coordinates (..., P)."""
+        logs = np.where(self.log, places, 0.0)
+        return np.where(self.log, np.exp(logs), places)
+
+    def places(self, constants: np.ndarray) -> np.ndarray:
+        """Search coordinates (..., P) of constants (..., P)."""
+        known = np.where(self.log & (constants > 0), constants, 1.0)
+        return np.where(self.log, np.log(known), constants)
+
 
 def ranges(form: Form, columns: Mapping[str, np.ndarray]) -> tuple[Support, ...]:
     """Supports of the P constants of a form, for inputs (m,) each."""

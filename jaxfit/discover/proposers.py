@@ -1,0 +1,142 @@
+"""What proposes forms without a language model: the literature, growing sums, and variation."""
+
+from collections.abc import Iterator, Sequence
+from itertools import permutations
+
+import numpy as np
+
+from ..laws import LAWS
+from . import nodes
+from .forms import Form, form, parse
+from .history import History, Trial
+from .variation import Changes
+from .vocabulary import Fresh, Words, summed, terms_of
+
+
+class Zoo:
+    """Every term of the vocabulary by itself, and the published laws over all orders of inputs."""
+
+    name = "zoo"
+
+    def __init__(self, words: Words):
+        self._words = words
+        self._left: Iterator[Form] | None = None
+
+    def propose(self, history: History, n: int) -> Sequence[Form]:
+        """The next n that are left."""
+        if self._left is None:
+            self._left = self._all(history.question.max_constants)
+        return [each for each, _ in zip(self._left, range(n), strict=False)]
+
+    def _all(self, most: int) -> Iterator[Form]:
+        c, seen = Fresh(), set()
+        for root in (summed(c, [term]) for term in terms_of(c, self._words)):
+            yield from _new(_made(root), most, seen)
+        for law in LAWS.values():
+            for order in permutations(self._words.inputs, len(law.inputs)):
+                yield from _new(_read(law.formula, law.inputs, order), most, seen)
+
+
+class Beam:
+    """The best forms of every size, each with one more term of the vocabulary."""
+
+    name = "beam"
+
+    def __init__(self, words: Words, width: int = 4):
+        self._terms = terms_of(Fresh(), words)
+        self._width = width
+        self._grown: set[Form] = set()
+        self._waiting: list[Form] = []
+
+    def propose(self, history: History, n: int) -> Sequence[Form]:
+        """Children of the best forms that were not grown yet."""
+        most = history.question.max_constants
+        while len(self._waiting) < n:
+            parent = self._next(history)
+            if parent is None:
+                break
+            self._grown.add(parent)
+            c = Fresh()
+            for term in self._terms:
+                child = _made(parent.root + c() * term, parent.link)
+                if child is not None and child.num_constants <= most:
+                    self._waiting.append(child)
+        out, self._waiting = self._waiting[:n], self._waiting[n:]
+        return out
+
+    def _next(self, history: History) -> Form | None:
+        by_size: dict[int, list[Trial]] = {}
+        for trial in history.best(400):
+            by_size.setdefault(trial.form.num_constants, []).append(trial)
+        for size in sorted(by_size):
+            for trial in by_size[size][: self._width]:
+                if size < history.question.max_constants and trial.form not in self._grown:
+                    return trial.form
+        return None
+
+
+class Genetic:
+    """Variation and crossing of the best forms, on islands that seldom meet."""
+
+    name = "genetic"
+
+    def __init__(self, words: Words, most: int, seed: int, islands: int = 4, size: int = 40):
+        self._rng = np.random.default_rng((seed, 7))
+        self._changes = Changes(words, most, self._rng)
+        self._islands, self._size, self._turn = islands, size, 0
+        self._home: dict[Form, int] = {}
+
+    def propose(self, history: History, n: int) -> Sequence[Form]:
+        """Children of one island; every fifth turn its parents come from all of them."""
+        self._turn += 1
+        island = self._turn % self._islands
+        every = history.best(self._size * self._islands * 2)
+        own = [t for t in every if self._home.get(t.form, island) == island]
+        parents = every if self._turn % 5 == 0 else own
+        parents = parents[: self._size]
+        if not parents:
+            return []
+        out: list[Form] = []
+        for _ in range(3 * n):
+            one, two = self._pick(parents), self._pick(parents)
+            crossing = self._rng.random() < 0.25
+            child = self._changes.crossed(one, two) if crossing else self._changes.mutated(one)
+            if child is not None and child not in self._home:
+                self._home[child] = island
+                out.append(child)
+            if len(out) == n:
+                break
+        return out
+
+    def _pick(self, parents: Sequence[Trial]) -> Form:
+        """The best of three, by error priced by constants."""
+        chosen = self._rng.integers(len(parents), size=3)
+        return min((parents[i] for i in chosen), key=_priced).form
+
+
+def _priced(trial: Trial) -> float:
+    return np.log(trial.error + 1e-300) + 0.03 * trial.form.num_constants
+
+
+def _made(root: nodes.Node, link: str = "identity") -> Form | None:
+    try:
+        return form(root, link)
+    except ValueError:
+        return None
+
+
+def _read(formula: str, inputs: Sequence[str], order: Sequence[str]) -> Form | None:
+    """A published formula with other inputs; None where it is not written in the language."""
+    said = formula.split("=")[-1]
+    try:
+        root = nodes.parse(said, inputs)
+        columns = {nodes.column(a): nodes.column(b) for a, b in zip(inputs, order, strict=True)}
+        return form(nodes.replaced(root, columns))
+    except ValueError:
+        return None
+
+
+def _new(found: Form | None, most: int, seen: set[Form]) -> Iterator[Form]:
+    if found is not None and found.num_constants <= most and found not in seen:
+        seen.add(found)
+        yield found

@@ -1,0 +1,83 @@
+"""What can be told of a form before it is fitted: redundant constants, and units that matter.
+
+A law must not depend on the units in which its inputs are counted: counted otherwise, the same
+family of curves must be found, with other constants. That holds exactly where the change that a
+unit makes in the prediction is one that the constants can make too, so it is a question about the
+span of derivatives (Lie's condition for a family closed under a group), answered at random points.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from . import nodes
+from .forms import Form
+from .ranges import draw, limits, ranges
+from .vocabulary import Words
+
+_STEP = 1e-30  # of a complex step, which has no cancellation
+_OUTSIDE, _RANK = 1e-7, 1e-9
+
+
+class Told(NamedTuple):
+    """What is told of a form."""
+
+    independent: bool  # no constant is redundant
+    unit_free: bool  # no unit of an input matters
+
+
+def told(form: Form, words: Words, seed: int = 0) -> Told:
+    """Whether the constants of a form are independent, and whether it is free of units.
+
+    Of plain inputs that are coordinates the zero must not matter; shares are what they are. It is a
+    question about the form, so inputs and constants are of the size of 1, where no term is lost
+    beside another.
+    """
+    rng = np.random.default_rng(seed)
+    count = 4 * form.num_constants + 12
+    points = {
+        name: np.exp(rng.uniform(-1.5, 1.5, count))
+        if name in words.scales
+        else rng.uniform(-2.0 if name in words.coordinates else 0.0, 1.0, count)
+        for name in words.inputs
+    }
+    where = limits(ranges(form, points))
+    for place in draw(where, 3, seed):
+        constants = where.constants(place)
+        # Draws of linear constants are those of a support that means nothing.
+        constants[list(form.linear)] = rng.uniform(0.5, 2.0, len(form.linear))
+        own, shifts = _derivatives(form, points, constants, words)
+        known = np.isfinite(own).all(axis=0) & np.isfinite(shifts).all(axis=0)
+        if known.sum() < form.num_constants + 4:
+            continue
+        own, shifts = own[:, known], shifts[:, known]
+        length = np.linalg.norm(own, axis=1, keepdims=True)
+        if not (length > 0).all():
+            return Told(False, False)
+        basis, sizes, _ = np.linalg.svd((own / length).T, full_matrices=False)
+        if sizes[-1] < _RANK * sizes[0]:
+            return Told(False, False)
+        outside = np.linalg.norm(shifts.T - basis @ (basis.T @ shifts.T), axis=0)
+        return Told(True, bool((outside <= _OUTSIDE * np.linalg.norm(shifts, axis=1)).all()))
+    return Told(False, False)
+
+
+def _derivatives(form: Form, points, constants: np.ndarray, words: Words):
+    """Derivatives of the prediction to each constant (P, m), and to the unit of each input."""
+    moved = [name for name in form.inputs if name in words.scales or name in words.coordinates]
+    rows = len(constants) + len(moved)
+    theta = np.repeat(constants[:, None, None].astype(complex), rows, axis=1)  # (P, rows, 1)
+    for p in range(len(constants)):
+        theta[p, p] += 1j * _STEP
+    columns = {}
+    for name in form.inputs:
+        values = np.repeat(points[name][None].astype(complex), rows, axis=0)
+        if name in moved:
+            row = len(constants) + moved.index(name)
+            values[row] += 1j * _STEP * (points[name] if name in words.scales else 1.0)
+        columns[name] = values
+    found = nodes.value(form.root, columns, dict(enumerate(theta)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        slopes = np.imag(found) / _STEP
+    out = np.broadcast_to(slopes, (rows, len(next(iter(points.values())))))
+    return out[: len(constants)], out[len(constants) :]
