@@ -17,6 +17,8 @@ from .history import Trial
 # Errors are shares of the target's variance: the mean alone has 1; below the least is noise.
 _LEAST, _MEAN = 1e-12, 1.0
 _CLOCK = 1e-6  # seconds: no turn takes less
+_FORGOTTEN = 1e-6  # turns: with less left, nothing is known
+_INSTANT = 0.1  # of a mean turn: what one tells that takes no time
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,8 @@ class State:
     """
 
     arms: tuple[Arm, ...]
-    half_life: float = 120.0
-    explore: float = 0.3
+    half_life: float = 60.0
+    explore: float = 0.6
 
     def arm(self, name: str) -> Arm:
         """The proposer of a name; raises ValueError if there is none."""
@@ -56,7 +58,7 @@ class State:
         raise ValueError(f"There is no proposer {name!r}; there are: {there or 'none'}.")
 
 
-def start(names: Sequence[str], half_life: float = 120.0, explore: float = 0.3) -> State:
+def start(names: Sequence[str], half_life: float = 60.0, explore: float = 0.6) -> State:
     """The state before any turn."""
     if not names or len(set(names)) < len(names):
         raise ValueError(f"{list(names)}: give at least one proposer, and each its own name.")
@@ -122,15 +124,16 @@ def gain(before: Sequence[Trial], after: Sequence[Trial], most: int | None = Non
 
 def _merits(state: State) -> list[float]:
     """Upper bounds on gain per second, the best of which is 1; inf for who had no turn."""
-    if any(arm.turns == 0 for arm in state.arms):
-        return [math.inf if arm.turns == 0 else 0.0 for arm in state.arms]
+    unknown = [arm.turns < _FORGOTTEN for arm in state.arms]
+    if any(unknown):
+        return [math.inf if each else 0.0 for each in unknown]
     rates = [arm.gain / arm.seconds for arm in state.arms]
     turns = sum(arm.turns for arm in state.arms)
     turn = sum(arm.seconds for arm in state.arms) / turns
     scale = max(rates) or 1.0
-    # A slow proposer is known after few turns, as its time is what is shared out; one that fails
-    # at once is known after many, though they took no time.
-    known = [max(arm.turns, arm.seconds / turn) for arm in state.arms]
+    # Time is what is shared out, so a slow proposer is known after few turns. One that fails at
+    # once is known after many, though they took no time.
+    known = [max(arm.seconds / turn, arm.turns * _INSTANT) for arm in state.arms]
     widths = [state.explore * math.sqrt(math.log1p(turns) / each) for each in known]
     return [rate / scale + width for rate, width in zip(rates, widths, strict=True)]
 
