@@ -18,7 +18,7 @@ from .forms import Form
 from .history import History, Question, Trial
 
 BEST, FAILED = 12, 6
-LONGEST, LINES = 400, 500  # characters of a formula, formulas of a reply
+LONGEST, LARGEST, LINES = 400, 60, 500  # characters and nodes of a formula, lines of a reply
 _EXAMPLE, _NOTE, _NAME = 80, 160, 32  # characters shown of what others wrote
 _FOLDS = 8
 
@@ -35,11 +35,11 @@ _GREEK = frozenset(
 )
 _STEM = re.compile(r"[^\W\d_]+")
 _THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"(?!\s*:)')  # but no keys
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"(\s*:)?')  # and whether it is a key
 _IN_TICKS = re.compile(r"`([^`]+)`")
 _BULLET = re.compile(r"\s*(?:[-*+\u2022]\s+)?(?:\**\(?\d{1,3}[.):]\**\s+)?")
 _REMARK = re.compile(r"#|//|\u2014|\bwhere\b")
-_LEFT = re.compile(r"\s*(log(?:10|2)?\s*\()?[\w\s]+(?:\([\w\s,]*\))?\s*\)?\s*")
+_LEFT = re.compile(r"\s*(log(?:10|2)?\s*\()?([\w\s]+)(?:\([\w\s,]*\))?\s*\)?\s*")
 _SAME = str.maketrans(
     dict.fromkeys("\u2212\u2013\u2010", "-")
     | dict.fromkeys("\u00d7\u00b7\u22c5\u2217", "*")
@@ -208,7 +208,8 @@ def _candidates(reply: str) -> Iterator[str]:
         line = line.strip()
         if line.startswith("```"):
             continue
-        listed = _QUOTED.findall(line) if line.startswith(("[", "{")) else []
+        quoted = _QUOTED.findall(line) if line.startswith(("[", "{")) else []
+        listed = [text for text, key in quoted if not key]
         for part in listed or [line]:
             if any(letter.isalnum() for letter in part):
                 yield _bare(part)
@@ -240,6 +241,8 @@ def _form(line: str, question: Question, spelled: dict[str, str], sin: bool) -> 
     except (RecursionError, Warning):
         raise ValueError("This is no formula, or nested too deeply.") from None
     parts = list(nodes.walk(found.root))
+    if len(parts) > LARGEST:
+        raise ValueError(f"It has {len(parts)} parts; at most {LARGEST} are read.")
     if not sin and any(part.op == "sin" for part in parts):
         raise ValueError("`sin` is not allowed.")
     if not all(math.isfinite(part.args[0]) for part in parts if part.op == nodes.NUMBER):
@@ -255,7 +258,7 @@ def _sides(line: str) -> tuple[str, str]:
     left, equals, right = line.partition("=")
     if not equals:
         return "identity", line
-    if not (plain := _LEFT.fullmatch(left)):
+    if not (plain := _LEFT.fullmatch(left)) or plain[2].strip() in FUNCTIONS:
         raise ValueError("Only the target or its logarithm may be on the left of `=`.")
     # To other bases the constants differ, the form hardly ever.
     return ("log" if plain[1] else "identity"), right
