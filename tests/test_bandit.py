@@ -145,6 +145,10 @@ def test_a_turn_far_longer_than_the_half_life_breaks_nothing():
     for name, seconds in (("a", 0.0), ("b", 1.0), ("c", 1e4), ("b", 0.02)):
         state = bandit.update(state, name, 1.0, seconds)
         assert bandit.choose(state) in "abc"
+    # So little is left of a's turn that nothing can be divided by it.
+    state = bandit.update(bandit.start(["a", "b"], half_life=1.0), "a", 1.0, 0.0)
+    state = bandit.update(state, "b", 1.0, 1060.0)
+    assert bandit.choose(state) == "a"
 
 
 @pytest.mark.parametrize(
@@ -180,7 +184,15 @@ def test_gain_is_the_area_between_the_fronts():
 
 
 @pytest.mark.parametrize(
-    "more", [[], [trial(5, 0.05)], [trial(3, math.inf)], [trial(3, math.nan)], [trial(1, 7.0)]]
+    "more",
+    [
+        [],
+        [trial(5, 0.05)],
+        [trial(5, 0.08)],
+        [trial(3, math.inf)],
+        [trial(3, math.nan)],
+        [trial(1, 7.0)],
+    ],
 )
 def test_what_is_not_on_the_front_gains_nothing(more):
     before = [trial(2, 0.1), trial(3, 0.05)]
@@ -193,6 +205,7 @@ def test_gain_from_nothing_and_to_nought():
     assert bandit.gain([], [trial(1, 2.0)]) == 0.0
     assert bandit.gain([], [trial(1, math.exp(-2.0))]) == pytest.approx(2.0)
     assert bandit.gain([trial(1, 0.5)], [trial(1, 0.0)]) == pytest.approx(math.log(0.5e12))
+    assert bandit.gain([trial(1, 0.1)], [trial(1, 0.5)]) == 0.0
     # Gains add up, whatever the steps.
     steps = [[], [trial(3, 0.2)], [trial(3, 0.2), trial(2, 0.3)], [trial(2, 0.1)]]
     parts = [bandit.gain(a, b, most=5) for a, b in pairwise(steps)]

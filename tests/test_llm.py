@@ -1,11 +1,13 @@
 """The language model as a proposer, against a server on this machine that says what it is told."""
 
+import inspect
 import json
 import re
 import subprocess
 import sys
 import threading
 import time
+import warnings
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -251,6 +253,7 @@ def test_lists_are_read_in_whatever_way_they_are_written(reply):
         ("A*N := 3", "on the left"),
         ("A*N^" + "a^" * 120 + "b", "parts; at most 60"),
         ("A*N\x00", "formula"),
+        ("A*N^0." + "1" * 400, "may have 400 characters"),
         ("E + A*N^-a", "tried before"),
     ],
 )
@@ -258,6 +261,29 @@ def test_what_may_not_be_tried_is_dropped_with_the_reason(line, why):
     found = prompt.read(line, TRIED)
     assert found.forms == ()
     assert re.search(why, found.dropped[0][1]), found.dropped
+
+
+def test_the_target_is_no_constant():
+    question = Question(("N",), "L", 5, {"N": (1.0, 2.0)}, 9, 1)
+    ((_, why),) = prompt.read("L = E + A*N*L", history(question=question)).dropped
+    assert why == "`L` is no input and no constant; inputs: N."
+
+
+def test_what_nests_too_deeply_for_where_it_is_read_is_dropped():
+    usual = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack()) + 150)
+    try:
+        ((_, why),) = prompt.read("-" * 390 + "N*A", history()).dropped
+    finally:
+        sys.setrecursionlimit(usual)
+    assert "nested too deeply" in why
+
+
+def test_reading_warns_of_nothing():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert prompt.read("A*1if N else B\nA*N*3and B\n2(N)*A", history()).forms == ()
+    assert not caught
 
 
 def test_a_sine_is_read_when_asked_for():
@@ -385,7 +411,8 @@ def test_a_server_that_is_too_slow_is_given_up_and_counted(server):
         (403, fault("no"), "the key was refused"),
         (404, fault("The model `m` does not exist", "model_not_found"), "no such model"),
         (429, fault("pay", "insufficient_quota"), "nothing left to pay with"),
-        (400, fault(f"{'x' * 190}{KEY} is bad"), r"the request was refused \(400\)"),
+        (400, fault(f"{KEY} is bad"), r"the request was refused \(400\): .*\*\*\* is bad"),
+        (400, fault(f"{'x' * 140}{KEY} is bad"), r"the request was refused \(400\)"),
         (418, b"teapot", "the request was refused"),
     ],
 )
@@ -569,6 +596,7 @@ def test_the_prompt_tells_the_question_and_what_was_tried():
     best, failed = asked.split("Instructive failures")
     assert best.index("E + A*N^-alpha (") < best.index("- A*N^-alpha (")
     assert "A*exp(alpha*D)" in failed
+    assert asked.count("B*N^-beta") == 1
     assert "A*exp(alpha*D)" not in best
     # The language is that of the parser: all of it can be read.
     listed = asked.split("+ - * / ^ and ")[1].split(". A constant")[0].split(", ")
