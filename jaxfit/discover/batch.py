@@ -19,6 +19,8 @@ from .ranges import Limits
 REGISTER = 800
 # Blocks that are handed to the compiled program in one call.
 BLOCKS = 64
+# Instructions that a step costs beside those of the program.
+_SOLVING = 10
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Fitted:
     held: np.ndarray  # (C,) sum of squares of the rows that were held out
     converged: np.ndarray  # (C,) bool
     agreeing: np.ndarray  # (C,) starts that reach the best
+    work: float  # numbers that were computed, in all
 
 
 class Wanted(NamedTuple):
@@ -52,7 +55,8 @@ def fit_batch(
 ) -> list[Fitted]:
     """Fit forms in the same C cells, or in those of `only` (c,), of which the answers then are.
 
-    All cells are handed over, so that other cells of them cost no compilation. each: called with the number of blocks done, from any thread.
+    All cells are handed over, so that other cells of them cost no compilation. each: called with
+    the number of forms done.
     """
     out: dict[int, Fitted] = {}
     chosen = np.arange(len(cells)) if only is None else only
@@ -132,8 +136,8 @@ def _fit_part(part, evidence: Evidence, cells: Cells, chosen, seen, size: Size, 
         lanes.fit_jobs(code, traits, seen, jobs, size=size, max_steps=steps)
         for jobs in _calls(*map(np.concatenate, (which, cell, start)), empty=len(part))
     ]
-    joined = [np.concatenate([np.asarray(f[k]) for f in found])[:total] for k in range(4)]
-    return _split(part, cells.of(chosen), which, *joined)
+    joined = [np.concatenate([np.asarray(part[k]) for part in found])[:total] for k in range(5)]
+    return _split(part, cells.of(chosen), which, code.length, *joined)
 
 
 def _calls(which, cell, start, empty: int) -> Iterator[lanes.Jobs]:
@@ -167,7 +171,9 @@ def _traits(part: Sequence[Wanted], size: Size, count: int) -> lanes.Traits:
     return lanes.Traits(linear, log, free, low, high)
 
 
-def _split(part, cells: Cells, which, place, training, converged, prediction) -> list[Fitted]:
+def _split(
+    part, cells: Cells, which, length, place, training, converged, prediction, steps
+) -> list[Fitted]:
     """What was found in each cell, from the lanes of all blocks."""
     out, first, num = [], 0, len(cells)
     for w, own in zip(part, which, strict=True):
@@ -199,6 +205,7 @@ def _split(part, cells: Cells, which, place, training, converged, prediction) ->
                 np.where(failed | ~np.isfinite(held), np.inf, held),
                 lanes_of(converged)[at],
                 close.sum(axis=1),
+                float(steps[rows].sum() * (_SOLVING + length[len(out)]) * prediction[0].size),
             )
         )
     return out

@@ -4,7 +4,7 @@ Nothing else of the data is ever seen by a search: rows that are kept for the en
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -54,6 +54,27 @@ class Evidence:
         """(T,) of each target over all rows."""
         found = self.target.var(axis=0)
         return np.where(found > 0, found, 1.0)
+
+    def thinned(self, most: int, seed: int = 0) -> "Evidence":
+        """At most about `most` rows of each group, at random; of held-out rows not too few."""
+        order = np.random.default_rng(seed).permutation(len(self.group))
+        keep = np.zeros(len(self.group), bool)
+        for g in range(len(self.groups)):
+            own = order[self.group[order] == g]
+            keep[own[:most]] = True
+            for fold in self.folds:
+                keep[own[fold.test[own]][: most // 8]] = True
+        if keep.all():
+            return self
+        return replace(
+            self,
+            columns={name: values[keep] for name, values in self.columns.items()},
+            target=self.target[keep],
+            group=self.group[keep],
+            folds=tuple(
+                fold._replace(train=fold.train[keep], test=fold.test[keep]) for fold in self.folds
+            ),
+        )
 
     def cells(self, folds: Sequence[int]) -> "Cells":
         """The cells of some folds, in the order fold, group, target."""

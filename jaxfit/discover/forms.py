@@ -128,9 +128,17 @@ def parse(text: str, inputs: Sequence[str], link: str = "identity") -> Form:
     """
     root = nodes.parse(text, inputs)
     # An exponential of a sum with an intercept can be any positive number: a log link.
-    if root.op == "exp" and any(term.op == CONSTANT for _, term in terms(root.args[0])):
+    if (
+        link == "identity"
+        and root.op == "exp"
+        and any(term.op == CONSTANT for _, term in terms(root.args[0]))
+    ):
         return form(root.args[0], "log")
     return form(root, link)
+
+
+def _spans(root: Node) -> bool:
+    return any(term.op == CONSTANT for _, term in terms(root))
 
 
 def terms(root: Node) -> list[tuple[float, Node]]:
@@ -233,7 +241,8 @@ def _product(parts: list[Node], counts: Mapping) -> Node:
             else:
                 kept.append(each)
     bare = [part for part in kept if _free(part, counts)]
-    kept = sorted((part for part in kept if part not in bare[1:]), key=_order)
+    kept = _gathered([part for part in kept if part not in bare[1:]], counts)
+    kept.sort(key=_order)
     if not kept:
         return number(scale)
     # A free amplitude takes up the sign and every number.
@@ -244,6 +253,28 @@ def _product(parts: list[Node], counts: Mapping) -> Node:
     for part in kept[1:]:
         out = out * part
     return out if sign > 0 else -out
+
+
+def _gathered(parts: list[Node], counts: Mapping) -> list[Node]:
+    """Factors with the powers of one base made one: x * x^2 is x^3, and x * x^a is x^a."""
+    out: list[Node] = []
+    total: dict[Node, float] = {}
+    free: set[Node] = set()
+    for part in parts:
+        base, exponent = part.args if part.op == "pow" else (part, number(1.0))
+        bare = exponent.args[0] if exponent.op == "neg" else exponent
+        if part.op == CONSTANT:
+            out.append(part)
+        elif exponent.op == NUMBER:
+            total[base] = total.get(base, 0.0) + exponent.args[0]
+        else:
+            out.append(part)
+            if _free(bare, counts):
+                free.add(base)
+    for base, power in total.items():
+        if power and base not in free:
+            out.append(base if power == 1 else base ** number(power))
+    return out
 
 
 def _free(node: Node, counts: Mapping) -> bool:

@@ -5,8 +5,6 @@ through the registers and backward through the same tape, which gives the deriva
 point to every constant at the price of about two evaluations.
 """
 
-from typing import NamedTuple
-
 import jax
 import jax.numpy as jnp
 from jax import Array, lax

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import Array, lax
+import numpy as np
+from jax import lax
 
 from .interpreter import derivatives, registers
 from .programs import Programs, Size
@@ -22,6 +23,9 @@ ROUNDING = {"float64": 1e-27, "float32": 1e-12}
 FAR = 0.02
 _RIDGE = {"float64": 1e-14, "float32": 1e-7}
 _LEAST_DAMPING, _MOST_DAMPING = 1e-12, 1e12
+
+
+Array = jax.Array | np.ndarray
 
 
 class Cells(NamedTuple):

@@ -58,7 +58,7 @@ class Node(NamedTuple):
         """Whether this is an input, a constant or a number."""
         return self.op in (INPUT, CONSTANT, NUMBER)
 
-    def __add__(self, other: "Node | float") -> "Node":
+    def __add__(self, other: "Node | float") -> "Node":  # type: ignore[override]
         return Node("add", (self, _node(other)))
 
     def __radd__(self, other: float) -> "Node":

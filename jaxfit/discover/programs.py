@@ -62,19 +62,17 @@ def programs(forms: Sequence[Form], inputs: Sequence[str], size: Size) -> Progra
     """The programs (Q) of forms that are no larger than `size`, over the inputs of a data set."""
     places = {name: i for i, name in enumerate(inputs)}
     shape = (len(forms), size.instructions)
-    out = Programs(
-        *np.zeros((3, *shape), np.int32),
-        *np.zeros((2, len(forms)), np.int32),
-        np.zeros((len(forms), size.numbers)),
-    )
+    ops, left, right = np.zeros((3, *shape), np.int32)
+    length, output = np.zeros((2, len(forms)), np.int32)
+    out = Programs(ops, left, right, length, output, np.zeros((len(forms), size.numbers)))
     for q, form in enumerate(forms):
         code = _compiled(form.root)
         place = functools.partial(_register, places=places, size=size)
         out.length[q] = len(code.steps)
         out.output[q] = place(code.output)
         out.numbers[q, : len(code.numbers)] = code.numbers
-        for k, (op, left, right) in enumerate(code.steps):
-            out.ops[q, k], out.left[q, k], out.right[q, k] = _CODES[op], place(left), place(right)
+        for k, (op, one, two) in enumerate(code.steps):
+            ops[q, k], left[q, k], right[q, k] = _CODES[op], place(one), place(two)
     return out
 
 

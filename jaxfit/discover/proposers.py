@@ -7,7 +7,7 @@ import numpy as np
 
 from ..laws import LAWS
 from . import nodes
-from .forms import Form, form, parse
+from .forms import Form, form
 from .history import History, Trial
 from .variation import Changes
 from .vocabulary import Fresh, Words, summed, terms_of

@@ -6,7 +6,7 @@ which a form is linear are solved for and need no range.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -73,7 +73,7 @@ def draw(where: Limits, count: int, seed: int) -> np.ndarray:
     return where.start[:, 0] + share * (where.start[:, 1] - where.start[:, 0])
 
 
-def _settle(node: Node, columns, found: dict, nominal: dict, signed: bool) -> np.ndarray:
+def _settle(node: Node, columns, found: dict, nominal: dict, signed: bool) -> Any:
     """Values of a node at middling constants; supports of those within are put into `found`."""
     if node.leaf:
         if node.op == CONSTANT:

@@ -31,18 +31,18 @@ def told(form: Form, words: Words, seed: int = 0) -> Told:
 
     Of plain inputs that are coordinates the zero must not matter; shares are what they are. It is a
     question about the form, so inputs and constants are of the size of 1, where no term is lost
-    beside another.
+    beside another, and inputs are above 1, so that their logarithms have a sign.
     """
     rng = np.random.default_rng(seed)
     count = 4 * form.num_constants + 12
     points = {
-        name: np.exp(rng.uniform(-1.5, 1.5, count))
+        name: np.exp(rng.uniform(0.1, 2.5, count))
         if name in words.scales
         else rng.uniform(-2.0 if name in words.coordinates else 0.0, 1.0, count)
         for name in words.inputs
     }
     where = limits(ranges(form, points))
-    for place in draw(where, 3, seed):
+    for place in draw(where, 6, seed):
         constants = where.constants(place)
         # Draws of linear constants are those of a support that means nothing.
         constants[list(form.linear)] = rng.uniform(0.5, 2.0, len(form.linear))

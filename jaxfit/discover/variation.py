@@ -86,9 +86,7 @@ class Changes:
         at = self._varying(own)
         if at is None:
             return None
-        factor = self._any(
-            single(self.fresh, self.words, self._pick(self.words.inputs)).values()
-        )
+        factor = self._any(single(self.fresh, self.words, self._pick(self.words.inputs)).values())
         if self.rng.random() < 0.4:
             factor = number(1.0) + self.fresh() * factor
         own[at] = (own[at][0], own[at][1] * factor)
@@ -203,10 +201,11 @@ class Changes:
         return at[self.rng.integers(len(at))] if at else None
 
     def _any(self, values):
-        return (each := list(values))[self.rng.integers(len(each))]
+        each = list(values)
+        return each[int(self.rng.integers(len(each)))]
 
     def _pick(self, values: Sequence):
-        return values[self.rng.integers(len(values))]
+        return values[int(self.rng.integers(len(values)))]
 
     def _at(self, root: Node, old: Node, new: Node) -> Node:
         """`new` in the place of one of the nodes that equal `old`."""

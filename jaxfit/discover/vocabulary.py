@@ -85,7 +85,7 @@ def single(c: Fresh, words: Words, name: str) -> dict[str, Node]:
             **steps(c, x),
         }
     return {
-        "power": x**-c(),
+        "power": x ** -c(),
         "growth": x ** c(),
         "log": apply("log", x),
         "log square": apply("log", x) ** number(2.0),
@@ -111,20 +111,20 @@ def double(c: Fresh, words: Words, one: str, two: str) -> dict[str, Node]:
     if one in words.scales and two in words.scales:
         a, b, k = column(one), column(two), c()
         out |= {
-            "powers": a**-c() * b**-c(),
+            "powers": a ** -c() * b ** -c(),
             "ratio power": (a / b) ** -c(),
             "effective size": (a * (number(1.0) + c() * apply("log", b))) ** -c(),
             "effective power": a ** -(c() + c() * apply("log", b)),
-            "sum of powers": (a**-c() + c() * b**-c()) ** c(),
+            "sum of powers": (a ** -c() + c() * b ** -c()) ** c(),
             "offset by other": (a + c() * b ** c()) ** -c(),
             "discounted": (b * (number(1.0) - apply("exp", -a / (k * b)))) ** -c(),
-            "powered log": a**-c() * apply("log", b),
+            "powered log": a ** -c() * apply("log", b),
         }
     elif one in words.scales:
         a = column(one)
         out |= {
             "sliding power": a ** -(c() + c() * z),
-            "scaled power": a**-c() * apply("exp", c() * z),
+            "scaled power": a ** -c() * apply("exp", c() * z),
         }
     return out
 
@@ -158,7 +158,7 @@ def terms_of(c: Fresh, words: Words) -> list[Node]:
         for left, right in (("power", "log"), ("log", "power"), ("power", "sigmoid")):
             if left in firsts and right in seconds:
                 out.append(firsts[left] * seconds[right])
-    return out + [*joint(c, words).values()]
+    return [*out, *joint(c, words).values()]
 
 
 def summed(c: Fresh, terms: Sequence[Node], intercept: bool = True) -> Node:

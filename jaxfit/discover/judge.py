@@ -1,0 +1,134 @@
+"""How good forms are: their errors on rows that their fits have not seen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from .batch import Fitted, Wanted, fit_batch
+from .evidence import Evidence
+from .forms import Form
+from .memory import Memory
+from .programs import TooLarge, size_of
+from .ranges import limits, ranges
+
+# Errors are shares of the variance of the target; what is below this is rounding.
+FLOOR = 1e-12
+# Rows of a group that a search looks at, and groups that its first glance does.
+ROWS, GROUPS = 400, 8
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A form and how it did in all folds.
+
+    error: geometric mean over the folds, so that a fold counts by how much better a form does in
+    it and not by how hard it is. folds: (F,) mean squared error of the held-out rows as a share of
+    the target's variance, mean over targets. cells: (F, G, T) the same of each, NaN where a fold
+    holds nothing out. training: of all rows, fitted to all rows. constants: (G, T, P) of that fit.
+    unconverged: share of the fits that were still moving when their steps ran out.
+    """
+
+    form: Form
+    error: float
+    folds: np.ndarray
+    cells: np.ndarray
+    training: float
+    constants: np.ndarray
+    unconverged: float
+    agreeing: float
+    work: float
+
+
+class Judge:
+    """Judges forms by the evidence; learns where constants lie as it goes."""
+
+    def __init__(self, evidence: Evidence, *, seed: int = 0, rows: int | None = ROWS):
+        self.evidence = evidence if rows is None else evidence.thinned(rows, seed)
+        self.memory = Memory()
+        self.seed = seed
+        self.cells = self.evidence.cells(range(1 + len(self.evidence.folds)))
+
+    @cached_property
+    def _glance(self) -> np.ndarray:
+        """The cells of a first glance: two folds of a few groups."""
+        count = len(self.evidence.groups)
+        groups = np.unique(np.linspace(0, count - 1, GROUPS).astype(int))
+        folds = np.unique([1, min(3, len(self.evidence.folds))])
+        return np.flatnonzero(np.isin(self.cells.fold, folds) & np.isin(self.cells.group, groups))
+
+    def glance(self, forms: Sequence[Form], starts: int = 4) -> tuple[np.ndarray, float]:
+        """Errors (len(forms),) of two folds of a few groups, inf where one failed; the work."""
+        found, work = np.full(len(forms), np.inf), 0.0
+        wanted = self._wanted(forms, starts, self._glance)
+        fits = fit_batch([w for _, w in wanted], self.evidence, self.cells, only=self._glance)
+        for (i, _), fit in zip(wanted, fits, strict=True):
+            folds, _ = self._errors(fit, self.cells.of(self._glance))
+            found[i] = _mean(folds)
+            work += fit.work
+        return found, work
+
+    def judge(self, forms: Sequence[Form], starts: int = 6, max_steps: int = 40) -> list[Judged]:
+        """The forms that could be fitted in every fold, judged."""
+        every = np.arange(len(self.cells))
+        wanted = self._wanted(forms, starts, every)
+        fits = fit_batch([w for _, w in wanted], self.evidence, self.cells, max_steps=max_steps)
+        out = [self._judged(w.form, fit) for (_, w), fit in zip(wanted, fits, strict=True)]
+        for each in out:
+            if np.isfinite(each.error):
+                flat = each.constants.reshape(-1, each.form.num_constants)
+                self.memory.learn(each.form, each.error, flat)
+        return out
+
+    def _wanted(self, forms: Sequence[Form], starts: int, cells) -> list[tuple[int, Wanted]]:
+        num_targets = len(self.evidence.targets)
+        own = self.cells.group[cells] * num_targets + self.cells.output[cells]
+        out = []
+        for i, form in enumerate(forms):
+            try:
+                size_of(form)
+            except TooLarge:
+                continue
+            where = limits(ranges(form, self.evidence.columns))
+            count = len(self.evidence.groups) * num_targets
+            drawn = self.memory.starts(form, where, starts, self.seed, count)
+            out.append((i, Wanted(form, where, drawn[own])))
+        return out
+
+    def _judged(self, form: Form, fit: Fitted) -> Judged:
+        folds, cells = self._errors(fit, self.cells)
+        whole = self.cells.fold == 0
+        size = len(self.evidence.groups), len(self.evidence.targets)
+        training = fit.training[whole].reshape(size).sum(axis=0) / len(self.evidence.group)
+        return Judged(
+            form,
+            _mean(folds),
+            folds,
+            cells,
+            float((training / self.evidence.variance).mean()),
+            fit.constants[whole].reshape(*size, -1),
+            float(1 - fit.converged.mean()),
+            float(fit.agreeing.mean()),
+            fit.work,
+        )
+
+    def _errors(self, fit: Fitted, cells) -> tuple[np.ndarray, np.ndarray]:
+        """Errors of each fold, and of each cell (F, G, T)."""
+        evidence = self.evidence
+        shape = 1 + len(evidence.folds), len(evidence.groups), len(evidence.targets)
+        place = cells.fold, cells.group, cells.output
+        count, total = np.zeros((2, *shape))
+        count[place], total[place] = cells.held.sum(axis=1), fit.held
+        there = np.flatnonzero(count.sum(axis=(1, 2)) > 0)
+        rows = count.sum(axis=1)[there]
+        folds = (total.sum(axis=1)[there] / np.maximum(rows, 1) / evidence.variance).mean(axis=1)
+        with np.errstate(invalid="ignore"):
+            each = np.where(count > 0, total / np.maximum(count, 1), np.nan) / evidence.variance
+        return folds, each[1:]
+
+
+def _mean(folds: np.ndarray) -> float:
+    """Geometric mean; inf where a fold failed."""
+    with np.errstate(over="ignore"):
+        return float(np.exp(np.log(folds + FLOOR).mean()))
