@@ -12,7 +12,7 @@ import numpy as np
 
 from . import nodes
 from .forms import Form
-from .ranges import draw, limits, ranges
+from .ranges import Limits, draw, limits, ranges
 from .vocabulary import Words
 
 _STEP = 1e-30  # of a complex step, which has no cancellation
@@ -24,6 +24,12 @@ class Told(NamedTuple):
 
     independent: bool  # no constant is redundant
     unit_free: bool  # no unit of an input matters
+    fingerprint: tuple[float, ...]  # equal for forms that compute the same from the same constants
+
+    @property
+    def sound(self) -> bool:
+        """Whether it is worth fitting."""
+        return self.independent and self.unit_free
 
 
 def told(form: Form, words: Words, seed: int = 0) -> Told:
@@ -53,13 +59,14 @@ def told(form: Form, words: Words, seed: int = 0) -> Told:
         own, shifts = own[:, known], shifts[:, known]
         length = np.linalg.norm(own, axis=1, keepdims=True)
         if not (length > 0).all():
-            return Told(False, False)
+            return Told(False, False, ())
         basis, sizes, _ = np.linalg.svd((own / length).T, full_matrices=False)
         if sizes[-1] < _RANK * sizes[0]:
-            return Told(False, False)
+            return Told(False, False, ())
         outside = np.linalg.norm(shifts.T - basis @ (basis.T @ shifts.T), axis=0)
-        return Told(True, bool((outside <= _OUTSIDE * np.linalg.norm(shifts, axis=1)).all()))
-    return Told(False, False)
+        free = bool((outside <= _OUTSIDE * np.linalg.norm(shifts, axis=1)).all())
+        return Told(True, free, _fingerprint(form, points, where))
+    return Told(False, False, ())
 
 
 def _derivatives(form: Form, points, constants: np.ndarray, words: Words):
@@ -81,3 +88,21 @@ def _derivatives(form: Form, points, constants: np.ndarray, words: Words):
         slopes = np.imag(found) / _STEP
     out = np.broadcast_to(slopes, (rows, len(next(iter(points.values())))))
     return out[: len(constants)], out[len(constants) :]
+
+
+def _fingerprint(form: Form, points, where: Limits) -> tuple[float, ...]:
+    """Values and slopes where every constant is in the middle of its range.
+
+    Constants that stand in like places are alike there, so that their order does not matter.
+    """
+    constants = where.constants(where.start.mean(axis=1))
+    constants[list(form.linear)] = 1.25
+    theta = np.repeat(constants[:, None, None].astype(complex), len(constants), axis=1)
+    for p in range(len(constants)):
+        theta[p, p] += 1j * _STEP
+    few = {name: values[:8].astype(complex) for name, values in points.items()}
+    found = np.atleast_2d(nodes.value(form.root, few, dict(enumerate(theta))))
+    with np.errstate(all="ignore"):
+        slopes = np.sort(np.sum(np.imag(found) / _STEP, axis=1))
+    numbers = [form.link == "log", len(constants), *np.real(found[0]), *slopes]
+    return tuple(float(f"{number:.9g}") for number in numbers)
