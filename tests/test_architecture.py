@@ -29,6 +29,7 @@ LAYERS = (
     ("pooling", "sharing"),
     ("fitting", "reference", "plot", "synthetic", "doctor"),
     ("recipes", "refits", "select", "sweeps"),
+    ("discover",),
     ("commands",),
     ("cli",),
     ("__init__", "__main__"),
