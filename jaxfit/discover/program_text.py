@@ -11,8 +11,8 @@ $first
 $last
 # Constants that an earlier search found, a row for each group and target or so.
 STARTS = np.array($starts, float).reshape(-1, len(NAMES))
-DRAWS = 16  # further starts
-WALKS, STEPS = 10, 40  # how many starts are walked from, the most promising first, and how far
+DRAWS = 32  # further starts
+WALKS, STEPS = 12, 40  # how many starts are walked from, the most promising first, and how far
 FINISHED, LAST_STEPS = $finished, 400  # the same of the best walks
 FAR = 1e30  # the error of a prediction that is not finite
 '''
@@ -138,6 +138,8 @@ def polish(data, losses, constants):
 
 def descend(residuals, start, bounds, steps, slopes):
     """Where least squares lead from a start; the start itself where they cannot be followed."""
+    if not len(start) or not len(residuals(start)):
+        return start
     options = {"x_scale": "jac", "ftol": 1e-13, "xtol": 1e-13, "gtol": None, "max_nfev": steps}
     try:
         return least_squares(residuals, np.clip(start, *bounds), slopes, bounds, **options).x
