@@ -18,6 +18,11 @@ from .forms import Form
 from .nodes import inputs_of
 
 WIDTH = 96
+# What a program's search does otherwise where the form is the logarithm of what is predicted.
+_LINKS = {
+    "identity": {"link": "", "first_guess": "np.zeros(len(SOLVED))"},
+    "log": {"link": "np.exp", "first_guess": "solve(basis, np.log(losses) - rest)"},
+}
 
 
 def program(
@@ -45,28 +50,25 @@ def program(
     supports = writing.supports_of(form, ranges)
     searched = [key for key in range(form.num_constants) if key not in form.linear]
     affine = not searched and form.link == "identity"
-    filled = {
-        "columns": str(len(inputs)),
-        "seen": "positive(data, losses)" if form.link == "log" else "data, losses",
-    }
-    fit = [program_text.SOLVE, program_text.AFFINE if affine else program_text.SEARCH]
-    tables = "" if affine else program_text.TABLES
+    filled = {"columns": str(len(inputs))}
     if not affine:
-        filled |= _tables(form, supports, searched)
+        filled |= _tables(form, supports, searched) | _LINKS[form.link]
         filled["starts"] = _rows(_checked_starts(form, starts, supports))
+    # Only there can be a $ of somebody else's.
+    description = _description(form, inputs, targets, supports, origin)
     pieces = [
-        _description(form, inputs, targets, supports, origin),
         "\nimport numpy as np\n",
         "" if affine else "from scipy.optimize import least_squares\n",
         f"\n{_assigned('NAMES', json.dumps(form.names))}\n",
-        Template(tables).substitute(filled),
+        "" if affine else program_text.TABLES,
         *(f"\n\n{helper}" for helper in writing.helpers_of(form)),
         f"\n\n{writing.function(form, inputs)}",
         f"\n\n{_terms(form, inputs, searched)}",
-        program_text.LOGARITHMS if form.link == "log" else "",
-        Template("".join(fit)).substitute(filled),
+        program_text.SOLVE,
+        program_text.AFFINE if affine else program_text.SEARCH,
+        "" if affine else program_text.REFINED[form.link],
     ]
-    return "".join(pieces)
+    return description + Template("".join(pieces)).substitute(filled)
 
 
 def write(path: str | Path, text: str) -> None:
@@ -125,8 +127,6 @@ def _tables(form: Form, supports: Sequence[Support], searched: Sequence[int]) ->
         "high": _assigned("HIGH", _numbers(ends[:, 1]), "np.array"),
         "first": _assigned("FIRST", _numbers(drawn[:, 0]), "np.array"),
         "last": _assigned("LAST", _numbers(drawn[:, 1]), "np.array"),
-        # The scale of logarithms finds another order of what it finds than that of the target.
-        "finished": "3" if form.link == "log" else "2",
     }
 
 
@@ -139,8 +139,8 @@ def _checked_starts(form: Form, starts, supports: Sequence[Support]) -> np.ndarr
     found = np.asarray(starts, float)
     if found.ndim != 2 or found.shape[1] != form.num_constants:
         raise ValueError(
-            f"starts of shape {found.shape} for `{form}`; give (S, {form.num_constants}), a row for "
-            f"each start and a column for each of {', '.join(form.names)}."
+            f"starts of shape {found.shape} for `{form}`; give (S, {form.num_constants}), a "
+            f"row for each start and a column for each of {', '.join(form.names)}."
         )
     low, high = ([getattr(support, end) for support in supports] for end in ("low", "high"))
     kept = np.clip(found[np.isfinite(found).all(axis=1)], low, high)
@@ -188,5 +188,5 @@ def _rows(starts: np.ndarray) -> str:
 
 def _numbers(values: np.ndarray) -> str:
     """A list of numbers in Python."""
-    said = (f"{value:.12g}".replace("inf", "np.inf") for value in values)
+    said = (f"{value:.15g}".replace("inf", "np.inf") for value in values)
     return f"[{', '.join(said)}]"

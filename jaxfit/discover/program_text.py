@@ -1,7 +1,8 @@
 """The text of the programs that `export.program` writes; it fills in the $names."""
 
-TABLES = '''# Places of the constants that are solved for and of those that are searched, within LOW and HIGH
-# and from starts between FIRST and LAST: by their logarithms where they are POSITIVE.
+TABLES = """\
+# Places of the constants that are solved for, and of those that are searched: within LOW and HIGH,
+# from starts between FIRST and LAST, by their logarithms where they are POSITIVE.
 $solved
 $searched
 $positive
@@ -13,9 +14,9 @@ $last
 STARTS = np.array($starts, float).reshape(-1, len(NAMES))
 DRAWS = 32  # further starts
 WALKS, STEPS = 12, 40  # how many starts are walked from, the most promising first, and how far
-FINISHED, LAST_STEPS = $finished, 400  # the same of the best walks
+FINISHED, LAST_STEPS = 2, 400  # the same of the best walks
 FAR = 1e30  # the error of a prediction that is not finite
-'''
+"""
 
 SOLVE = '''
 
@@ -51,12 +52,24 @@ def fit_rows(data, losses):
     return solve(basis, losses - rest)
 '''
 
-LOGARITHMS = '''
+# How solved constants are refined: at once, or step by step where an exponential is around them.
+_DIRECT = '''
 
-def positive(data, losses):
-    """Data and logarithms of the losses, where they have any."""
-    above = losses > 0
-    return data[above], np.log(losses[above])
+def refined(basis, rest, losses, constants):
+    """Constants (L,) of least squares, changed from those given by as little as rows demand."""
+    return constants + solve(basis, losses - rest - basis @ constants)
+'''
+
+_STEPWISE = '''
+
+def refined(basis, rest, losses, constants):
+    """Constants (L,) after some steps towards least squares, or as given where that fails."""
+    first = constants
+    for _ in range(6):
+        predicted = np.exp(basis @ constants + rest)
+        constants = constants + solve(predicted[:, None] * basis, losses - predicted)
+    before, after = (errors(np.exp(basis @ c + rest), losses) for c in (first, constants))
+    return constants if after @ after <= (1 + 1e-9) * (before @ before) else first
 '''
 
 SEARCH = '''
@@ -66,17 +79,16 @@ def fit_rows(data, losses):
     def squares(constants):
         return np.sum(errors(scaling_law_func(data, constants), losses) ** 2)
 
-    rows, goal = $seen
     starts = np.concatenate([STARTS, drawn()])
     if len(losses) < len(NAMES):
         nearest = min(STARTS if len(STARTS) else starts, key=squares)
-        return min(nearest, corrected(rows, goal, nearest), key=squares)
+        return min(nearest, corrected(data, losses, nearest), key=squares)
 
     shapes = to_search(starts)[:, SEARCHED]
-    shapes = sorted(shapes, key=lambda shape: np.sum(project(rows, goal, shape)[1] ** 2))
-    found = [*STARTS, *(walk(rows, goal, shape, STEPS) for shape in shapes[:WALKS])]
+    shapes = sorted(shapes, key=lambda shape: np.sum(project(data, losses, shape)[1] ** 2))
+    found = [*STARTS, *(walk(data, losses, shape, STEPS) for shape in shapes[:WALKS])]
     found = sorted(found, key=squares)[:FINISHED]
-    found += [walk(rows, goal, to_search(each)[SEARCHED], LAST_STEPS) for each in found]
+    found += [walk(data, losses, to_search(each)[SEARCHED], LAST_STEPS) for each in found]
     found += [polish(data, losses, each) for each in found]
     return min(found, key=squares)
 
@@ -102,33 +114,33 @@ def errors(predicted, losses):
     return np.nan_to_num(predicted - losses, nan=FAR, posinf=FAR, neginf=-FAR)
 
 
-def project(rows, goal, shape):
+def project(data, losses, shape):
     """Constants (P,) at a point (K,) of the search, the others solved for; and errors (n,)."""
     point = np.zeros(len(NAMES))
     point[SEARCHED] = shape
     constants = from_search(point)
-    basis, rest = terms(rows, constants[SEARCHED])
-    constants[SOLVED] = solve(basis, goal - rest)
-    return constants, errors(basis @ constants[SOLVED] + rest, goal)
+    basis, rest = terms(data, constants[SEARCHED])
+    constants[SOLVED] = refined(basis, rest, losses, $first_guess)
+    return constants, errors($link(basis @ constants[SOLVED] + rest), losses)
 
 
-def corrected(rows, goal, constants):
-    """The constants, those that can be solved for changed by as little as the rows demand."""
-    basis, rest = terms(rows, constants[SEARCHED])
+def corrected(data, losses, constants):
+    """The constants (P,), those that can be solved for refined and the others as they are."""
+    basis, rest = terms(data, constants[SEARCHED])
     constants = constants.copy()
-    constants[SOLVED] += solve(basis, goal - rest - basis @ constants[SOLVED])
+    constants[SOLVED] = refined(basis, rest, losses, constants[SOLVED])
     return constants
 
 
-def walk(rows, goal, shape, steps):
+def walk(data, losses, shape, steps):
     """Constants (P,) where a search from a point (K,) ends, the others solved for all the way."""
     bounds = LOW[SEARCHED], HIGH[SEARCHED]
-    ended = descend(lambda point: project(rows, goal, point)[1], shape, bounds, steps, "2-point")
-    return project(rows, goal, ended)[0]
+    ended = descend(lambda point: project(data, losses, point)[1], shape, bounds, steps, "2-point")
+    return project(data, losses, ended)[0]
 
 
 def polish(data, losses, constants):
-    """Constants (P,) where a search of all of them together ends, by errors of the losses."""
+    """Constants (P,) where a search of all of them together ends."""
     def residuals(point):
         return errors(scaling_law_func(data, from_search(point)), losses)
 
@@ -146,3 +158,5 @@ def descend(residuals, start, bounds, steps, slopes):
     except (ValueError, np.linalg.LinAlgError):
         return start
 '''
+
+REFINED = {"identity": _DIRECT, "log": _STEPWISE}
