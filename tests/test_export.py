@@ -244,13 +244,13 @@ def test_losses_that_are_not_all_positive_are_fitted_on_their_own_scale(run):
 
 
 def test_inputs_in_any_order_and_of_any_name(run):
-    form = parse("E + A*N^-alpha + B*np^-beta", ["N", "np"])
+    form = parse("E + A*N^-alpha + B*np^-beta + scaling_law_func", ["N", "np", "scaling_law_func"])
     swapped = {nodes.column("N"): nodes.column("lambda")}
     form = make(nodes.replaced(form.root, swapped))
-    names = ["my column", "np", "x2", "lambda", "x1"]
+    names = ["my column", "np", "scaling_law_func", "lambda", "x1"]
     data = np.random.default_rng(1).uniform(1, 9, (20, 5))
     constants = np.array([1, 2, 0.3, 4, 0.5])
-    wanted = form.predict({"lambda": data[:, 3], "np": data[:, 1]}, constants)
+    wanted = form.predict(dict(zip(names, data.T, strict=True)), constants)
     ranges = [REAL, REAL, POWER, REAL, POWER]
     module = run(export.program(form, names, ["loss"], np.empty((0, 5)), ranges))
     np.testing.assert_allclose(module.scaling_law_func(data, constants), wanted, rtol=1e-12)

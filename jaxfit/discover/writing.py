@@ -25,7 +25,10 @@ _HELPERS = {
     "softplus": "def softplus(x):\n    return np.logaddexp(0, x)\n",
 }
 # What programs use beside a form's own names.
-_RESERVED = ("np", "len", "float", "data", "data_points", "params", "shape", "basis", "rest")
+_RESERVED = (
+    *("np", "len", "float", "data", "data_points", "params", "shape", "basis", "rest"),
+    "scaling_law_func",
+)
 
 
 def latex(form: Form) -> str:
