@@ -6,11 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import nodes
 from .nodes import CONSTANT, INPUT, NUMBER, Node, number
+
+if TYPE_CHECKING:
+    from ..laws.law import Law
+    from ..supports import Support
 
 LINKS = ("identity", "log")
 # Nodes count by how much they bend: a sum less than a power, a power less than a sigmoid.
@@ -97,6 +102,18 @@ class Form:
 
     def __str__(self) -> str:
         return self.formula
+
+    def latex(self) -> str:
+        """The formula in LaTeX."""
+        from .writing import latex
+
+        return latex(self)
+
+    def law(self, ranges: "Sequence[Support]") -> "Law":
+        """The form as a law, with a support for each of `names`; see `writing.as_law`."""
+        from .writing import as_law
+
+        return as_law(self, ranges)
 
     def predict(self, columns: Mapping[str, np.ndarray], constants: Sequence) -> np.ndarray:
         """What the form says at columns, with constants (P,), each a number or like the columns."""

@@ -174,7 +174,7 @@ def text(node: Node) -> str:
 
 def _text(node: Node, least: int) -> str:
     if node.op == NUMBER:
-        return f"{node.args[0]:.15g}" if node.args[0] >= 0 else f"({node.args[0]:.15g})"
+        return _digits(node.args[0]) if node.args[0] >= 0 else f"({_digits(node.args[0])})"
     if node.leaf:
         return str(node.args[0])
     strength = _STRENGTH.get(node.op)
@@ -190,6 +190,12 @@ def _text(node: Node, least: int) -> str:
         left, right = node.args
         said = f"{_text(left, 1)} {_SYMBOLS[node.op]} {_text(right, 1 + (node.op == 'sub'))}"
     return f"({said})" if strength < least else said
+
+
+def _digits(x: float) -> str:
+    """As many digits as it takes to read the same number again."""
+    short = f"{x:.15g}"
+    return short if float(short) == x else repr(x)
 
 
 def _quotient(node: Node) -> str:

@@ -160,9 +160,21 @@ def is_text(law: str) -> bool:
 def latex(formula: str) -> str:
     """A formula in LaTeX: expressions and equations, divided by commas."""
     parts = [
-        [_expression(side, formula) for side in part.split("=")] for part in _COMMA.split(formula)
+        [_expression(side, formula) for side in part.split("=")] for part in _at_commas(formula)
     ]
     return ",\\quad ".join(" = ".join(_latex(side, 0) for side in sides) for sides in parts)
+
+
+def _at_commas(formula: str) -> list[str]:
+    """The parts of a formula between commas that are in no brackets."""
+    parts, depth = [""], 0
+    for character in formula:
+        depth += (character in "([") - (character in ")]")
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return parts
 
 
 @lru_cache(maxsize=256)
