@@ -18,19 +18,19 @@ import sys
 
 # Modules of the standard library that start processes, open connections or reach memory.
 # `multiprocessing` is none, for optimisers of SciPy import it and then do without.
-BARRED = frozenset(
-    "ctypes _ctypes subprocess _posixsubprocess _multiprocessing _posixshmem socket"
-    " _socket ssl _ssl mmap fcntl resource pty termios readline sqlite3 _sqlite3 dbm _dbm _gdbm nis"
-    " spwd crypt syslog curses _curses tkinter _tkinter _uuid faulthandler _testcapi"
-    " _testinternalcapi _xxsubinterpreters _interpreters webbrowser venv ensurepip pip".split()
-)
+_BARRED = """
+    ctypes _ctypes subprocess _posixsubprocess _multiprocessing _posixshmem socket _socket ssl _ssl
+    mmap fcntl resource pty termios readline sqlite3 _sqlite3 dbm _dbm _gdbm nis spwd crypt syslog
+    curses _curses tkinter _tkinter _uuid faulthandler _testcapi _testinternalcapi
+    _xxsubinterpreters _interpreters webbrowser venv ensurepip
+"""
 # Events of `sys.audit` that any program of numbers raises. All others are refused.
-HARMLESS = frozenset(
-    "compile exec code.__new__ function.__new__ marshal.loads marshal.load pickle.find_class"
-    " object.__getattr__ object.__setattr__ object.__delattr__ sys._getframe sys._getframemodulename"
-    " sys.excepthook sys.unraisablehook builtins.id array.__new__ time.sleep"
-    " os.putenv os.unsetenv".split()
-)
+_HARMLESS = """
+    compile exec code.__new__ function.__new__ marshal.loads marshal.load pickle.find_class
+    object.__getattr__ object.__setattr__ object.__delattr__ sys._getframe sys._getframemodulename
+    sys.excepthook sys.unraisablehook builtins.id array.__new__ time.sleep os.putenv os.unsetenv
+"""
+BARRED, HARMLESS = frozenset(_BARRED.split()), frozenset(_HARMLESS.split())
 LISTING = ("os.listdir", "os.scandir")
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 # Where shared libraries of extension modules are, beside those of the packages.
@@ -151,9 +151,7 @@ def _seccomp(libc) -> bool:
         rules += _call(numbers[column], [*flags, (_RETURN, 0, 0, _REFUSE)])
     # As many steps to the end, which allows, as there are commands still to be compared.
     compared = [(_EQUAL, len(_FCNTL_COMMANDS) - i, 0, k) for i, k in enumerate(_FCNTL_COMMANDS)]
-    rules += _call(
-        _FCNTL[column], [(_LOAD, 0, 0, 16 + 8), *compared, (_RETURN, 0, 0, _REFUSE)]
-    )
+    rules += _call(_FCNTL[column], [(_LOAD, 0, 0, 16 + 8), *compared, (_RETURN, 0, 0, _REFUSE)])
     for numbers in _CALLS:
         rules += _call(numbers[column], [])
     rules.append((_RETURN, 0, 0, _REFUSE))
