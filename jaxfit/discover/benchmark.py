@@ -5,7 +5,7 @@ the held-out rows of all groups together, at least -1. A program that fails has 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -148,7 +148,7 @@ def evaluate(
         rows=(sum(len(own[key]) for key in new_own), len(new.targets)),
         seconds=found.seconds,
         walls=found.walls,
-        warnings=_warnings(constants, wanted, len(own) - len(new_own)),
+        warnings=_warnings(constants, wanted, len(own) - len(new_own), found.walls),
     )
 
 
@@ -197,8 +197,15 @@ def _score(r2: np.ndarray) -> float:
     return FLOOR if math.isnan(mean) else max(mean, FLOOR)
 
 
-def _warnings(constants: int | None, wanted: Task, idle: int) -> tuple[str, ...]:
+def _warnings(
+    constants: int | None, wanted: Task, idle: int, walls: Sequence[str]
+) -> tuple[str, ...]:
     out = []
+    if walls and not sandbox.KERNEL.issubset(walls):
+        out.append(
+            "this system lacks walls of the kernel, without which a program that means harm is "
+            "not held; run programs that you would run yourself."
+        )
     if constants is not None and wanted.constants is not None and constants > wanted.constants:
         out.append(
             f"the program has {constants} constants a group, but task {wanted.name} allows "

@@ -30,9 +30,11 @@ STATUS = {
     "bad_output": "What the program returns is not what was asked for.",
     "not_finite": "Predictions are NaN or infinite.",
 }
+# Walls without which a program is held by Python alone.
+KERNEL = frozenset(("landlock", "seccomp"))
 LEAST_MEMORY = 0.5  # GB: NumPy and SciPy take a third of one
-# Bytes of an answer, of which a number takes at most 26.
-_MOST_BYTES = 2**25
+# Bytes of an answer beside its predictions, and of each of these, which is a number of JSON.
+_MOST_BYTES, _MOST_OF_NUMBER = 2**20, 32
 _MOST_TEXT = 300
 _INSIDE = Path(__file__).with_name("inside.py")
 
@@ -77,11 +79,15 @@ def run(source: str, parts: Sequence[Part], *, seconds: float = 600.0, memory: f
     with tempfile.TemporaryFile() as file, tempfile.TemporaryDirectory() as folder:
         file.write(request(source, parts, seconds, memory))
         file.seek(0)
-        data, code = _talk(file, folder, began + seconds)
-    walls, answer = _parsed(data)
+        most = _MOST_BYTES + _MOST_OF_NUMBER * sum(len(p.heldout) * _width(p) for p in parts)
+        data, code = _talk(file, folder, began + seconds, most)
     spent = time.monotonic() - began
-    if answer is None:
-        status, message = _ended(code, len(data), seconds)
+    walls, answer = _parsed(data)
+    if len(data) > most:
+        text = f"the answer is longer than {most} bytes"
+        return Run("bad_output", text, spent, walls=walls)
+    if answer is None or code is None:
+        status, message = _ended(code, seconds)
         return Run(status, message, spent, walls=walls)
     return _checked(answer, parts, spent, walls)
 
@@ -110,7 +116,7 @@ def _home(package: str) -> str:
     return str(Path(spec.origin).parents[1])
 
 
-def _talk(file, folder: str, deadline: float) -> tuple[bytearray, int | None]:
+def _talk(file, folder: str, deadline: float, most: int) -> tuple[bytearray, int | None]:
     """What the process wrote, and its exit code; None where it had to be ended."""
     ours, theirs = os.pipe()
     threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -131,7 +137,7 @@ def _talk(file, folder: str, deadline: float) -> tuple[bytearray, int | None]:
     finally:
         os.close(theirs)
     try:
-        return _listen(process, ours, deadline)
+        return _listen(process, ours, deadline, most)
     finally:
         os.close(ours)
         # All of its group, before its number is free again.
@@ -141,11 +147,12 @@ def _talk(file, folder: str, deadline: float) -> tuple[bytearray, int | None]:
         process.wait()
 
 
-def _listen(process, pipe: int, deadline: float) -> tuple[bytearray, int | None]:
+def _listen(process, pipe: int, deadline: float, most: int) -> tuple[bytearray, int | None]:
+    """What is written until the end, the deadline, or more than `most` bytes; and as `_talk`."""
     data = bytearray()
     with selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)
-        while len(data) <= _MOST_BYTES:
+        while len(data) <= most:
             left = deadline - time.monotonic()
             if left <= 0:
                 return data, None
@@ -158,9 +165,10 @@ def _listen(process, pipe: int, deadline: float) -> tuple[bytearray, int | None]
             if not piece:
                 break
             data += piece
+        else:
+            return data, None
     try:
-        over = len(data) > _MOST_BYTES
-        return data, process.wait(0 if over else max(deadline - time.monotonic(), 0))
+        return data, process.wait(max(deadline - time.monotonic(), 0))
     except subprocess.TimeoutExpired:
         return data, None
 
@@ -168,7 +176,7 @@ def _listen(process, pipe: int, deadline: float) -> tuple[bytearray, int | None]
 def _parsed(data: bytearray) -> tuple[tuple[str, ...], dict[str, Any] | None]:
     """The walls that stood and the answer, None where there is none."""
     first, _, rest = data.partition(b"\n")
-    walls, answer = _json(first), _json(rest) if len(data) <= _MOST_BYTES else None
+    walls, answer = _json(first), _json(rest)
     stood = walls.get("walls") if isinstance(walls, dict) else None
     if not isinstance(stood, list):
         # It failed before the program was looked at, and says why in its only line.
@@ -185,21 +193,19 @@ def _json(data: bytearray) -> Any:
         return None
 
 
-def _ended(code: int | None, size: int, seconds: float) -> tuple[str, str]:
+def _ended(code: int | None, seconds: float) -> tuple[str, str]:
     """Status and message of a process without an answer."""
-    if size > _MOST_BYTES:
-        return "bad_output", f"the answer is longer than {_MOST_BYTES} bytes"
     if code is None or code == -signal.SIGXCPU:
         return "timeout", f"not done after {seconds:g} s; ended"
     if code < 0:
-        return "failed", f"its process was ended by {signal.Signals(-code).name}"
+        return "failed", f"its process was ended by signal {-code} ({signal.strsignal(-code)})"
     return "failed", f"its process ended without an answer (exit code {code})"
 
 
 def _checked(answer, parts, seconds: float, walls) -> Run:
     """The answer of a process that nobody trusts, as a run."""
     status, message = answer.get("status"), _line(answer.get("message") or "")
-    if status not in STATUS:
+    if not isinstance(status, str) or status not in STATUS:
         return Run("bad_output", "the answer has no status", seconds, walls=walls)
     if status != "ok":
         return Run(status, message, seconds, walls=walls)
@@ -213,8 +219,7 @@ def _checked(answer, parts, seconds: float, walls) -> Run:
         return Run("bad_output", text, seconds, walls=walls)
     shaped = []
     for part, values, own in zip(parts, found, params, strict=True):
-        width = 1 if part.targets.ndim == 1 else part.targets.shape[1]
-        rows = len(part.heldout)
+        rows, width = len(part.heldout), _width(part)
         if values.shape != (rows, width) and (width > 1 or values.shape != (rows,)):
             wanted = f"({rows},)" if width == 1 else f"({rows}, {width})"
             text = f"scaling_law_func returns shape {values.shape}; it is to be {wanted}"
@@ -227,6 +232,11 @@ def _checked(answer, parts, seconds: float, walls) -> Run:
             return Run("not_finite", text, seconds, walls=walls)
         shaped.append(values.reshape(rows, width))
     return Run("ok", message, seconds, params, tuple(shaped), walls)
+
+
+def _width(part: Part) -> int:
+    """How many targets T a part has."""
+    return 1 if part.targets.ndim == 1 else part.targets.shape[1]
 
 
 def _line(text: Any) -> str:
