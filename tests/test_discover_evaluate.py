@@ -294,7 +294,7 @@ def test_the_command_prints_the_evaluation_and_what_was_held_out(tmp_path, progr
     told = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
     assert told["score"] > 0.5
     assert "parallel_size" in told["held_out"]
-    bad = [str(program("import socket")), "--task", "parallel", "--data", str(tmp_path)]
+    bad = [str(program("import os\nos.fork()")), "--task", "parallel", "--data", str(tmp_path)]
     assert cli.main(["discover", "evaluate", *bad]) == 2
     assert "refused" in capsys.readouterr().out
 

@@ -45,6 +45,9 @@ def _close_in(walls, request) -> list[str]:
     walls.limit(request["seconds"], request["memory"])
     standard = [path for path in sys.path if os.path.isdir(path)]
     sys.path += request["packages"]
+    # Optimisers of SciPy import the first when they run, and it what the hook refuses to import.
+    import multiprocessing  # noqa: F401
+
     import numpy  # noqa: F401
     import scipy.optimize  # noqa: F401
 

@@ -16,8 +16,8 @@ import resource
 import struct
 import sys
 
-# Modules of the standard library that start processes, open connections or reach memory.
-# `multiprocessing` is none, for optimisers of SciPy import it and then do without.
+# Modules of the standard library that start processes, open connections or reach memory. Those
+# that are loaded when the hook is set can be imported still, and what they do is refused.
 _BARRED = """
     ctypes _ctypes subprocess _posixsubprocess _multiprocessing _posixshmem socket _socket ssl _ssl
     mmap fcntl resource pty termios readline sqlite3 _sqlite3 dbm _dbm _gdbm nis spwd crypt syslog
