@@ -291,7 +291,7 @@ def test_children_go_with_a_process_that_no_wall_holds(monkeypatch, tmp_path, ow
 
 ATTEMPTS = {
     "seccomp": {
-        "fork": "os.fork()",
+        "fork": "os.fork() or os._exit(0)",
         "spawn": "os.posix_spawn('/bin/true', ['true'], {})",
         "execute": "os.execv('/bin/true', ['true'])",
         "signal": "os.kill(os.getppid(), 0)",
@@ -305,10 +305,10 @@ ATTEMPTS = {
         "remove": "os.unlink(folder + '/secret')",
         "rename": "os.rename(folder + '/secret', folder + '/new')",
         "mode": "os.chmod(folder + '/secret', 0)",
-        "limits": "resource.prlimit(os.getppid(), resource.RLIMIT_NOFILE, (9, 9))",
+        "limits": "resource.prlimit(0, resource.RLIMIT_NOFILE, (9, 9))",
         "memory file": "os.memfd_create('a')",
         "terminal": "fcntl.ioctl(0, 0x5412, b'a')",
-        "trace": "libc(101, 16, os.getppid(), 0, 0)",
+        "trace": "libc(101, 0, 0, 0, 0)",
         "read another's memory": "libc(310, os.getppid(), 0, 0, 0, 0, 0)",
     },
     "landlock": {
@@ -316,6 +316,11 @@ ATTEMPTS = {
         "list": "os.listdir(folder)",
         "read processes": "open('/proc/1/environ')",
         "read passwords": "open('/etc/passwd')",
+        "write": "open(folder + '/new', 'w')",
+        "append": "open(folder + '/secret', 'a')",
+        "make": "os.mkdir(folder + '/new')",
+        "link": "os.symlink('/', folder + '/new')",
+        "remove": "os.unlink(folder + '/secret')",
     },
 }
 HARNESS = """
@@ -328,16 +333,17 @@ def libc(*args):
     if raw.syscall(*args) < 0:
         raise OSError(ctypes.get_errno(), "refused")
 walls._hook = lambda *_: lambda *_: None
-print(*walls.put_up([os.path.dirname(os.__file__)], []))
+setattr(walls, {other!r}, lambda *_: False)
+print(*walls.put_up([os.path.dirname(os.__file__)], []), flush=True)
 for name, code in {attempts!r}.items():
     try:
         eval(code)
     except PermissionError:
         continue
     except OSError as error:
-        print("!", name, repr(error))
+        print("!", name, repr(error), flush=True)
         continue
-    print("!", name)
+    print("!", name, flush=True)
 """
 
 
@@ -351,11 +357,14 @@ def has(wall):
 
 
 @pytest.mark.parametrize("wall", ATTEMPTS)
-def test_the_kernel_holds_a_program_that_has_undone_the_hook(tmp_path, wall):
+def test_each_wall_of_the_kernel_holds_by_itself(tmp_path, wall):
     if not has(wall):
         pytest.skip(f"this system has no {wall}")
     (tmp_path / "secret").write_text("secret")
-    source = HARNESS.format(walls=walls.__file__, folder=str(tmp_path), attempts=ATTEMPTS[wall])
+    (other,) = {"seccomp", "landlock"} - {wall}
+    source = HARNESS.format(
+        walls=walls.__file__, folder=str(tmp_path), attempts=ATTEMPTS[wall], other=f"_{other}"
+    )
     asked = subprocess.run(
         [sys.executable, "-I", "-c", source], capture_output=True, text=True, timeout=60
     )
@@ -366,6 +375,21 @@ def test_the_kernel_holds_a_program_that_has_undone_the_hook(tmp_path, wall):
         through = [line for line in through if "trace" not in line and "another" not in line]
     assert through == []
     assert [path.name for path in tmp_path.iterdir()] == ["secret"]
+
+
+def test_limits_are_those_that_are_asked_for():
+    source = (
+        "import importlib.util, resource\n"
+        f"spec = importlib.util.spec_from_file_location('walls', {walls.__file__!r})\n"
+        "walls = importlib.util.module_from_spec(spec)\nspec.loader.exec_module(walls)\n"
+        "walls.limit(2.5, 10**9)\n"
+        "for name in 'CPU AS FSIZE NOFILE NPROC CORE'.split():\n"
+        "    print(*resource.getrlimit(getattr(resource, 'RLIMIT_' + name)))"
+    )
+    told = subprocess.run([sys.executable, "-I", "-c", source], capture_output=True, text=True)
+    memory = "1000000000" if sys.platform == "linux" else told.stdout.splitlines()[1].split()[0]
+    wanted = ("4", memory, "0", "64", "0", "0")
+    assert told.stdout.splitlines() == [f"{value} {value}" for value in wanted]
 
 
 def test_the_files_of_a_program_never_come_to_be(tmp_path):
