@@ -406,6 +406,23 @@ def test_the_files_of_a_program_never_come_to_be(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_the_hook_cannot_be_changed_through_its_traceback():
+    found = run(
+        fitting(
+            "try: open('/etc/passwd')\n"
+            "except OSError as error: frame = error.__traceback__.tb_next.tb_frame\n"
+            "assert frame.f_code.co_name == 'hook'\n"
+            "assert not frame.f_code.co_freevars\n"
+            "ours = [v for v in frame.f_locals.values() if hasattr(v, '__code__')]\n"
+            "assert not ours, ours\n"
+            "frame.f_globals.update(dict.fromkeys(frame.f_globals))\n"
+            "open('/etc/passwd')"
+        )
+    )
+    assert (found.status, found.walls[-1]) == ("refused", "hook")
+    assert "opening '/etc/passwd'" in found.message
+
+
 def test_an_answer_of_one_who_then_goes_on_is_none():
     forged = (
         "for f in range(3, 64):\n"

@@ -110,7 +110,7 @@ def put_up(read: list[str], listed: list[str]) -> list[str]:
         ):
             if wall():
                 stand.append(name)
-    sys.addaudithook(_hook(tuple(read), (*read, *listed)))
+    sys.addaudithook(_hook(read, [*read, *listed]))
     return [*stand, "hook"]
 
 
@@ -170,37 +170,52 @@ def _call(number, conditions):
 def _hook(read, listed):
     """A function for `sys.addaudithook`.
 
-    All that it uses is bound here: a program may replace what is in modules, and cannot reach a
-    closure that nothing in Python refers to.
+    All that it uses are defaults of its arguments: a program may replace what is in modules, and
+    reaches through a traceback the frame of a call, but no function that nothing refers to.
     """
-    harmless, listing, writing, barred = HARMLESS, LISTING, WRITING, BARRED
-    known = frozenset(sys.stdlib_module_names) | {"numpy", "scipy"}
-    refuse, missing, kind, text, number = PermissionError, NotImportable, type, str, int
-    begins, parts = str.startswith, str.split
-    read_below = tuple(f"{root}/" for root in read)
-    list_below = tuple(f"{root}/" for root in listed)
 
-    def inside(path, below) -> bool:
-        return kind(path) is text and begins(path + "/", below) and ".." not in parts(path, "/")
+    importable = frozenset(sys.stdlib_module_names) | {"numpy", "scipy"}
+    where = {"open": _below(read), **dict.fromkeys(LISTING, _below(listed))}
 
-    def hook(event, args):
+    def hook(
+        event,
+        args,
+        *,
+        harmless=HARMLESS,
+        barred=BARRED,
+        known=importable,
+        places=where.get,
+        writing=WRITING,
+        kind=type,
+        text=str,
+        number=int,
+        begins=str.startswith,
+        split=str.split,
+        refuse=PermissionError,
+        missing=NotImportable,
+    ):
         if event in harmless:
             return
+        below = places(event)
         if event == "import":
             # A subclass of str could tell the import one name and this function another.
-            top = parts(args[0], ".")[0] if kind(args[0]) is text else "what is no str"
+            top = split(args[0], ".")[0] if kind(args[0]) is text else "what is no str"
             if top in barred or top not in known:
                 raise missing(f"importing {top} is not allowed: NumPy, SciPy, and what computes")
-        elif event == "open":
-            path, _, flags = args
-            if kind(path) is number:
-                return
-            if flags & writing or not inside(path, read_below):
-                raise refuse(f"opening {path!r} is not allowed")
-        elif event in listing:
-            if not inside(args[0], list_below):
-                raise refuse(f"listing {args[0]!r} is not allowed")
-        else:
+        elif below is None:
             raise refuse(f"{event} is not allowed")
+        else:
+            path, flags = args[0], args[2] if event == "open" else 0
+            if event == "open" and kind(path) is number:
+                return
+            inside = kind(path) is text and begins(path + "/", below)
+            if flags & writing or not inside or ".." in split(path, "/"):
+                done = "opening" if event == "open" else "listing"
+                raise refuse(f"{done} {path!r} is not allowed")
 
     return hook
+
+
+def _below(folders) -> tuple[str, ...]:
+    """How paths begin that are in folders, or are one."""
+    return tuple(f"{folder}/" for folder in folders)
