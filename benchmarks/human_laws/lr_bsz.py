@@ -1,9 +1,9 @@
 """Li et al. 2025 (Step Law), eq. 1 (arXiv 2503.04715), around the loss of Hoffmann et al. 2022.
 
-The paper's best learning rate c N^p D^q and best batch size d D^r are where the loss, convex in
-the logarithms of both, is least: L = E + A N^-alpha + B D^-beta + u ln(lr / best)^2 +
-v ln(batch / best)^2. Constants alpha, beta, ln c, p, q, ln d, r, then E, A, B, u, v; N and D in
-units of 1e9 and 1e11.
+The paper has no law of the loss, but of where it is least, at learning rate c N^p D^q and batch
+size d D^r, and finds it convex around. Here, to second order in the logarithms of both:
+L = E + A N^-alpha + B D^-beta + u ln(lr / best)^2 + v ln(batch / best)^2. Constants alpha, beta,
+ln c, p, q, ln d, r, then E, A, B, u, v; N and D in units of 1e9 and 1e11.
 """
 
 import numpy as np
