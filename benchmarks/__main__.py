@@ -18,6 +18,7 @@ NAMES = (
     "pooling",
     "choosing",
     "coverage",
+    "programs",
 )
 
 

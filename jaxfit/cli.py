@@ -11,7 +11,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .commands import compare, intervals, predict, report, robustness, sweep
+from .commands import (
+    compare,
+    discover_evaluate,
+    intervals,
+    predict,
+    report,
+    robustness,
+    sweep,
+)
 from .commands.cells import records, said
 from .commands.options import (
     add_cache,
@@ -28,6 +36,8 @@ from .commands.options import (
 from .commands.progress import Progress
 
 OK, BAD_INPUT, GROUPS_NOT_OK, INTERRUPTED = 0, 1, 2, 130
+# Commands that are named by two words.
+TWO_WORDS = ("discover evaluate", "discover export")
 
 
 # What is told in a line; and so is what says where it arose or what to do.
@@ -45,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0 ok, 1 bad usage or data, 2 some groups not ok under --strict, 130 interrupted.
     """
-    options = _parser().parse_args(argv)
+    options = _parser().parse_args(_joined(sys.argv[1:] if argv is None else argv))
     try:
         return options.run(options)
     except Exception as error:
@@ -63,6 +73,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
+def _joined(argv: Sequence[str]) -> list[str]:
+    """Arguments in which a command of two words is one."""
+    words = [f"{word}" for word in argv]
+    two = " ".join(words[:2])
+    return [two, *words[2:]] if two in TWO_WORDS else words
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="jaxfit", description="Fit scaling laws to every group of a table of training runs."
@@ -76,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     compare.add(commands)
     report.add(commands)
     robustness.add(commands)
+    discover_evaluate.add(commands)
     add = commands.add_parser("laws", help="list the laws, or show one")
     add.add_argument("name", nargs="?", metavar="NAME", help="of a law, or FILE.py:NAME")
     add.set_defaults(run=_laws)

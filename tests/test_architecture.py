@@ -97,7 +97,9 @@ def test_every_module_and_public_function_says_what_it_is_for(path):
 def test_nothing_is_pickled_evaluated_or_flipped(path):
     for node in ast.walk(ast.parse(path.read_text())):
         name = getattr(node, "id", getattr(node, "attr", None))
-        assert name not in {"eval", "exec", "pickle", "dill"}, path.name
+        # A foreign program is run in one place, which is a process of its own behind walls.
+        walled = name == "exec" and path == PACKAGE / "discover" / "inside.py"
+        assert walled or name not in {"eval", "exec", "pickle", "dill"}, path.name
         if unit(path) not in (
             "cli",
             "commands",

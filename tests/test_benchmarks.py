@@ -24,6 +24,7 @@ chinchilla, sft, sweep, cold, roofline, gpu, zoo, pooling, choosing, bootstrap, 
         *("choosing", "bootstrap", "coverage"),
     )
 )
+programs = import_module("benchmarks.programs")
 zoo_data, zoo_meanings = (import_module(f"benchmarks.zoo_{name}") for name in ("data", "meanings"))
 data, report, routes, timing = (
     import_module(f"benchmarks.{name}") for name in ("data", "report", "routes", "timing")
@@ -219,7 +220,7 @@ def test_the_command_tells_a_broken_promise_by_its_exit_code(small_sft, tmp_path
     assert all(word in printed for word in (": HOLDS", "NOT JUDGED", "DOES NOT HOLD"))
 
 
-@pytest.mark.parametrize("module", [chinchilla, sft, zoo])
+@pytest.mark.parametrize("module", [chinchilla, sft, zoo, programs])
 def test_missing_data_is_an_error_that_names_the_variable(module, monkeypatch, tmp_path, capsys):
     monkeypatch.delenv(data.VARIABLE, raising=False)
     assert module.main([]) == 1
@@ -457,6 +458,37 @@ def test_choosing_tells_the_held_out_error_of_every_choice(monkeypatch, tmp_path
     assert "2 laws, 8 of 36 rows held out" in report.text(whole, choosing.COLUMNS, "title")
     drawn = choosing.picture(whole, tmp_path / "choosing.png")
     assert drawn.read_bytes().startswith(b"\x89PNG")
+
+
+def of_programs(result, path):
+    """A result of `programs` as it is printed, drawn to `path`."""
+    whole = {**result, "environment": {**report.environment(), "load_before": None}}
+    assert programs.picture(whole, path).read_bytes().startswith(b"\x89PNG")
+    return report.text(whole, programs.COLUMNS)
+
+
+@needs_data
+def test_programs_tells_every_score_and_of_which_rows_it_is(monkeypatch, tmp_path):
+    result = programs.run(tasks=("parallel",))
+    (row,) = result["routes"]
+    assert (row["status"], row["rows"], row["constants"]) == ("ok", 12, 4)
+    assert 0.999 < row["r2"] < 1
+    assert result["promises"][0]["holds"] is True
+    text = of_programs(result, tmp_path / "programs.png")
+    assert "Note: the official held-out rows are not at hand" in text
+    source = data.find("sldbench/parallel_scaling_law.csv").read_text().splitlines(keepends=True)
+    for folder in ("sldbench", "sldbench/test"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "parallel_scaling_law.csv").write_text("".join(source[:13]))
+    monkeypatch.setenv(data.VARIABLE, str(tmp_path))
+    result = programs.run(tasks=("parallel",))
+    assert result["settings"]["held out"] == "official rows"
+    assert result["notes"] == []
+    monkeypatch.setattr(programs, "FOLDER", tmp_path)
+    (tmp_path / "parallel.py").write_text("1 / 0")
+    result = programs.run(tasks=("parallel",))
+    assert result["promises"][0]["holds"] is False
+    assert "failed" in of_programs(result, tmp_path / "programs.png")
 
 
 @pytest.fixture(scope="module")

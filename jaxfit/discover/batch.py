@@ -35,6 +35,15 @@ class Fitted:
     work: float  # numbers that were computed, in all
 
 
+def joined(one: Fitted, two: Fitted, order: np.ndarray) -> Fitted:
+    """A form's fits in the cells of both, in another order."""
+    parts = [
+        np.concatenate([getattr(each, name) for each in (one, two)])[order]
+        for name in ("constants", "training", "held", "converged", "agreeing")
+    ]
+    return Fitted(*parts, work=one.work + two.work)
+
+
 class Wanted(NamedTuple):
     """What is to be fitted: a form, and its starts in search coordinates."""
 

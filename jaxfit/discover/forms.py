@@ -97,8 +97,12 @@ class Form:
     @cached_property
     def formula(self) -> str:
         """What is predicted, as text that `jaxfit.fit` takes for a law."""
-        said = nodes.text(nodes.renamed(self.root, dict(enumerate(self.names))))
-        return f"exp({said})" if self.link == "log" else said
+        return f"exp({self.text})" if self.link == "log" else self.text
+
+    @cached_property
+    def text(self) -> str:
+        """`root` as text, from which `parse(text, inputs, link)` makes the same form."""
+        return nodes.text(nodes.renamed(self.root, dict(enumerate(self.names))))
 
     def __str__(self) -> str:
         return self.formula
@@ -130,6 +134,9 @@ def form(root: Node, link: str = "identity") -> Form:
     if link not in LINKS:
         raise ValueError(f"link={link!r}; there are: {', '.join(LINKS)}.")
     root = canonical(root)
+    if link == "identity" and root.op == "exp" and _spans(root.args[0]):
+        # The exponential of a sum with an intercept can be any positive number.
+        root, link = root.args[0], "log"
     constants = nodes.constants_of(root)
     if not constants or not nodes.inputs_of(root):
         raise ValueError(f"`{nodes.text(root)}` needs an input and a constant to be fitted.")

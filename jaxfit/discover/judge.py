@@ -6,17 +6,18 @@ from functools import cached_property
 
 import numpy as np
 
-from .batch import Fitted, Wanted, fit_batch
+from .batch import Fitted, Wanted, fit_batch, joined
 from .evidence import Evidence
 from .forms import Form
 from .memory import Memory
 from .programs import TooLarge, size_of
-from .ranges import limits, ranges
+from .ranges import draw, limits, ranges
 
 # Errors are shares of the variance of the target; what is below this is rounding.
 FLOOR = 1e-12
 # Rows of a group that a search looks at, and groups that its first glance does.
 ROWS, GROUPS = 400, 8
+_GLANCE_STEPS = 30
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Judge:
         """Errors (len(forms),) of two folds of a few groups, inf where one failed; the work."""
         found, work = np.full(len(forms), np.inf), 0.0
         wanted = self._wanted(forms, starts, self._glance)
-        fits = fit_batch([w for _, w in wanted], self.evidence, self.cells, only=self._glance)
+        fits = self._fit([w for _, w in wanted], self._glance, _GLANCE_STEPS)
         for (i, _), fit in zip(wanted, fits, strict=True):
             folds, _ = self._errors(fit, self.cells.of(self._glance))
             found[i] = _mean(folds)
@@ -71,15 +72,29 @@ class Judge:
 
     def judge(self, forms: Sequence[Form], starts: int = 6, max_steps: int = 40) -> list[Judged]:
         """The forms that could be fitted in every fold, judged."""
-        every = np.arange(len(self.cells))
-        wanted = self._wanted(forms, starts, every)
-        fits = fit_batch([w for _, w in wanted], self.evidence, self.cells, max_steps=max_steps)
-        out = [self._judged(w.form, fit) for (_, w), fit in zip(wanted, fits, strict=True)]
+        whole = np.flatnonzero(self.cells.fold == 0)
+        folds = np.flatnonzero(self.cells.fold > 0)
+        wanted = [w for _, w in self._wanted(forms, starts, whole)]
+        fits = self._fit(wanted, whole, max_steps)
+        # A fold is fitted from where all rows end, and from draws of its own; which of these is
+        # best its own rows say.
+        own = self.cells.group * len(self.evidence.targets) + self.cells.output
+        again = [
+            w._replace(starts=_around(w, fit, max(2, starts // 2), self.seed)[own[folds]])
+            for w, fit in zip(wanted, fits, strict=True)
+        ]
+        held = self._fit(again, folds, max_steps)
+        order = np.argsort(np.concatenate([whole, folds]), kind="stable")
+        fits = [joined(one, two, order) for one, two in zip(fits, held, strict=True)]
+        out = [self._judged(w.form, fit) for w, fit in zip(wanted, fits, strict=True)]
         for each in out:
             if np.isfinite(each.error):
                 flat = each.constants.reshape(-1, each.form.num_constants)
                 self.memory.learn(each.form, each.error, flat)
         return out
+
+    def _fit(self, wanted: Sequence[Wanted], cells, max_steps: int) -> list[Fitted]:
+        return fit_batch(wanted, self.evidence, self.cells, only=cells, max_steps=max_steps)
 
     def _wanted(self, forms: Sequence[Form], starts: int, cells) -> list[tuple[int, Wanted]]:
         num_targets = len(self.evidence.targets)
@@ -132,3 +147,11 @@ def _mean(folds: np.ndarray) -> float:
     """Geometric mean; inf where a fold failed."""
     with np.errstate(over="ignore"):
         return float(np.exp(np.log(folds + FLOOR).mean()))
+
+
+def _around(wanted: Wanted, fit: Fitted, count: int, seed: int) -> np.ndarray:
+    """Starts (G T, count, P): where the fits to all rows ended, and draws."""
+    places = wanted.limits.places(fit.constants)
+    drawn = draw(wanted.limits, count - 1, seed + 1)
+    drawn = np.broadcast_to(drawn, (len(places), *drawn.shape))
+    return np.concatenate([places[:, None], drawn], axis=1)

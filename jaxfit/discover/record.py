@@ -1,0 +1,126 @@
+"""The record of a search: one line for each turn, from which it goes on as if never stopped."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..files import path_of, write_whole
+from .forms import Form, parse
+from .history import Trial
+
+QUESTION, TURNS, FORMAT = "question.json", "turns.jsonl", 1
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One turn of a search: who proposed what, and what became of it.
+
+    proposed: the forms that were new. trials: those that were judged in full, with their constants
+    [G][T][P] beside. work: what it cost, in seconds of a nominal machine.
+    """
+
+    proposer: str
+    proposed: tuple[Form, ...]
+    trials: tuple[Trial, ...]
+    constants: tuple[list, ...]
+    work: float
+
+
+class Record:
+    """A folder with the question of a search and its turns."""
+
+    def __init__(self, folder: Any, question: dict[str, Any], inputs: Sequence[str], resume: bool):
+        """Open the folder, or make it.
+
+        Raises FileExistsError where there is a search and `resume` is false, and ValueError where
+        the search there answers another question, naming what differs.
+        """
+        self._folder, self._inputs = Path(path_of(folder)), tuple(inputs)
+        asked = json.loads(json.dumps({"format": FORMAT, **question}))
+        path = self._folder / QUESTION
+        if path.exists():
+            if not resume:
+                raise FileExistsError(
+                    f"{self._folder} holds a search; give resume=True (--resume) to go on with it, "
+                    "or another folder."
+                )
+            known = json.loads(path.read_text())
+            for name in {**known, **asked}:
+                if known.get(name) != asked.get(name):
+                    raise ValueError(
+                        f"The search in {self._folder} has another `{name}`: "
+                        f"{known.get(name)!r}, and not {asked.get(name)!r}. Give another folder."
+                    )
+        else:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            write_whole(path, json.dumps(asked, indent=1).encode() + b"\n")
+
+    def turns(self) -> list[Turn]:
+        """The turns that were finished; a line that was cut short is taken away."""
+        path = self._folder / TURNS
+        if not path.exists():
+            return []
+        out, kept = [], 0
+        with path.open("rb") as file:
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                out.append(self._turn(json.loads(line)))
+                kept += len(line)
+        os.truncate(path, kept)
+        return out
+
+    def add(self, turn: Turn) -> None:
+        """Write a turn that was finished."""
+        line = {
+            "proposer": turn.proposer,
+            "proposed": [_said(each) for each in turn.proposed],
+            "trials": [_trial(trial) for trial in turn.trials],
+            "constants": list(turn.constants),
+            "work": turn.work,
+        }
+        with (self._folder / TURNS).open("a") as file:
+            file.write(json.dumps(line) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _turn(self, line: dict[str, Any]) -> Turn:
+        return Turn(
+            line["proposer"],
+            tuple(self._form(each) for each in line["proposed"]),
+            tuple(self._read(each, line["proposer"]) for each in line["trials"]),
+            tuple(line["constants"]),
+            line["work"],
+        )
+
+    def _form(self, said: Sequence[str]) -> Form:
+        return parse(said[0], self._inputs, said[1])
+
+    def _read(self, said: dict[str, Any], proposer: str) -> Trial:
+        return Trial(
+            form=self._form(said["form"]),
+            error=said["error"],
+            folds=tuple(said["folds"]),
+            training=said["training"],
+            notes=tuple(said["notes"]),
+            proposer=proposer,
+            seconds=said["seconds"],
+        )
+
+
+def _said(form: Form) -> tuple[str, str]:
+    return form.text, form.link
+
+
+def _trial(trial: Trial) -> dict[str, Any]:
+    return {
+        "form": _said(trial.form),
+        "error": trial.error,
+        "folds": list(trial.folds),
+        "training": trial.training,
+        "notes": list(trial.notes),
+        "seconds": trial.seconds,
+    }
