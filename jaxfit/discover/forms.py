@@ -150,15 +150,7 @@ def parse(text: str, inputs: Sequence[str], link: str = "identity") -> Form:
 
     Raises ValueError, showing the character, for what is no formula. Nothing of it is run.
     """
-    root = nodes.parse(text, inputs)
-    # An exponential of a sum with an intercept can be any positive number: a log link.
-    if (
-        link == "identity"
-        and root.op == "exp"
-        and any(term.op == CONSTANT for _, term in terms(root.args[0]))
-    ):
-        return form(root.args[0], "log")
-    return form(root, link)
+    return form(nodes.parse(text, inputs), link)
 
 
 def _spans(root: Node) -> bool:
