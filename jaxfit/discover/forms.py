@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -119,7 +119,7 @@ class Form:
 
         return as_law(self, ranges)
 
-    def predict(self, columns: Mapping[str, np.ndarray], constants: Sequence) -> np.ndarray:
+    def predict(self, columns: Mapping[str, np.ndarray], constants: Iterable) -> np.ndarray:
         """What the form says at columns, with constants (P,), each a number or like the columns."""
         found = nodes.value(self.root, columns, dict(enumerate(constants)))
         with np.errstate(all="ignore"):

@@ -1,48 +1,63 @@
-"""Constants that were found, by the terms that they stand in: where relatives of a form start."""
+"""Constants that were found, by the parts of trees that they stand in: where relatives start."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
 from . import nodes
-from .forms import Form, terms
+from .forms import Form
+from .nodes import Node
 from .ranges import Limits, draw
+
+# Starts at what is remembered are spread by so much of the start range, but the first.
+_SPREAD = 0.1
 
 
 class Memory:
-    """For each shape of a term, the constants (cells, p) of the best form that had it."""
+    """For each part of a tree, the constants (cells, p) of the best form that had it."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], tuple[float, np.ndarray]] = {}
 
     def learn(self, form: Form, error: float, constants: np.ndarray) -> None:
         """Keep the constants (groups x targets, P) of a form, where it is the best so far."""
-        for shape, keys in _terms(form):
-            held = self._known.get(shape)
+        for part in dict.fromkeys(nodes.walk(form.root)):
+            key, places = _key(form, part)
+            if part.leaf or not places:
+                continue
+            held = self._known.get(key)
             if held is None or error < held[0]:
-                self._known[shape] = (error, constants[:, keys])
+                self._known[key] = (error, constants[:, places])
 
     def starts(self, form: Form, limits: Limits, count: int, seed: int, cells: int) -> np.ndarray:
         """Starts (cells, count, P) in search coordinates: half of them at what is remembered."""
-        drawn = np.broadcast_to(draw(limits, count, seed), (cells, count, form.num_constants))
-        out, known = drawn.copy(), False
-        half = max(1, count // 2)
-        for shape, keys in _terms(form):
-            held = self._known.get(shape)
-            if held is not None and keys:
-                own = Limits(*(part[keys] for part in limits))
-                out[:, :half, keys] = own.places(held[1])[:, None, :]
-                known = True
+        out = np.broadcast_to(draw(limits, count, seed), (cells, count, form.num_constants)).copy()
+        half, known = max(1, count // 2), False
+        for places, values in self._remembered(form, form.root):
+            own = Limits(*(part[places] for part in limits))
+            out[:, :half, places] = own.places(values)[:, None, :]
+            known = True
         if known and half > 1:
-            spread = 0.1 * (limits.start[:, 1] - limits.start[:, 0])
+            spread = _SPREAD * (limits.start[:, 1] - limits.start[:, 0])
             noise = np.random.default_rng((seed, half)).normal(size=(half - 1, len(spread)))
             out[:, 1:half] += noise * spread
         return np.clip(out, limits.low, limits.high)
 
+    def _remembered(self, form: Form, node: Node) -> Iterator[tuple[list[int], np.ndarray]]:
+        """Constants of the largest parts of a tree that are known, with their values."""
+        if node.leaf:
+            return
+        key, places = _key(form, node)
+        held = self._known.get(key)
+        if held is not None:
+            yield places, held[1]
+            return
+        for arg in node.args:
+            yield from self._remembered(form, arg)
 
-def _terms(form: Form) -> Iterator[tuple[tuple[str, str], list[int]]]:
-    """The shape of each term, and its constants."""
-    for _, term in terms(form.root):
-        keys = list(nodes.constants_of(term))
-        own = nodes.renamed(term, {key: f"c{i}" for i, key in enumerate(keys)})
-        yield (form.link, nodes.text(own)), keys
+
+def _key(form: Form, node: Node) -> tuple[tuple[str, str], list[int]]:
+    """What a part of a tree is known by, and its constants."""
+    places = list(nodes.constants_of(node))
+    own = nodes.renamed(node, {key: f"c{i}" for i, key in enumerate(places)})
+    return (form.link, nodes.text(own)), places

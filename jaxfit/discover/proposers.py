@@ -1,6 +1,6 @@
 """What proposes forms without a language model: the literature, growing sums, and variation."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import permutations
 
 import numpy as np
@@ -8,9 +8,15 @@ import numpy as np
 from ..laws import LAWS
 from . import nodes
 from .forms import Form, form
+from .growth import Growth
 from .history import History, Trial
+from .judge import Judged
+from .memory import Memory
 from .variation import Changes
 from .vocabulary import Fresh, Words, summed, terms_of
+
+# Terms that a form is grown by in each way, forms of a size that are, and those looked through.
+_CHILDREN, _WIDTH, _LOOKED = 12, 12, 600
 
 
 class Zoo:
@@ -38,41 +44,40 @@ class Zoo:
 
 
 class Beam:
-    """The best forms of every size, each with one more term of the vocabulary."""
+    """The best forms of every size, each with the terms that explain most of what it leaves."""
 
     name = "beam"
 
-    def __init__(self, words: Words, width: int = 4):
-        self._terms = terms_of(Fresh(), words)
-        self._width = width
+    def __init__(self, growth: Growth, found: Mapping[Form, Judged], memory: Memory):
+        """found: every form that was judged; `memory` takes what is learned of constants."""
+        self._growth, self._found, self._memory = growth, found, memory
         self._grown: set[Form] = set()
-        self._waiting: list[Form] = []
 
     def propose(self, history: History, n: int) -> Sequence[Form]:
         """Children of the best forms that were not grown yet."""
         most = history.question.max_constants
-        while len(self._waiting) < n:
+        out: list[Form] = []
+        while len(out) < n:
             parent = self._next(history)
             if parent is None:
                 break
             self._grown.add(parent)
-            c = Fresh()
-            for term in self._terms:
-                child = _made(parent.root + c() * term, parent.link)
-                if child is not None and child.num_constants <= most:
-                    self._waiting.append(child)
-        out, self._waiting = self._waiting[:n], self._waiting[n:]
+            children = self._growth.children(self._found[parent], _CHILDREN, self._memory)
+            out += [child for child in children if child.num_constants <= most]
         return out
 
     def _next(self, history: History) -> Form | None:
-        by_size: dict[int, list[Trial]] = {}
-        for trial in history.best(400):
-            by_size.setdefault(trial.form.num_constants, []).append(trial)
-        for size in sorted(by_size):
-            for trial in by_size[size][: self._width]:
-                if size < history.question.max_constants and trial.form not in self._grown:
-                    return trial.form
-        return None
+        """The best form that was not grown of the size of which fewest were."""
+        best: dict[int, list[Trial]] = {}
+        for trial in history.best(_LOOKED):
+            if trial.form.num_constants < history.question.max_constants:
+                best.setdefault(trial.form.num_constants, []).append(trial)
+        waiting = []
+        for size, trials in best.items():
+            fresh = [t for t in trials[:_WIDTH] if t.form not in self._grown]
+            if fresh:
+                waiting.append((len(trials[:_WIDTH]) - len(fresh), size, fresh[0].form))
+        return min(waiting, key=lambda each: each[:2])[2] if waiting else None
 
 
 class Genetic:

@@ -11,6 +11,7 @@ from .nodes import CONSTANT, INPUT, NUMBER, Node, apply, column, constant, numbe
 from .vocabulary import Fresh, Words, double, joint, single
 
 _NUMBERS = (0.5, 1.0, 2.0)
+_OTHER_LINK = 0.05
 _CURVES = ("sigmoid", "softplus", "tanh", "exp")
 
 
@@ -33,11 +34,16 @@ class Changes:
             self.free_number,
             self.other_curve,
             self.bend_sum,
+            self.scale_sum,
         )
 
     def mutated(self, parent: Form) -> Form | None:
         """A form that differs from its parent in one or two changes; None where that failed."""
         child: Form | None = parent
+        if self.rng.random() < _OTHER_LINK:
+            child = self._checked(parent.root, "log" if parent.link == "identity" else "identity")
+            if child is None:
+                return None
         for _ in range(1 + int(self.rng.random() < 0.35)):
             root = self._kinds[self.rng.integers(len(self._kinds))](child)
             child = self._checked(root, child.link) if root is not None else None
@@ -172,6 +178,10 @@ class Changes:
         for term in scaled[1:]:
             inner = inner + self.fresh() * term
         return self.fresh() + self.fresh() * inner ** self.fresh()
+
+    def scale_sum(self, parent: Form) -> Node:
+        """The whole, times one plus a term."""
+        return parent.root * (number(1.0) + self.fresh() * self.random_term())
 
     def _own(self, parent: Form) -> list[Node]:
         """The terms of a form that vary, with constants of their own."""
