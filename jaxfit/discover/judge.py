@@ -9,6 +9,7 @@ import numpy as np
 from .batch import Fitted, Wanted, fit_batch, joined
 from .evidence import Evidence
 from .forms import Form
+from .history import Trial
 from .memory import Memory
 from .programs import TooLarge, size_of
 from .ranges import draw, limits, ranges
@@ -40,6 +41,14 @@ class Judged:
     unconverged: float
     agreeing: float
     work: float
+
+    @classmethod
+    def recalled(cls, trial: Trial, constants: np.ndarray) -> "Judged":
+        """A form that was judged before, from what is on record of it."""
+        folds, none = np.array(trial.folds), np.empty((0, 0, 0))
+        return cls(
+            trial.form, trial.error, folds, none, trial.training, constants, 0.0, 0.0, trial.seconds
+        )
 
 
 class Judge:
@@ -86,12 +95,12 @@ class Judge:
         held = self._fit(again, folds, max_steps)
         order = np.argsort(np.concatenate([whole, folds]), kind="stable")
         fits = [joined(one, two, order) for one, two in zip(fits, held, strict=True)]
-        out = [self._judged(w.form, fit) for w, fit in zip(wanted, fits, strict=True)]
-        for each in out:
-            if np.isfinite(each.error):
-                flat = each.constants.reshape(-1, each.form.num_constants)
-                self.memory.learn(each.form, each.error, flat)
-        return out
+        return [self._judged(w.form, fit) for w, fit in zip(wanted, fits, strict=True)]
+
+    def learn(self, judged: Judged) -> None:
+        """Remember the constants of a form for its relatives."""
+        flat = judged.constants.reshape(-1, judged.form.num_constants)
+        self.memory.learn(judged.form, judged.error, flat)
 
     def _fit(self, wanted: Sequence[Wanted], cells, max_steps: int) -> list[Fitted]:
         return fit_batch(wanted, self.evidence, self.cells, only=cells, max_steps=max_steps)

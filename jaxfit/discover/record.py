@@ -19,7 +19,8 @@ class Turn:
     """One turn of a search: who proposed what, and what became of it.
 
     proposed: the forms that were new. trials: those that were judged in full, with their constants
-    [G][T][P] beside. work: what it cost, in seconds of a nominal machine.
+    [G][T][P] beside. work: what it cost, in seconds of a nominal machine. failed: why it could
+    propose nothing.
     """
 
     proposer: str
@@ -27,6 +28,7 @@ class Turn:
     trials: tuple[Trial, ...]
     constants: tuple[list, ...]
     work: float
+    failed: str = ""
 
 
 class Record:
@@ -81,6 +83,7 @@ class Record:
             "trials": [_trial(trial) for trial in turn.trials],
             "constants": list(turn.constants),
             "work": turn.work,
+            "failed": turn.failed,
         }
         with (self._folder / TURNS).open("a") as file:
             file.write(json.dumps(line) + "\n")
@@ -94,6 +97,7 @@ class Record:
             tuple(self._read(each, line["proposer"]) for each in line["trials"]),
             tuple(line["constants"]),
             line["work"],
+            line["failed"],
         )
 
     def _form(self, said: Sequence[str]) -> Form:
