@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 
 from ..data import from_table, key_columns
-from ..select.splits import Corner, Fold, KFold, Largest, Rolling, Rows, Split
+from ..select.splits import MOST_SCALES, Corner, Fold, KFold, Largest, Rolling, Rows, Split
 from ..tables import plain_name, read
 
 # Inputs whose sum is 1 to this precision are shares of a whole, which have no larger scale.
 _WHOLE = 1e-3
 # Every fold trains on at least this share of a group's rows.
 _LEAST_SHARE = 0.3
+# Rows that are held out at a time where values hardly repeat.
+_SHARE = 0.15
 
 
 @dataclass(frozen=True)
@@ -166,24 +168,23 @@ def evidence(
 def question_folds(rows: Rows) -> tuple[Split, ...]:
     """Folds that ask what a law is for: what happens at larger scales than were run.
 
-    The largest scales of every input in turn, twice, from the top down; and the joint corner of
-    all. Inputs that sum to 1 have no larger scales: then every fifth row is held out.
+    The largest scales of every input in turn, twice, from the top down, as long as two are left to
+    train on; and the joint corner of all. Inputs that sum to 1 have no larger scales: then every
+    fifth row is held out.
     """
     columns = rows.columns
     total = np.sum(list(columns.values()), axis=0)
     if len(columns) > 1 and np.abs(total - 1).max() < _WHOLE:
-        return (KFold(5, seed=0), KFold(5, seed=1))
-    varying = [name for name, values in columns.items() if len(np.unique(values)) > 2]
-    names = varying or list(columns)
-    out: list[Split] = [Rolling(name, _share(columns[name]), origins=2) for name in names]
-    if len(names) > 1:
-        out.append(Corner(tuple(names)))
-    return tuple(out)
-
-
-def _share(values: np.ndarray) -> int | float:
-    """One scale where values repeat; else a share of the rows."""
-    return 1 if len(np.unique(values)) <= 12 else 0.15
+        return (KFold(5),)
+    out: list[Split] = []
+    for name, values in columns.items():
+        levels = len(np.unique(values))
+        if levels > 2:
+            scales = 1 if levels <= MOST_SCALES else _SHARE
+            out.append(Rolling(name, scales, origins=min(2, levels - 2)))
+    if len(columns) > 1:
+        out.append(Corner(tuple(columns)))
+    return tuple(out or [KFold(5)])
 
 
 def _trains(fold: Fold, rows: Rows) -> bool:

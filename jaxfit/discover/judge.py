@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ _GLANCE_STEPS = 30
 
 @dataclass(frozen=True)
 class Judged:
-    """A form and how it did in all folds.
+    """A law and how it did in all folds.
 
     error: geometric mean over the folds, so that a fold counts by how much better a form does in
     it and not by how hard it is. folds: (F,) mean squared error of the held-out rows as a share of
@@ -32,7 +33,7 @@ class Judged:
     unconverged: share of the fits that were still moving when their steps ran out.
     """
 
-    form: Form
+    form: Any  # Form or, where it was compiled, Law
     error: float
     folds: np.ndarray
     cells: np.ndarray
@@ -75,7 +76,7 @@ class Judge:
         fits = self._fit([w for _, w in wanted], self._glance, _GLANCE_STEPS)
         for (i, _), fit in zip(wanted, fits, strict=True):
             folds, _ = self._errors(fit, self.cells.of(self._glance))
-            found[i] = _mean(folds)
+            found[i] = mean_error(folds)
             work += fit.work
         return found, work
 
@@ -127,7 +128,7 @@ class Judge:
         training = fit.training[whole].reshape(size).sum(axis=0) / len(self.evidence.group)
         return Judged(
             form,
-            _mean(folds),
+            mean_error(folds),
             folds,
             cells,
             float((training / self.evidence.variance).mean()),
@@ -152,8 +153,8 @@ class Judge:
         return folds, each[1:]
 
 
-def _mean(folds: np.ndarray) -> float:
-    """Geometric mean; inf where a fold failed."""
+def mean_error(folds: np.ndarray) -> float:
+    """Geometric mean over folds (F,); inf where one failed."""
     with np.errstate(over="ignore"):
         return float(np.exp(np.log(folds + FLOOR).mean()))
 

@@ -23,9 +23,11 @@ FORMS, SHARE, LEAST = 64, 1 / 3, 8
 # A glance that is worse than the error of the best so many by this factor is not followed.
 _KEPT, _FACTOR = 30, 3.0
 # Numbers that a nominal machine computes in a second, so that costs do not depend on this one.
-_SPEED = 5e8
+_SPEED = 1e8
 # Turns in which published laws come first.
 _SEEDS = 3
+# Seconds that a turn without a new form counts, so that who has no ideas is asked less often.
+_IDLE = 0.5
 
 
 @dataclass(frozen=True)
@@ -230,7 +232,7 @@ def _absorb(state: State, turn: Turn) -> None:
         state.arms,
         turn.proposer,
         gained,
-        max(turn.work, 1e-3),
+        turn.work if turn.trials else max(turn.work, _IDLE),
         forms=len(turn.proposed),
         failed=bool(turn.failed),
     )

@@ -1,0 +1,97 @@
+"""The third tier: laws that are compiled, each by itself, as `jaxfit.fit` does."""
+
+import numpy as np
+
+from ..fitting import fit
+from ..laws import Law
+from ..result import Fit
+from .evidence import Evidence
+from .forms import Form
+from .judge import Judged, mean_error
+from .ranges import ranges
+
+FOLD, GROUP = "fold of jaxfit", "group of jaxfit"
+
+
+def law_of(form: Form | Law, evidence: Evidence) -> Law:
+    """A form as a law, its starts drawn where the evidence says."""
+    return form if isinstance(form, Law) else form.law(ranges(form, evidence.columns))
+
+
+def fitted(law: Form | Law, evidence: Evidence, *, starts: int, seed: int) -> Fit:
+    """`jaxfit.fit` of a law to all rows of the evidence, in its groups (and targets)."""
+    columns = {GROUP: evidence.group, **evidence.columns}
+    return _fit(law_of(law, evidence), columns, evidence, evidence.target, starts, seed, (GROUP,))
+
+
+def constants_of(found: Fit, evidence: Evidence) -> np.ndarray:
+    """The constants (G, T, P) of a fit to all rows."""
+    values = np.stack([found.params[name] for name in found.law.parameters], axis=-1)
+    out = np.full((len(evidence.groups), len(evidence.targets), values.shape[-1]), np.nan)
+    for row, key in enumerate(found.groups):
+        group, target = key if isinstance(key, tuple) else (key, evidence.targets[0])
+        out[group, evidence.targets.index(target)] = values[row]
+    return out
+
+
+def judged(law: Form | Law, evidence: Evidence, *, starts: int, seed: int) -> Judged:
+    """A law judged as forms are, by `jaxfit.fit`."""
+    own = law_of(law, evidence)
+    total, count = _held(own, evidence, starts, seed)
+    found = fitted(own, evidence, starts=starts, seed=seed)
+    rest = found.residuals().reshape(len(evidence.group), -1)
+    with np.errstate(all="ignore"):
+        folds = (total.sum(axis=1) / count.sum(axis=1) / evidence.variance).mean(axis=1)
+        cells = np.where(count > 0, total / count, np.nan) / evidence.variance
+        training = float((np.mean(rest**2, axis=0) / evidence.variance).mean())
+    folds = np.where(np.isfinite(folds), folds, np.inf)
+    done = np.isin(found.status, ("ok", "at_bound", "no_dof", "unidentifiable"))
+    return Judged(
+        law,
+        mean_error(folds),
+        folds,
+        cells,
+        training if np.isfinite(training) else np.inf,
+        constants_of(found, evidence),
+        float(1 - done.mean()),
+        float(np.mean(found.starts_agreeing)),
+        0.0,
+    )
+
+
+def _held(law: Law, evidence: Evidence, starts: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of squares (F, G, T) on held-out rows, and of how many rows."""
+    shape = len(evidence.folds), len(evidence.groups), len(evidence.targets)
+    total, count = np.zeros(shape), np.zeros(shape)
+    used = [np.flatnonzero(fold.train) for fold in evidence.folds]
+    rows = np.concatenate(used)
+    fold = np.repeat(np.arange(len(used)), [len(own) for own in used])
+    columns = {FOLD: fold, GROUP: evidence.group[rows]}
+    columns |= {name: values[rows] for name, values in evidence.columns.items()}
+    found = _fit(law, columns, evidence, evidence.target[rows], starts, seed, (FOLD, GROUP))
+    place = {key: row for row, key in enumerate(found.groups)}
+    for f, each in enumerate(evidence.folds):
+        for g in np.unique(evidence.group[each.test]):
+            own = np.flatnonzero(each.test & (evidence.group == g))
+            for t, name in enumerate(evidence.targets):
+                row = place[(f, g, name) if len(evidence.targets) > 1 else (f, g)]
+                theta = {p: found.params[p][row] for p in law.parameters}
+                inputs = [evidence.columns[name][own] for name in law.inputs]
+                said = np.asarray(law(*inputs, **theta), float)
+                total[f, g, t] = np.sum((said - evidence.target[own, t]) ** 2)
+                count[f, g, t] = len(own)
+    return total, count
+
+
+def _fit(law: Law, columns, evidence: Evidence, target, starts: int, seed: int, by) -> Fit:
+    table = {**columns, **dict(zip(evidence.targets, target.T, strict=True))}
+    one = len(evidence.targets) == 1
+    return fit(
+        law,
+        table,
+        target=evidence.targets[0] if one else list(evidence.targets),
+        by=list(by),
+        starts=starts,
+        seed=seed,
+        pipeline="auto",
+    )
