@@ -109,7 +109,7 @@ _HOMES = {
     "robustness": "refits",
     "sweep": "sweeps.sweep",
 }
-_MODULES = {"plot", "recipes", "reference", "synthetic"}
+_MODULES = {"discover", "plot", "recipes", "reference", "synthetic"}
 __all__ = sorted(_HOMES.keys() | _MODULES)  # pyright: ignore[reportUnsupportedDunderAll]
 
 

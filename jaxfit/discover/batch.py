@@ -98,7 +98,7 @@ def _seen(evidence: Evidence, cells: Cells, link: str) -> lanes.Cells:
     columns = np.stack([evidence.columns[name] for name in evidence.inputs])[:, evidence.rows]
     with np.errstate(all="ignore"):
         leaves = np.concatenate([columns, np.log(columns)]).swapaxes(0, 1)
-        target, weight = cells.target, cells.train.astype(float)
+        target, weight = cells.target, cells.train
         if link == "log":
             # To first order, squared errors of the target itself.
             weight = np.where(target > 0, weight * target**2, 0.0)
@@ -203,8 +203,8 @@ def _split(
         with np.errstate(all="ignore"):
             said = np.exp(said) if w.form.link == "log" else said
             off = (said - cells.target) ** 2
-            held = np.sum(np.where(cells.held, off, 0.0), axis=1)
-            trained = np.sum(np.where(cells.train, off, 0.0), axis=1)
+            held = np.sum(np.where(cells.held > 0, cells.held * off, 0.0), axis=1)
+            trained = np.sum(np.where(cells.train > 0, cells.train * off, 0.0), axis=1)
             close = value <= value[at][:, None] * (1 + 1e-6) + 1e-300
         failed = ~np.isfinite(value[at])
         out.append(

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..data import from_table, key_columns
 from ..select.splits import MOST_SCALES, Corner, Fold, KFold, Largest, Rolling, Rows, Split
-from ..tables import plain_name, read
+from ..tables import Table, plain_name, read
 
 # Inputs whose sum is 1 to this precision are shares of a whole, which have no larger scale.
 _WHOLE = 1e-3
@@ -36,6 +36,7 @@ class Evidence:
     target: np.ndarray  # (m, T)
     group: np.ndarray  # (m,) index
     groups: tuple[Any, ...]  # G keys
+    by: tuple[str, ...]  # the columns that keys are of
     folds: tuple[Fold, ...]
 
     @cached_property
@@ -56,6 +57,12 @@ class Evidence:
         """(T,) of each target over all rows."""
         found = self.target.var(axis=0)
         return np.where(found > 0, found, 1.0)
+
+    def keys(self, rows: np.ndarray) -> dict[str, list[Any]]:
+        """{column of keys: cells} of some rows."""
+        found = [self.groups[g] for g in self.group[rows]]
+        many = len(self.by) > 1
+        return {name: [key[i] if many else key for key in found] for i, name in enumerate(self.by)}
 
     def thinned(self, most: int, seed: int = 0) -> "Evidence":
         """At most about `most` rows of each group, at random; of held-out rows not too few."""
@@ -92,8 +99,8 @@ class Evidence:
             group,
             target,
             self.target[rows, target[:, None]],
-            train[fold[:, None], rows] & real,
-            held[fold[:, None], rows] & real,
+            (train[fold[:, None], rows] & real).astype(float),
+            (held[fold[:, None], rows] & real).astype(float),
         )
 
     @property
@@ -109,11 +116,16 @@ class Cells:
     group: np.ndarray  # (C,)
     output: np.ndarray  # (C,) which target
     target: np.ndarray  # (C, n)
-    train: np.ndarray  # (C, n) bool, fitted
-    held: np.ndarray  # (C, n) bool, held out
+    train: np.ndarray  # (C, n) how much each row counts in the fit
+    held: np.ndarray  # (C, n) how much each row counts in the error on rows held out
 
     def __len__(self) -> int:
         return len(self.fold)
+
+    def resampled(self, rows: np.ndarray, counts: np.ndarray) -> "Cells":
+        """The cells with every row of the evidence counted (m,) times; rows: (G, n) of groups."""
+        weights = counts[rows[self.group]]
+        return replace(self, train=self.train * weights, held=self.held * weights)
 
     def of(self, which: np.ndarray) -> "Cells":
         """Some of the cells."""
@@ -141,7 +153,7 @@ def evidence(
     table = read(data)
     targets = (target,) if isinstance(target, str) else tuple(target)
     keys = key_columns(by)
-    names = tuple(inputs) if inputs is not None else _numeric(table, (*targets, *keys))
+    names = tuple(inputs) if inputs is not None else numeric_columns(table, (*targets, *keys))
     if not names:
         raise ValueError("No column is left to be an input; name them by inputs=.")
     found = [from_table(table, names, target=t, by=by, nan=nan) for t in targets]
@@ -162,7 +174,7 @@ def evidence(
             "No rows can be held out to judge laws by: every group has one scale of each input. "
             "Give folds=jaxfit.KFold(5), or more runs."
         )
-    return Evidence(names, targets, columns, values, group, groups, made)
+    return Evidence(names, targets, columns, values, group, groups, found[0].by, made)
 
 
 def question_folds(rows: Rows) -> tuple[Split, ...]:
@@ -193,8 +205,8 @@ def _trains(fold: Fold, rows: Rows) -> bool:
     return bool(fold.test.any() and np.median(used / size) >= _LEAST_SHARE)
 
 
-def _numeric(table, taken: Sequence[str]) -> tuple[str, ...]:
-    """Columns of numbers that differ."""
+def numeric_columns(table: Table, taken: Sequence[str]) -> tuple[str, ...]:
+    """Columns of numbers that are not `taken`, and are not the same in all rows."""
     out = []
     for name in table.columns:
         if name in taken:

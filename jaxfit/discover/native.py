@@ -1,5 +1,7 @@
 """The third tier: laws that are compiled, each by itself, as `jaxfit.fit` does."""
 
+from typing import Any
+
 import numpy as np
 
 from ..fitting import fit
@@ -10,7 +12,7 @@ from .forms import Form
 from .judge import Judged, mean_error
 from .ranges import ranges
 
-FOLD, GROUP = "fold of jaxfit", "group of jaxfit"
+FOLD, _GROUP = "fold of jaxfit", "group of jaxfit"
 
 
 def law_of(form: Form | Law, evidence: Evidence) -> Law:
@@ -20,18 +22,33 @@ def law_of(form: Form | Law, evidence: Evidence) -> Law:
 
 def fitted(law: Form | Law, evidence: Evidence, *, starts: int, seed: int) -> Fit:
     """`jaxfit.fit` of a law to all rows of the evidence, in its groups (and targets)."""
-    columns = {GROUP: evidence.group, **evidence.columns}
-    return _fit(law_of(law, evidence), columns, evidence, evidence.target, starts, seed, (GROUP,))
+    columns = {**evidence.keys(np.arange(len(evidence.group))), **evidence.columns}
+    return _fit(
+        law_of(law, evidence), columns, evidence, evidence.target, starts, seed, evidence.by
+    )
 
 
 def constants_of(found: Fit, evidence: Evidence) -> np.ndarray:
     """The constants (G, T, P) of a fit to all rows."""
     values = np.stack([found.params[name] for name in found.law.parameters], axis=-1)
     out = np.full((len(evidence.groups), len(evidence.targets), values.shape[-1]), np.nan)
-    for row, key in enumerate(found.groups):
-        group, target = key if isinstance(key, tuple) else (key, evidence.targets[0])
-        out[group, evidence.targets.index(target)] = values[row]
+    for row, (group, target) in enumerate(_places(found, evidence)):
+        out[group, target] = values[row]
     return out
+
+
+def _places(found: Fit, evidence: Evidence) -> list[tuple[int, int]]:
+    """Which group and target each group of a fit is; the target is the last of its key."""
+    groups = {_tuple(key): g for g, key in enumerate(evidence.groups)}
+    if len(evidence.targets) == 1:
+        return [(groups[_tuple(key)] if evidence.by else 0, 0) for key in found.groups]
+    targets = {name: t for t, name in enumerate(evidence.targets)}
+    keys = [_tuple(key) for key in found.groups]
+    return [(groups[key[:-1]] if evidence.by else 0, targets[key[-1]]) for key in keys]
+
+
+def _tuple(key: Any) -> tuple[Any, ...]:
+    return key if isinstance(key, tuple) else (key,)
 
 
 def judged(law: Form | Law, evidence: Evidence, *, starts: int, seed: int) -> Judged:
@@ -66,9 +83,9 @@ def _held(law: Law, evidence: Evidence, starts: int, seed: int) -> tuple[np.ndar
     used = [np.flatnonzero(fold.train) for fold in evidence.folds]
     rows = np.concatenate(used)
     fold = np.repeat(np.arange(len(used)), [len(own) for own in used])
-    columns = {FOLD: fold, GROUP: evidence.group[rows]}
+    columns = {FOLD: fold, _GROUP: evidence.group[rows]}
     columns |= {name: values[rows] for name, values in evidence.columns.items()}
-    found = _fit(law, columns, evidence, evidence.target[rows], starts, seed, (FOLD, GROUP))
+    found = _fit(law, columns, evidence, evidence.target[rows], starts, seed, (FOLD, _GROUP))
     place = {key: row for row, key in enumerate(found.groups)}
     for f, each in enumerate(evidence.folds):
         for g in np.unique(evidence.group[each.test]):
@@ -90,7 +107,7 @@ def _fit(law: Law, columns, evidence: Evidence, target, starts: int, seed: int, 
         law,
         table,
         target=evidence.targets[0] if one else list(evidence.targets),
-        by=list(by),
+        by=list(by) or None,
         starts=starts,
         seed=seed,
         pipeline="auto",

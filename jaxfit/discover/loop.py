@@ -1,4 +1,4 @@
-"""The search for a law: proposers in turn, forms judged in rungs, every turn on record."""
+"""The loop of a search: proposers in turn, forms judged in rungs, every turn on record."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -53,6 +53,7 @@ class State:
     seen: set[Form] = field(default_factory=set)
     prints: set[tuple[float, ...]] = field(default_factory=set)
     work: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
     proposed: int = 0
     turn: int = 0
 
@@ -239,6 +240,8 @@ def _absorb(state: State, turn: Turn) -> None:
     # Who cannot work at all, or has nothing left, gets no more turns.
     if turn.failed or (turn.proposer == "zoo" and not turn.proposed and state.turn >= _SEEDS):
         state.arms = bandit.without(state.arms, turn.proposer)
+    if turn.failed:
+        state.notes.append(f"Proposer {turn.proposer} was left out: {turn.failed}")
     state.work[turn.proposer] = state.work.get(turn.proposer, 0.0) + turn.work
     state.proposed += len(turn.proposed)
     state.turn += 1

@@ -1,0 +1,117 @@
+"""The last rung: from what a search found to one law, by resampling the rows."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from .batch import Wanted, fit_batch
+from .evidence import Cells
+from .judge import FLOOR, Judge, Judged
+from .ranges import limits, ranges
+
+RULES = ("least", "one-standard-error")
+# Forms that come to the last rung, resamples of the rows, and starts of each fit.
+FINALISTS, DRAWS, STARTS = 12, 12, 2
+
+
+class Choice(NamedTuple):
+    """Which of L forms was chosen, and why."""
+
+    chosen: int
+    best: int  # the one of least error
+    behind: np.ndarray  # (L,) mean log error above that of the best
+    doubt: np.ndarray  # (L,) standard error of that, by resampling
+    why: str
+
+
+def finalists(found: Sequence[Judged]) -> list[Judged]:
+    """The Pareto front of constants against error, and the best, the least error first."""
+    order = sorted(found, key=lambda each: (each.error, each.form.nodes))
+    front: dict[int, Judged] = {}
+    for each in order:
+        front.setdefault(each.form.num_constants, each)
+    kept = order[:FINALISTS]
+    kept += [each for each in front.values() if each not in kept]
+    return sorted(kept, key=lambda each: (each.error, each.form.nodes))
+
+
+def choose(judge: Judge, forms: Sequence[Judged], rule: str, seed: int) -> Choice:
+    """One of the finalists, by their errors on held-out rows.
+
+    rule: "least" takes the least error. "one-standard-error" takes the simplest (fewest constants,
+    then shortest) whose error is above that by no more than one standard error of the difference
+    (Breiman et al. 1984, section 3.4.3); differences are paired, over resamples of the rows.
+    """
+    error = np.log([each.error + FLOOR for each in forms])
+    best = int(np.argmin(error))
+    drawn = resampled(judge, forms, seed)
+    apart = drawn - drawn[:, [best]]
+    known = np.isfinite(apart)
+    with np.errstate(all="ignore"):
+        doubt = np.where(known.sum(axis=0) > 2, np.nanstd(np.where(known, apart, np.nan), 0), 0.0)
+    behind = error - error[best]
+    # A form that fails on resamples is not to be trusted, however good it is on all rows.
+    sound = known.mean(axis=0) > 0.8
+    sound[best] = True
+    near = [i for i in range(len(forms)) if sound[i] and behind[i] <= doubt[i]]
+
+    def simplicity(i: int) -> tuple[float, ...]:
+        form = forms[i].form
+        return form.num_constants, form.description_length, error[i]
+
+    chosen = best if rule == "least" else min(near, key=simplicity)
+    return Choice(chosen, best, behind, doubt, _why(forms, chosen, best, behind, doubt, rule))
+
+
+def resampled(judge: Judge, forms: Sequence[Judged], seed: int) -> np.ndarray:
+    """Mean log errors (DRAWS, L) over the folds, of forms refitted to resampled rows."""
+    rng, evidence = np.random.default_rng((seed, 11)), judge.evidence
+    wanted = [_wanted(judge, each) for each in forms]
+    out = np.full((DRAWS, len(forms)), np.nan)
+    for b in range(DRAWS):
+        counts = np.zeros(len(evidence.group))
+        for g in range(len(evidence.groups)):
+            own = np.flatnonzero(evidence.group == g)
+            np.add.at(counts, rng.choice(own, len(own)), 1.0)
+        cells = judge.cells.resampled(evidence.rows, counts)
+        fits = fit_batch(wanted, evidence, cells, only=np.flatnonzero(cells.fold > 0))
+        for i, fit in enumerate(fits):
+            out[b, i] = _log_error(fit.held, cells, evidence)
+    return out
+
+
+def _wanted(judge: Judge, each: Judged) -> Wanted:
+    where = limits(ranges(each.form, judge.evidence.columns))
+    places = where.places(each.constants.reshape(-1, each.form.num_constants))
+    spread = 0.05 * (where.start[:, 1] - where.start[:, 0])
+    starts = np.stack([places, places + spread], axis=1)[:, :STARTS]
+    folds = judge.cells.fold > 0
+    own = judge.cells.group * len(judge.evidence.targets) + judge.cells.output
+    return Wanted(each.form, where, np.clip(starts, where.low, where.high)[own[folds]])
+
+
+def _log_error(held: np.ndarray, cells: Cells, evidence) -> float:
+    """Mean over folds of the log of the error on resampled rows that were held out."""
+    own = cells.of(np.flatnonzero(cells.fold > 0))
+    size = 1 + len(evidence.folds), len(evidence.targets)
+    total, count = np.zeros(size), np.zeros(size)
+    np.add.at(total, (own.fold, own.output), held)
+    np.add.at(count, (own.fold, own.output), own.held.sum(axis=1))
+    with np.errstate(all="ignore"):
+        folds = (total / count / evidence.variance)[1:].mean(axis=1)
+        return float(np.nanmean(np.log(folds + FLOOR)))
+
+
+def _why(forms: Sequence[Judged], chosen: int, best: int, behind, doubt, rule: str) -> str:
+    least, own = forms[best], forms[chosen]
+    if chosen == best:
+        said = f"It has the least error on rows held out, {own.error:.4g}"
+        if rule == "least":
+            return f"{said}."
+        return f"{said}; no simpler law is within one standard error of it."
+    return (
+        f"It is the simplest law within one standard error of the least error on rows held out: "
+        f"{own.error:.4g}, above the {least.error:.4g} of `{least.form}` by a factor of "
+        f"{np.exp(behind[chosen]):.3g}, where one standard error is {np.exp(doubt[chosen]):.3g}."
+    )

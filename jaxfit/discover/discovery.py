@@ -1,0 +1,282 @@
+"""`search`: from a table to the law that says most of scales that were not run."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+
+from ..data import from_table, key_columns
+from ..keywords import check_progress, checked_keywords
+from ..result import Fit
+from ..select.sealed import SealedHoldout, choosing
+from ..select.splits import Corner, Largest, Rows, Split
+from ..tables import Table, nearest, read
+from . import loop, native
+from .choosing import RULES, Choice, choose, finalists
+from .evidence import Evidence, evidence, numeric_columns
+from .forms import Form
+from .heldout_rows import HeldOut, held_out
+from .history import Proposer, Trial
+from .judge import Judge, Judged
+from .loop import Progress, State
+from .outward import Outward
+from .record import Record
+from .scoring import Score, of_judged
+from .vocabulary import words
+
+AUTO = "auto"
+# Starts of the chosen law's last fit, and the share of rows that "auto" keeps for the end.
+_STARTS, _SHARE = 256, 0.15
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """A law that was found, and how.
+
+    form: the law. why: it was chosen, in words. score: its errors on rows that were held out of
+    the folds. fit: its constants in every group, by `jaxfit.fit` on all training rows; of several
+    targets, groups are named (group, target). front: of all that was tried, the best of every
+    number of constants. nearly: the other finalists, the least error first, each with how far its
+    mean log error is above the least and the standard error of that. heldout: errors on the sealed
+    rows, which were opened after the choice; None without a hold-out. interrupted: whether the
+    search was ended early by hand.
+    """
+
+    form: Form
+    why: str
+    score: Score
+    fit: Fit
+    front: tuple[Trial, ...]
+    nearly: tuple[tuple[Score, float, float], ...]
+    heldout: HeldOut | None
+    evidence: Evidence
+    settings: Mapping[str, Any]
+    turns: int
+    proposed: int
+    judged: int
+    seconds: float
+    work: Mapping[str, float]  # seconds of a nominal machine, by proposer
+    interrupted: bool
+    notes: tuple[str, ...]
+
+    def program(self, origin: str = "") -> str:
+        """The law as a program of NumPy and SciPy alone (`scaling_law_func`, `fit_scaling_law`)."""
+        from .export import program
+        from .ranges import ranges
+
+        starts = native.constants_of(self.fit, self.evidence)
+        return program(
+            self.form,
+            self.evidence.inputs,
+            self.evidence.targets,
+            starts.reshape(-1, self.form.num_constants),
+            ranges(self.form, self.evidence.columns),
+            origin=origin or f"found by jaxfit in {self.judged} laws that it judged",
+        )
+
+    def summary(self) -> str:
+        """Law, reason, constants, errors and the front as text."""
+        from .shown import summary
+
+        return summary(self)
+
+    def __str__(self) -> str:
+        return self.summary()
+
+
+@checked_keywords
+def search(
+    data: Any,
+    *,
+    target: str | Sequence[str],
+    by: str | Sequence[str] | None = None,
+    inputs: Sequence[str] | None = None,
+    max_constants: int = 7,
+    minutes: float = 5.0,
+    turns: int | None = None,
+    holdout: str | Largest | Corner | Sequence[bool] | np.ndarray | None = AUTO,
+    folds: str | Split | Sequence[Split] = AUTO,
+    rule: str = RULES[0],
+    units: bool = True,
+    outward: Outward | None = None,
+    proposers: Sequence[Proposer] = (),
+    nan: str = "raise",
+    seed: int = 0,
+    out: Any = None,
+    resume: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> Discovery:
+    """Search for the law of `target` in `inputs`, with constants of its own in every group.
+
+    data: a table as `jaxfit.fit` takes it, or a `SealedHoldout`, whose sealed rows are opened once,
+        after the choice. target: a column, or several, for each of which the law has constants of
+        its own. by: the columns whose values make the groups. inputs: the columns that laws may
+        use; by default all columns of numbers that are left.
+    max_constants: at most so many are fitted in each group (and target).
+    minutes: how long to search; turns: or for how many turns, which makes the same search on any
+        machine. holdout: rows that nothing sees until a law is chosen: `Largest`, `Corner`, one
+        truth value a row, None, or "auto", the largest scales. folds: as of `score`, made of the
+        other rows.
+    rule: how a law is chosen of the finalists: `jaxfit.discover.choosing.choose`.
+    units: refuse laws whose curves depend on the units of the inputs. outward: conditions on laws
+        beyond the data (`jaxfit.discover.Outward`).
+    proposers: what proposes laws beside published ones, growing sums and variation, such as
+        `jaxfit.discover.llm.LLM()`; one that fails is left out, with a note.
+    out: a folder in which every turn is recorded; resume: go on with the search that is there.
+    progress: called after every turn.
+
+    The same seed gives the same turns. Ctrl-C ends the search and chooses of what there is.
+
+    Returns a `Discovery`. Raises ValueError or TypeError for a table or option that cannot be used,
+    and ValueError where no law could be judged.
+    """
+    begun = time.monotonic()
+    _check(max_constants, minutes, turns, rule, out, resume)
+    check_progress(progress)
+    targets = (target,) if isinstance(target, str) else tuple(target)
+    sealed = _sealed(data, holdout, targets, by, inputs)
+    with choosing("the search for a law"):
+        table = sealed.training if sealed else read(data)
+        known = evidence(table, target=targets, by=by, inputs=inputs, folds=folds, nan=nan)
+        judge = Judge(known, seed=seed)
+        asked = loop.question(known, max_constants)
+        state, everybody = loop.begin(judge, asked, proposers, seed)
+        settings = _settings(known, max_constants, rule, units, outward, proposers, seed)
+        record = Record(out, settings, known.inputs, resume) if out is not None else None
+        ended = False
+        try:
+            loop.go(
+                state,
+                everybody,
+                loop.Rules(words(known.columns), units, outward),
+                seed=seed,
+                until=_until(begun + 60 * minutes, turns),
+                record=record,
+                replay=record.turns() if record else (),
+                progress=progress,
+            )
+        except KeyboardInterrupt:
+            ended = True
+        forms = _finalists(state)
+        choice = choose(judge, forms, rule, seed)
+        chosen = forms[choice.chosen]
+        found = native.fitted(chosen.form, known, starts=_STARTS, seed=seed)
+    heldout = held_out(sealed, chosen.form, found, known, by, nan) if sealed else None
+    return Discovery(
+        form=chosen.form,
+        why=choice.why,
+        score=of_judged(chosen, known),
+        fit=found,
+        front=tuple(state.history.front()),
+        nearly=_nearly(forms, choice, known),
+        heldout=heldout,
+        evidence=known,
+        settings=settings,
+        turns=state.turn,
+        proposed=state.proposed,
+        judged=len(state.history.trials),
+        seconds=time.monotonic() - begun,
+        work=dict(state.work),
+        interrupted=ended,
+        notes=tuple(state.notes),
+    )
+
+
+def _finalists(state: State) -> list[Judged]:
+    """What is chosen from, judged by more starts than while it was searched."""
+    first = finalists([each for each in state.found.values() if np.isfinite(each.error)])
+    if not first:
+        raise ValueError(
+            "No law could be judged: none was finite in every fold. Give more minutes, fewer folds "
+            "or more constants."
+        )
+    again = state.judge.judge([each.form for each in first], starts=8, max_steps=100)
+    better = [
+        new if new.training <= old.training * (1 + 1e-6) and np.isfinite(new.error) else old
+        for new, old in zip(again, first, strict=True)
+    ]
+    return [each for each in better if each.cells.size] or better
+
+
+def _nearly(forms, choice: Choice, known: Evidence) -> tuple[tuple[Score, float, float], ...]:
+    order = [i for i in range(len(forms)) if i != choice.chosen]
+    return tuple(
+        (of_judged(forms[i], known), float(choice.behind[i]), float(choice.doubt[i]))
+        for i in order
+        if forms[i].cells.size
+    )
+
+
+def _until(deadline: float, turns: int | None) -> Callable[[State], bool]:
+    if turns is not None:
+        return lambda state: state.turn >= turns
+    return lambda state: time.monotonic() >= deadline
+
+
+def _sealed(data: Any, holdout, targets, by, inputs) -> SealedHoldout | None:
+    """The table with the rows that are kept for the end, sealed."""
+    if isinstance(data, SealedHoldout):
+        return data
+    if holdout is None:
+        return None
+    if isinstance(holdout, str):
+        if holdout != AUTO:
+            raise ValueError(f"holdout={holdout!r}{nearest(holdout, [AUTO])} Give Largest(column).")
+        return SealedHoldout(data, _largest(read(data), targets, by, inputs), by=by)
+    return SealedHoldout(data, holdout, by=by)
+
+
+def _largest(table: Table, targets, by, inputs) -> Largest | Corner:
+    """The rows that are large in all inputs at once, or the largest of the one that varies most."""
+    names = tuple(inputs or numeric_columns(table, (*targets, *key_columns(by))))
+    found = from_table(table, names, target=targets[0], by=by, nan="mask")
+    rows = Rows(found.inputs, found.group, len(found.groups))
+    if len(names) > 1:
+        corner = Corner(names)
+        folds = corner.folds(rows)
+        if folds and _SHARE / 4 <= folds[0].test.mean() <= 2 * _SHARE:
+            return corner
+    widest = max(names, key=lambda name: _reach(found.inputs[name]))
+    levels = len(np.unique(found.inputs[widest]))
+    return Largest(widest, 1 if levels <= 12 else _SHARE)
+
+
+def _reach(values: np.ndarray) -> float:
+    low, high = float(values.min()), float(values.max())
+    return float(np.log(high / low)) if low > 0 else 0.0
+
+
+def _settings(known: Evidence, max_constants, rule, units, outward, proposers, seed):
+    digest = sha256()
+    for values in (*known.columns.values(), known.target, known.group):
+        digest.update(np.ascontiguousarray(values).tobytes())
+    return {
+        "inputs": list(known.inputs),
+        "targets": list(known.targets),
+        "groups": len(known.groups),
+        "rows": len(known.group),
+        "sha256": digest.hexdigest(),
+        "folds": [fold.name for fold in known.folds],
+        "max_constants": max_constants,
+        "rule": rule,
+        "units": units,
+        "outward": repr(outward),
+        "proposers": [each.name for each in proposers],
+        "seed": seed,
+    }
+
+
+def _check(max_constants, minutes, turns, rule, out, resume) -> None:
+    for name, value, least in (("max_constants", max_constants, 1), ("turns", turns, 1)):
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if value is not None and not (whole and value >= least):
+            raise ValueError(f"{name}={value!r}: give an integer, {least} or above.")
+    if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not minutes > 0:
+        raise ValueError(f"minutes={minutes!r}: give a number above 0.")
+    if rule not in RULES:
+        raise ValueError(f"rule={rule!r}{nearest(rule, RULES)} There are: {', '.join(RULES)}.")
+    if resume and out is None:
+        raise ValueError("resume=True needs out=, the folder of the search to go on with.")

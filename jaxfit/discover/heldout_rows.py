@@ -1,0 +1,74 @@
+"""Errors of a law on the sealed rows, which are opened for it once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..data import from_table
+from ..result import Fit
+from ..select.sealed import Opening, SealedHoldout
+from . import native
+from .evidence import Evidence
+from .forms import Form
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """How a law does on rows that neither its choice nor its fit has seen.
+
+    r2: 1 - mean over targets of squared error / variance, over the rows of all groups together.
+    targets: {target: R2}. groups: {group: root of the mean squared error}, over all targets.
+    rows: how many. openings: the log of the hold-out. notes: what was left out.
+    """
+
+    r2: float
+    targets: Mapping[str, float]
+    groups: Mapping[Any, float]
+    rows: int
+    openings: tuple[Opening, ...]
+    notes: tuple[str, ...]
+
+
+def held_out(
+    sealed: SealedHoldout,
+    form: Form,
+    fit: Fit,
+    known: Evidence,
+    by: str | Sequence[str] | None,
+    nan: str,
+) -> HeldOut | None:
+    """Open the sealed rows and compare; None where none of them is of a group that was fitted."""
+    table = sealed.open(f"the error of the law that was chosen, {form}")
+    constants = native.constants_of(fit, known)
+    place = {key: g for g, key in enumerate(known.groups)}
+    targets: dict[str, float] = {}
+    squares: dict[Any, list[float]] = {}
+    rows = lost = 0
+    for t, name in enumerate(known.targets):
+        data = from_table(table, known.inputs, target=name, by=by, nan="mask")
+        there = np.array([key in place for key in data.groups])[data.group]
+        lost = int(data.rows_masked.sum()) + int((~there).sum())
+        rows = int(there.sum())
+        if not rows:
+            return None
+        off = np.full(len(data.target), np.nan)
+        for g, key in enumerate(data.groups):
+            own = np.flatnonzero(data.group == g)
+            if key in place:
+                inputs = {column: data.inputs[column][own] for column in known.inputs}
+                off[own] = form.predict(inputs, constants[place[key], t]) - data.target[own]
+                squares.setdefault(key, []).append(float(np.mean(off[own] ** 2)))
+        variance = float(np.var(data.target[there]))
+        error = float(np.mean(off[there] ** 2))
+        targets[name] = 1 - error / variance if variance > 0 else float("nan")
+    notes = (f"{lost} sealed rows are left out: a cell is missing, or their group was not fitted.",)
+    return HeldOut(
+        float(np.mean(list(targets.values()))),
+        targets,
+        {key: float(np.sqrt(np.mean(values))) for key, values in squares.items()},
+        rows,
+        sealed.openings,
+        notes if lost else (),
+    )
