@@ -16,13 +16,12 @@ from ..files import path_of
 from ..keywords import checked_keywords
 from ..select.sealed import SealedHoldout, choosing
 from ..select.splits import Split
-from . import native, nodes
+from . import nodes
 from .evidence import Evidence, evidence
 from .forms import Form, parse
 from .judge import FLOOR, Judge
-from .programs import TooLarge, size_of
 from .remarks import refusal, remarks
-from .scoring import Score, of_judged
+from .scoring import Score, compiled, fits, of_judged
 
 NAME = "FORM"
 # Bytes of a file that are read; a formula is shorter.
@@ -120,12 +119,9 @@ class Evaluator:
         return form
 
     def _score(self, form: Form) -> Score:
-        try:
-            size_of(form)
-        except TooLarge:
-            judged = native.judged(form, self.evidence, starts=self._starts, seed=self._seed)
-        else:
-            (judged,) = self._judge.judge([form], starts=self._starts)
+        if not fits(form):
+            return compiled(form, self.evidence, starts=self._starts, seed=self._seed)
+        (judged,) = self._judge.judge([form], starts=self._starts)
         return of_judged(judged, self.evidence)
 
 
