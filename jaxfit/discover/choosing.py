@@ -42,9 +42,10 @@ def choose(judge: Judge, forms: Sequence[Judged], rule: str, seed: int) -> Choic
     """One of the finalists, by their errors on held-out rows.
 
     rule: "priced" takes the least error where every constant costs `PRICE` of its logarithm, so
-    that of two laws that differ by little the simpler is taken; "least" the least error. "one-standard-error" takes the simplest (fewest constants,
-    then shortest) whose error is above that by no more than one standard error of the difference
-    (Breiman et al. 1984, section 3.4.3); differences are paired, over resamples of the rows.
+    that of two laws that differ by little the simpler is taken; "least" the least error.
+    "one-standard-error" takes the simplest (fewest constants, then shortest) whose error is above
+    the least by no more than one standard error of the difference (Breiman et al. 1984, section
+    3.4.3); differences are paired, over resamples of the rows.
     """
     error = np.log([each.error + FLOOR for each in forms])
     best = int(np.argmin(error))
