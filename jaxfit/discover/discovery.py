@@ -4,11 +4,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..data import from_table, key_columns
+from ..files import path_of
 from ..keywords import check_progress, checked_keywords
 from ..result import Fit
 from ..select.sealed import SealedHoldout, choosing
@@ -19,7 +21,7 @@ from .choosing import RULES, Choice, choose, finalists
 from .evidence import Evidence, evidence, numeric_columns
 from .forms import Form
 from .heldout_rows import HeldOut, held_out
-from .history import Proposer, Trial
+from .history import History, Proposer, Question, Trial
 from .judge import Judge, Judged
 from .loop import Progress, State
 from .outward import Outward
@@ -105,6 +107,7 @@ def search(
     proposers: Sequence[Proposer] = (),
     nan: str = "raise",
     seed: int = 0,
+    searches: int = 1,
     out: Any = None,
     resume: bool = False,
     progress: Callable[[Progress], None] | None = None,
@@ -125,6 +128,8 @@ def search(
         beyond the data (`jaxfit.discover.Outward`).
     proposers: what proposes laws beside published ones, growing sums and variation, such as
         `jaxfit.discover.llm.LLM()`; one that fails is left out, with a note.
+    searches: how many searches share the time, each with a seed of its own; the law is chosen of
+        all that they found.
     out: a folder in which every turn is recorded; resume: go on with the search that is there.
     progress: called after every turn.
 
@@ -134,33 +139,38 @@ def search(
     and ValueError where no law could be judged.
     """
     begun = time.monotonic()
-    _check(max_constants, minutes, turns, rule, out, resume)
+    _check(max_constants, minutes, turns, searches, rule, out, resume)
     check_progress(progress)
     targets = (target,) if isinstance(target, str) else tuple(target)
     sealed = _sealed(data, holdout, targets, by, inputs)
     with choosing("the search for a law"):
         table = sealed.training if sealed else read(data)
         known = evidence(table, target=targets, by=by, inputs=inputs, folds=folds, nan=nan)
-        judge = Judge(known, seed=seed)
         asked = loop.question(known, max_constants)
-        state, everybody = loop.begin(judge, asked, proposers, seed)
         settings = _settings(known, max_constants, rule, units, outward, proposers, seed)
-        record = Record(out, settings, known.inputs, resume) if out is not None else None
+        conditions = loop.Rules(words(known.columns), units, outward)
+        states: list[State] = []
         ended = False
-        try:
-            loop.go(
-                state,
-                everybody,
-                loop.Rules(words(known.columns), units, outward),
-                seed=seed,
-                until=_until(begun + 60 * minutes, turns),
-                record=record,
-                replay=record.turns() if record else (),
-                progress=progress,
-            )
-        except KeyboardInterrupt:
-            ended = True
-        forms = _finalists(state)
+        for i in range(searches):
+            record = _record(out, i, searches, settings, known.inputs, resume)
+            judge = Judge(known, seed=seed + i)
+            state, everybody = loop.begin(judge, asked, proposers, seed + i)
+            states.append(state)
+            try:
+                loop.go(
+                    state,
+                    everybody,
+                    conditions,
+                    seed=seed + i,
+                    until=_until(begun + 60 * minutes * (i + 1) / searches, turns),
+                    record=record,
+                    replay=record.turns() if record else (),
+                    progress=progress,
+                )
+            except KeyboardInterrupt:
+                ended = True
+                break
+        judge, forms = states[0].judge, _finalists(states)
         choice = choose(judge, forms, rule, seed)
         chosen = forms[choice.chosen]
         found = native.fitted(chosen.form, known, starts=_STARTS, seed=seed)
@@ -170,43 +180,63 @@ def search(
         why=choice.why,
         score=of_judged(chosen, known),
         fit=found,
-        front=tuple(state.history.front()),
+        front=tuple(_front(states, asked)),
         nearly=_nearly(forms, choice, known),
         heldout=heldout,
         evidence=known,
         settings=settings,
-        turns=state.turn,
-        proposed=state.proposed,
-        judged=len(state.history.trials),
+        turns=sum(state.turn for state in states),
+        proposed=sum(state.proposed for state in states),
+        judged=sum(len(state.history.trials) for state in states),
         seconds=time.monotonic() - begun,
-        work=dict(state.work),
+        work={name: sum(s.work.get(name, 0.0) for s in states) for name in states[0].work},
         interrupted=ended,
-        notes=tuple(state.notes),
+        notes=tuple(dict.fromkeys(note for state in states for note in state.notes)),
     )
 
 
-def _finalists(state: State) -> list[Judged]:
-    """What is chosen from, judged by more starts than while it was searched."""
-    first = finalists([each for each in state.found.values() if np.isfinite(each.error)])
+def _front(states: Sequence[State], asked: Question) -> list[Trial]:
+    return History(asked, [t for state in states for t in state.history.trials]).front()
+
+
+def _record(out: Any, i: int, searches: int, settings, inputs, resume: bool) -> Record | None:
+    """The record of one of several searches, in a folder of its own."""
+    if out is None:
+        return None
+    folder = Path(path_of(out))
+    return Record(folder / f"search-{i}" if searches > 1 else folder, settings, inputs, resume)
+
+
+def _finalists(states: Sequence[State]) -> list[Judged]:
+    """What is chosen from, judged by more starts than while it was searched.
+
+    All by the judge of the first search, which learns what the others know of constants.
+    """
+    judge = states[0].judge
+    found: dict[Form, Judged] = {}
+    for state in states:
+        for form, each in state.found.items():
+            if np.isfinite(each.error):
+                found.setdefault(form, each)
+    first = finalists([*found.values()])
     if not first:
         raise ValueError(
             "No law could be judged: none was finite in every fold. Give more minutes, fewer folds "
             "or more constants."
         )
-    again = state.judge.judge([each.form for each in first], starts=8, max_steps=100)
-    better = [
-        new if new.training <= old.training * (1 + 1e-6) and np.isfinite(new.error) else old
-        for new, old in zip(again, first, strict=True)
-    ]
-    return [each for each in better if each.cells.size] or better
+    for each in first:
+        judge.learn(each)
+    again = judge.judge([each.form for each in first], starts=8, max_steps=100)
+    return sorted(
+        (each for each in again if np.isfinite(each.error)),
+        key=lambda each: (each.error, each.form.nodes),
+    )
 
 
 def _nearly(forms, choice: Choice, known: Evidence) -> tuple[tuple[Score, float, float], ...]:
     order = [i for i in range(len(forms)) if i != choice.chosen]
     return tuple(
-        (of_judged(forms[i], known), float(choice.behind[i]), float(choice.doubt[i]))
-        for i in order
-        if forms[i].cells.size
+        (of_judged(forms[i], known), float(choice.behind[i]), float(choice.doubt[i])) for i in order
     )
 
 
@@ -269,11 +299,12 @@ def _settings(known: Evidence, max_constants, rule, units, outward, proposers, s
     }
 
 
-def _check(max_constants, minutes, turns, rule, out, resume) -> None:
-    for name, value, least in (("max_constants", max_constants, 1), ("turns", turns, 1)):
+def _check(max_constants, minutes, turns, searches, rule, out, resume) -> None:
+    counts = {"max_constants": max_constants, "turns": turns or 1, "searches": searches}
+    for name, value in counts.items():
         whole = isinstance(value, int) and not isinstance(value, bool)
-        if value is not None and not (whole and value >= least):
-            raise ValueError(f"{name}={value!r}: give an integer, {least} or above.")
+        if not (whole and value >= 1):
+            raise ValueError(f"{name}={value!r}: give an integer, 1 or above.")
     if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not minutes > 0:
         raise ValueError(f"minutes={minutes!r}: give a number above 0.")
     if rule not in RULES:
