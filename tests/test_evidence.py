@@ -27,6 +27,12 @@ def held(known):
             known.folds}  # fmt: skip
 
 
+def asked(x):
+    """The splits that are made of one input of one group."""
+    values = np.asarray(x)
+    return question_folds(Rows({"x": values}, np.zeros(len(values), int), 1), values)
+
+
 def test_the_two_largest_scales_are_held_out_in_turn():
     assert held(of({"x": [1, 2, 3, 4, 4]})) == {
         "largest x": ([3, 4], [0, 1, 2]),
@@ -36,15 +42,15 @@ def test_the_two_largest_scales_are_held_out_in_turn():
 
 def test_two_levels_are_left_to_train_on():
     assert held(of({"x": [3, 1, 2]})) == {"largest x": ([0], [1, 2])}
-    (rule,) = question_folds(Rows({"x": np.array([1.0, 2.0, 3.0])}, np.zeros(3, int), 1))
+    (rule,) = asked([1.0, 2.0, 3.0])
     assert rule == Rolling("x", 1, origins=1)
     # Of two levels nothing can be foretold: what is asked is then about rows between.
-    (rule,) = question_folds(Rows({"x": np.array([1.0, 2.0, 2.0])}, np.zeros(3, int), 1))
+    (rule,) = asked([1.0, 2.0, 2.0])
     assert rule == KFold(5)
 
 
 def test_a_column_of_many_values_is_cut_by_shares():
-    (rule,) = question_folds(Rows({"x": np.arange(40.0)}, np.zeros(40, int), 1))
+    (rule,) = asked(np.arange(40.0))
     assert rule == Rolling("x", 0.15, origins=2)
     found = held(of({"x": np.arange(40.0)}))
     assert found["largest x"][0] == list(range(34, 40))
@@ -66,6 +72,19 @@ def test_shares_of_a_whole_have_no_larger_scale():
     assert [fold.name for fold in known.folds] == [f"fold {i} of 5" for i in range(1, 6)]
     assert np.sum([fold.test for fold in known.folds], axis=0).tolist() == [1] * 10
     assert of({"a": part, "b": 1.01 - part}).folds[0].name == "largest a"
+
+
+def test_an_input_that_was_tuned_has_no_larger_scale():
+    size, rate = (each.ravel() for each in np.meshgrid(np.arange(1.0, 6), np.arange(1.0, 6)))
+    table = {"size": np.tile(size, 3), "rate": np.tile(rate, 3), "g": np.repeat(list("abc"), 25)}
+    valley = 1 / table["size"] + (table["rate"] - 3) ** 2
+    for sign in (1.0, -1.0):
+        known = evidence({**table, "y": sign * valley}, target="y", by="g")
+        assert [fold.name for fold in known.folds] == ["largest size", "2nd largest size"]
+    # One best value at an end in four cells of fifteen, and it was not tuned.
+    shifted = np.where((table["g"] == "a") & (table["size"] < 5), table["rate"], valley)
+    known = evidence({**table, "y": shifted}, target="y", by="g")
+    assert "largest rate" in [fold.name for fold in known.folds]
 
 
 def test_groups_are_parted_each_by_itself():
