@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from ..data import from_table, key_columns
+from ..data import key_columns
 from ..files import path_of
 from ..keywords import check_progress, checked_keywords
 from ..result import Fit
 from ..select.sealed import SealedHoldout, choosing
 from ..select.splits import Corner, Largest, Rows, Split
-from ..tables import Table, nearest, read
+from ..tables import Table, nearest, plain_name, read
 from . import loop, native
 from .choosing import RULES, Choice, choose, finalists
 from .evidence import Evidence, evidence, numeric_columns
@@ -261,16 +261,20 @@ def _sealed(data: Any, holdout, targets, by, inputs) -> SealedHoldout | None:
 
 def _largest(table: Table, targets, by, inputs) -> Largest | Corner:
     """The rows that are large in all inputs at once, or the largest of the one that varies most."""
-    names = tuple(inputs or numeric_columns(table, (*targets, *key_columns(by))))
-    found = from_table(table, names, target=targets[0], by=by, nan="mask")
-    rows = Rows(found.inputs, found.group, len(found.groups))
+    keys = key_columns(by)
+    names = tuple(inputs or numeric_columns(table, (*targets, *keys)))
+    # Of the targets nothing is looked at, nor whether they are missing.
+    columns = {name: table.numbers(plain_name(name))[0] for name in names}
+    known = np.logical_and.reduce([np.isfinite(values) for values in columns.values()])
+    groups, group = table.grouped(keys) if keys else ([()], np.zeros(len(known), int))
+    rows = Rows(columns, group, len(groups)).of(known)
     if len(names) > 1:
         corner = Corner(names)
         folds = corner.folds(rows)
         if folds and _SHARE / 4 <= folds[0].test.mean() <= 2 * _SHARE:
             return corner
-    widest = max(names, key=lambda name: _reach(found.inputs[name]))
-    levels = len(np.unique(found.inputs[widest]))
+    widest = max(names, key=lambda name: _reach(rows.columns[name]))
+    levels = len(np.unique(rows.columns[widest]))
     return Largest(widest, 1 if levels <= 12 else _SHARE)
 
 

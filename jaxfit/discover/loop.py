@@ -1,7 +1,7 @@
 """The loop of a search: proposers in turn, forms judged in rungs, every turn on record."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -124,7 +124,7 @@ def _take(state: State, proposers: dict[str, Proposer], rules: Rules, seed: int)
     name = _next(state, seed)
     begun = time.monotonic()
     try:
-        proposed = proposers[name].propose(state.history, FORMS)
+        proposed = _of_question(proposers[name].propose(state.history, FORMS), state)
         failed = ""
     except Exception as error:
         if name in ("zoo", "beam", "genetic"):
@@ -137,6 +137,18 @@ def _take(state: State, proposers: dict[str, Proposer], rules: Rules, seed: int)
     turn = Turn(name, tuple(proposed), trials, constants, work / _SPEED + waited, failed)
     _absorb(state, turn)
     return turn
+
+
+def _of_question(proposed: Iterable[Form], state: State) -> list[Form]:
+    """What was proposed, once each; raises for what is no form of the question's inputs."""
+    out = list(dict.fromkeys(proposed))
+    for form in out:
+        if not isinstance(form, Form):
+            raise TypeError(f"{form!r} is no Form; `jaxfit.discover.parse` makes one.")
+        lacking = [name for name in form.inputs if name not in state.history.question.inputs]
+        if lacking:
+            raise ValueError(f"`{form}` takes {', '.join(lacking)}, which the question has not.")
+    return out
 
 
 def _again(state: State, proposers: dict[str, Proposer], rules: Rules, turn: Turn, seed: int):
@@ -167,7 +179,7 @@ def _next(state: State, seed: int) -> str:
 def _fresh(state: State, proposed: Sequence[Form], rules: Rules) -> list[Form]:
     """What was not tried before, by structure and by fingerprint, and is worth fitting."""
     out = []
-    for form in dict.fromkeys(proposed):
+    for form in proposed:
         if form in state.seen or form.num_constants > state.history.question.max_constants:
             continue
         state.seen.add(form)
