@@ -170,10 +170,8 @@ def search(
             except KeyboardInterrupt:
                 ended = True
                 break
-        judge, forms = states[0].judge, _finalists(states)
-        choice = choose(judge, forms, rule, seed)
+        forms, choice, found = _chosen(states, known, conditions, rule, seed)
         chosen = forms[choice.chosen]
-        found = native.fitted(chosen.form, known, starts=_STARTS, seed=seed)
     heldout = held_out(sealed, chosen.form, found, known, by, nan) if sealed else None
     return Discovery(
         form=chosen.form,
@@ -230,6 +228,32 @@ def _finalists(states: Sequence[State]) -> list[Judged]:
     return sorted(
         (each for each in again if np.isfinite(each.error)),
         key=lambda each: (each.error, each.form.nodes),
+    )
+
+
+def _chosen(
+    states: Sequence[State], known: Evidence, conditions: loop.Rules, rule: str, seed: int
+) -> tuple[list[Judged], Choice, Fit]:
+    """The finalists, which of them is chosen, and its last fit.
+
+    Conditions hold for the constants that are handed out, which come from more starts than those
+    by which a law was let through.
+    """
+    forms = [
+        each
+        for each in _finalists(states)
+        if not conditions.broken(each.form, each.constants, known)
+    ]
+    while forms:
+        choice = choose(states[0].judge, forms, rule, seed)
+        form = forms[choice.chosen].form
+        found = native.fitted(form, known, starts=_STARTS, seed=seed)
+        if not conditions.broken(form, native.constants_of(found, known), known):
+            return forms, choice, found
+        del forms[choice.chosen]
+    raise ValueError(
+        f"No law that was found obeys {conditions.outward} in every group. Ask for less, or give "
+        "more minutes."
     )
 
 
@@ -304,7 +328,9 @@ def _settings(known: Evidence, max_constants, rule, units, outward, proposers, s
 
 
 def _check(max_constants, minutes, turns, searches, rule, out, resume) -> None:
-    counts = {"max_constants": max_constants, "turns": turns or 1, "searches": searches}
+    counts = {"max_constants": max_constants, "searches": searches}
+    if turns is not None:
+        counts["turns"] = turns
     for name, value in counts.items():
         whole = isinstance(value, int) and not isinstance(value, bool)
         if not (whole and value >= 1):

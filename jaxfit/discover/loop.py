@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import bandit
+from .evidence import Evidence
 from .forms import Form
 from .growth import Growth
 from .history import History, Proposer, Question, Trial
@@ -65,6 +66,12 @@ class Rules:
     words: Words
     units: bool = True
     outward: Outward | None = None
+
+    def broken(self, form: Form, constants: np.ndarray, evidence: Evidence) -> str:
+        """Which condition a form breaks with constants (G, T, P), in words; "" if none."""
+        if self.outward is None:
+            return ""
+        return self.outward.why_not(form, constants, evidence, self.words)
 
 
 def begin(
@@ -208,10 +215,7 @@ def _judged(state: State, forms: Sequence[Form], rules: Rules, name: str):
         work += each.work
         if not np.isfinite(each.error):
             continue
-        why = rules.outward and rules.outward.why_not(
-            each.form, each.constants, state.judge.evidence, rules.words
-        )
-        if why:
+        if rules.broken(each.form, each.constants, state.judge.evidence):
             continue
         trials.append(_trial(each, name))
         constants.append(each.constants.tolist())
