@@ -19,6 +19,7 @@ NAMES = (
     "choosing",
     "coverage",
     "programs",
+    "blind",
 )
 
 
