@@ -171,7 +171,7 @@ def evidence(
     rules = question_folds(rows, values[:, 0]) if isinstance(folds, str) else folds
     rules = (rules,) if isinstance(rules, Largest | Corner | Rolling | KFold) else tuple(rules)
     made = tuple(fold for rule in rules for fold in rule.folds(rows) if _trains(fold, rows))
-    if not made:
+    if rules and not made:
         raise ValueError(
             "No rows can be held out to judge laws by: every group has one scale of each input. "
             "Give folds=jaxfit.KFold(5), or more runs."

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import numpy as np
 
 from ..data import from_table
+from ..laws import Law
 from ..result import Fit
 from ..select.sealed import Opening, SealedHoldout
 from . import native
@@ -33,14 +35,14 @@ class HeldOut:
 
 def held_out(
     sealed: SealedHoldout,
-    form: Form,
+    law: Form | Law,
     fit: Fit,
     known: Evidence,
     by: str | Sequence[str] | None,
     nan: str,
 ) -> HeldOut | None:
     """Open the sealed rows and compare; None where none of them is of a group that was fitted."""
-    table = sealed.open(f"the error of the law that was chosen, {form}")
+    table = sealed.open(f"the error of {law}")
     constants = native.constants_of(fit, known)
     place = {key: g for g, key in enumerate(known.groups)}
     targets: dict[str, float] = {}
@@ -58,7 +60,7 @@ def held_out(
             own = np.flatnonzero(data.group == g)
             if key in place:
                 inputs = {column: data.inputs[column][own] for column in known.inputs}
-                off[own] = form.predict(inputs, constants[place[key], t]) - data.target[own]
+                off[own] = _said(law, inputs, constants[place[key], t]) - data.target[own]
                 squares.setdefault(key, []).append(float(np.mean(off[own] ** 2)))
         variance = float(np.var(data.target[there]))
         error = float(np.mean(off[there] ** 2))
@@ -72,3 +74,11 @@ def held_out(
         sealed.openings,
         notes if lost else (),
     )
+
+
+def _said(law: Form | Law, inputs: Mapping[str, np.ndarray], constants: np.ndarray) -> np.ndarray:
+    if isinstance(law, Form):
+        return law.predict(inputs, constants)
+    with jax.enable_x64(True):
+        columns = [inputs[name] for name in law.inputs]
+        return np.asarray(law(*columns, **dict(zip(law.parameters, constants, strict=True))))
