@@ -168,7 +168,9 @@ def _traits(part: Sequence[Wanted], size: Size, count: int) -> lanes.Traits:
         free[q, own] = True
         linear[q, list(w.form.linear)] = True
         log[q, own], low[q, own], high[q, own] = w.limits.log, w.limits.low, w.limits.high
-    return lanes.Traits(linear, log, free, low, high)
+    order = np.argsort(np.where(free, ~linear, 2), axis=1, kind="stable").astype(np.int32)
+    solved, used = (part.sum(axis=1, dtype=np.int32) for part in (linear, free))
+    return lanes.Traits(linear, log, free, order, solved, used, low, high)
 
 
 def _split(
