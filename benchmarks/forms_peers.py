@@ -18,7 +18,6 @@ from jaxfit.discover.nodes import CONSTANT, INPUT, NUMBER, Node
 from jaxfit.discover.programs import programs, size_of
 
 TIGHT: dict[str, Any] = {"ftol": 1e-15, "xtol": 1e-15, "gtol": 1e-15, "max_nfev": 400}
-OPERON_STEPS = 200  # more change nothing
 _SINGULAR, _INWARD = 1e-13, 1e-9
 
 
@@ -47,7 +46,7 @@ class Projected:
         self.leaves = np.concatenate([values, np.log(values)])
         self.linear = sorted(wanted.form.linear)
         self.rest = [p for p in range(wanted.form.num_constants) if p not in wanted.form.linear]
-        self.last: tuple = (b"", None, None, None)
+        self.last: tuple = (None, None, None, None)
 
     def at(self, place):
         """Residuals (n,) and derivatives (n, P) at search coordinates (P,)."""
@@ -98,7 +97,7 @@ class Projected:
 class Operon:
     """pyoperon's Levenberg-Marquardt on its own trees, in its float32."""
 
-    def __init__(self, columns, target):
+    def __init__(self, columns, target, steps: int):
         import pyoperon
 
         self.operon, self.target = pyoperon, target
@@ -112,7 +111,7 @@ class Operon:
         self.problem.Target = variables[-1]
         self.problem.InputHashes = list(self.hashes.values())
         self.table = pyoperon.DispatchTable()
-        self.descent = pyoperon.LMOptimizer(self.table, self.problem, max_iter=OPERON_STEPS)
+        self.descent = pyoperon.LMOptimizer(self.table, self.problem, max_iter=steps)
         self.optimizer = pyoperon.CoefficientOptimizer(self.descent)
 
     def tree(self, wanted: Wanted, place) -> tuple[Any, list[int]]:

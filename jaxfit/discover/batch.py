@@ -133,7 +133,7 @@ def _fit_part(part, evidence: Evidence, cells: Cells, chosen, seen, size: Size, 
         start.append(flat[lane].reshape(blocks, per_block, -1))
     total = sum(map(len, which))
     found = [
-        lanes.fit_jobs(code, traits, seen, jobs, size=size, max_steps=steps)
+        lanes.fit_jobs(code, traits, seen, jobs, np.int32(steps), size=size)
         for jobs in _calls(*map(np.concatenate, (which, cell, start)), empty=len(part))
     ]
     joined = [np.concatenate([np.asarray(part[k]) for part in found])[:total] for k in range(5)]

@@ -48,7 +48,7 @@ class Traits(NamedTuple):
     linear: Array  # (Q, P) bool: solved
     log: Array  # (Q, P) bool: searched as logarithm
     free: Array  # (Q, P) bool: there is such a constant
-    order: Array  # (Q, P) int32: of elimination, the linear ones first, those that are not at the end
+    order: Array  # (Q, P) int32: of elimination, linear ones first, missing ones last
     solved: Array  # (Q,) int32, how many are linear
     used: Array  # (Q,) int32, how many there are
     low: Array  # (Q, P), bounds in search coordinates
@@ -83,9 +83,9 @@ class _State(NamedTuple):
     step: Array
 
 
-@functools.partial(jax.jit, static_argnames=("size", "max_steps"))
+@functools.partial(jax.jit, static_argnames=("size",))
 def fit_jobs(
-    programs: Programs, traits: Traits, cells: Cells, jobs: Jobs, *, size: Size, max_steps: int
+    programs: Programs, traits: Traits, cells: Cells, jobs: Jobs, max_steps: Array, *, size: Size
 ) -> Found:
     """Fit all lanes of all jobs, one block after the other."""
 
@@ -98,7 +98,7 @@ def fit_jobs(
     return Found(*lax.map(one, tuple(jobs)))
 
 
-def _fit_block(program, traits, cells: Cells, cell, start, size: Size, max_steps: int):
+def _fit_block(program, traits, cells: Cells, cell, start, size: Size, max_steps):
     num_lanes, n = cell.shape[0], cells.target.shape[1]
     leaves = jnp.moveaxis(cells.leaves[cells.table[cell]], 1, 0).reshape(-1, num_lanes * n)
     target, root = cells.target[cell], jnp.sqrt(cells.weight[cell])
