@@ -139,8 +139,8 @@ def run(
                 "holds": equal + low >= MIN_EQUAL if whole else None,
             },
             {
-                "text": f"{MIN_OVER_OPERON:g} times pyoperon's rate of fits at the best, each at the "
-                "steps at which it has the most",
+                "text": f"{MIN_OVER_OPERON:g} times pyoperon's rate of fits at the best, each at "
+                "the number of steps at which it has the most",
                 "measured": ratio,
                 "holds": ratio >= MIN_OVER_OPERON if ratio and whole else None,
             },
