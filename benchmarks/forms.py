@@ -43,7 +43,8 @@ NOTES = (
     "SciPy: least_squares, trust region, on the projected residuals with exact derivatives of the "
     "interpreter, tolerances 1e-15. pyoperon: its Levenberg-Marquardt in its float32, trees built "
     "beforehand; the faster of one thread and two.",
-    "at best/s, near best/s: forms a second that get there.",
+    "at best/s, near best/s: forms that get there in a second of processor time, which other work "
+    "on the machine changes less than wall time.",
 )
 COLUMNS = (
     ("route", "route", ""),
@@ -124,9 +125,9 @@ def run(
         "tables": {"against SciPy": {row["route"]: bench.sides(row, scipy) for row in ours}},
         "promises": [
             {
-                "text": f"{forms} forms in {MAX_SECONDS} s, warm, on two cores that are idle",
-                "measured": judged[0]["warm_s"],
-                "holds": judged[0]["warm_s"] <= MAX_SECONDS if whole else None,
+                "text": f"{forms} forms, warm, in {MAX_SECONDS} s of each of two cores",
+                "measured": judged[0]["cpu_s"] / 2,
+                "holds": judged[0]["cpu_s"] / 2 <= MAX_SECONDS if whole else None,
             },
             {
                 "text": "no compilation for forms that are new",
@@ -259,7 +260,7 @@ class _Bench:
         }
 
     def judged(self, rows) -> list[dict[str, Any]]:
-        """Rows with their shares of the compared forms, and such forms a second."""
+        """Rows with their shares of the compared forms, and such forms a CPU second."""
         ends = np.stack([row["ends"][self.compared] for row in rows])
         best = np.nanmin(ends, axis=0)
         out = []
@@ -268,7 +269,8 @@ class _Bench:
             shares = [float(np.mean(own[known] <= best[known] * (1 + t))) for t in (SAME, NEAR)]
             out.append({**row, "share": shares[0], "near": shares[1]})
         for row in out:
-            row["good"], row["good_near"] = (row["rate"] * row[key] for key in ("share", "near"))
+            rate = row["forms"] / row["cpu_s"]
+            row["good"], row["good_near"] = (rate * row[key] for key in ("share", "near"))
         return out
 
     def sides(self, row, scipy) -> dict[str, float]:

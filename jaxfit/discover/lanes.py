@@ -104,7 +104,6 @@ def _fit_block(program, traits, cells: Cells, cell, start, size: Size, max_steps
     target, root = cells.target[cell], jnp.sqrt(cells.weight[cell])
     dtype = target.dtype.name
     lanes = jnp.zeros(num_lanes, target.dtype)
-    reach = REACH * (traits.high - traits.low)
     floor = ROUNDING[dtype] * jnp.sum((root * target) ** 2, axis=1)
 
     def run(place):
@@ -150,40 +149,8 @@ def _fit_block(program, traits, cells: Cells, cell, start, size: Size, max_steps
         return (state.step < max_steps) & ~jnp.all(state.done)
 
     def step(state: _State) -> _State:
-        whole = _step(state, jnp.broadcast_to(traits.free, state.place.shape), traits, dtype)
-        # What lies on a bound and would go beyond it stays; the others step as if it were a number.
-        stay = ((state.place <= traits.low) & (whole < 0)) | (
-            (state.place >= traits.high) & (whole > 0)
-        )
-        whole = lax.cond(
-            jnp.any(stay & ~state.done[:, None]),
-            lambda: _step(state, traits.free & ~stay, traits, dtype),
-            lambda: whole,
-        )
-        promise = -jnp.sum(whole * state.slope, axis=1)
-        small = promise <= TOLERANCE[dtype] * state.value
-        share = jnp.max(jnp.abs(whole) / reach, axis=1, keepdims=True)
-        tried = state.place + whole / jnp.maximum(share, 1.0)
-        tried = jnp.clip(tried, traits.low, traits.high)
-        place, value, gram, slope = projected(tried, ~state.done)
-        better = value < state.value
-        damping = state.damping * jnp.where(better, _EASED, _TIGHTENED)
-        ended = state.done | (small & (state.damping <= 1.0)) | (state.value <= floor)
-        stuck = ~better & (damping > _MOST_DAMPING)
-        take = better & ~state.done
-
-        def pick(new, old):
-            return jnp.where(take.reshape((-1,) + (1,) * (new.ndim - 1)), new, old)
-
-        return _State(
-            pick(place, state.place),
-            pick(value, state.value),
-            pick(gram, state.gram),
-            pick(slope, state.slope),
-            jnp.clip(damping, _LEAST_DAMPING, None),
-            ended | stuck | ~jnp.isfinite(state.value),
-            state.step + 1,
-        )
+        tried, last = _trial(state, traits, dtype)
+        return _judged(state, projected(tried, ~state.done), last | (state.value <= floor))
 
     first = projected(jnp.where(traits.free, start, 0.0), lanes == 0)
     end = lax.while_loop(
@@ -192,6 +159,44 @@ def _fit_block(program, traits, cells: Cells, cell, start, size: Size, max_steps
     held = run(end.place)[1]
     prediction = held[program.output].reshape(num_lanes, n)
     return end.place, end.value, end.done & jnp.isfinite(end.value), prediction, end.step
+
+
+def _judged(state: _State, trial, ended) -> _State:
+    """The state after a trial: its place, value, gram and slope. ended: (L,) it was the last."""
+    better = trial[1] < state.value
+    damping = state.damping * jnp.where(better, _EASED, _TIGHTENED)
+    stuck = ~better & (damping > _MOST_DAMPING)
+    take = better & ~state.done
+
+    def pick(new, old):
+        return jnp.where(take.reshape((-1,) + (1,) * (new.ndim - 1)), new, old)
+
+    return _State(
+        *(pick(new, old) for new, old in zip(trial, state[:4], strict=True)),
+        jnp.clip(damping, _LEAST_DAMPING, None),
+        state.done | ended | stuck | ~jnp.isfinite(state.value),
+        state.step + 1,
+    )
+
+
+def _trial(state: _State, traits: Traits, dtype: str):
+    """The next place (L, P) in the box, and whether a step promises too little (L,)."""
+    whole = _step(state, jnp.broadcast_to(traits.free, state.place.shape), traits, dtype)
+    # What lies on a bound and would go beyond it stays; the others step as if it were a number.
+    stay = ((state.place <= traits.low) & (whole < 0)) | (
+        (state.place >= traits.high) & (whole > 0)
+    )
+    whole = lax.cond(
+        jnp.any(stay & ~state.done[:, None]),
+        lambda: _step(state, traits.free & ~stay, traits, dtype),
+        lambda: whole,
+    )
+    reach = REACH * (traits.high - traits.low)
+    share = jnp.max(jnp.abs(whole) / reach, axis=1, keepdims=True)
+    tried = state.place + whole / jnp.maximum(share, 1.0)
+    promise = -jnp.sum(whole * state.slope, axis=1)
+    small = (promise <= TOLERANCE[dtype] * state.value) & (state.damping <= 1.0)
+    return jnp.clip(tried, traits.low, traits.high), small
 
 
 def _step(state: _State, moving, traits: Traits, dtype: str):
