@@ -153,9 +153,8 @@ def _fit_block(program, traits, cells: Cells, cell, start, size: Size, max_steps
         return _judged(state, projected(tried, ~state.done), last | (state.value <= floor))
 
     first = projected(jnp.where(traits.free, start, 0.0), lanes == 0)
-    end = lax.while_loop(
-        go, step, _State(*first, lanes + _FIRST, lanes > 0, jnp.zeros((), jnp.int32))
-    )
+    begin = _State(*first, lanes + _FIRST, lanes > 0, jnp.zeros((), jnp.int32))
+    end = lax.while_loop(go, step, begin)
     held = run(end.place)[1]
     prediction = held[program.output].reshape(num_lanes, n)
     return end.place, end.value, end.done & jnp.isfinite(end.value), prediction, end.step
