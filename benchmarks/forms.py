@@ -29,7 +29,7 @@ STARTS = 4
 # the same of jaxfit, whose default lies between.
 OPERON_STEPS, OUR_STEPS = (10, 20, 200), (10, 100)
 MOST_CONSTANTS = 8
-QUICK = {"forms": 200, "compared": 40, "repeats": 3, "native": 2}
+QUICK = {"forms": 200, "compared": 40, "repeats": 2, "native": 2}
 NOTES = (
     "Forms are sums of one to three terms of the vocabulary with up to two random changes, all "
     "sound, of 2 to 8 constants; each constant stands once, for pyoperon ties none. The table is "
@@ -100,7 +100,7 @@ def prepared(forms: Sequence[Form], columns, seed: int = 0) -> list[Wanted]:
 
 
 def run(
-    *, forms: int = 1000, compared: int = 150, repeats: int = 5, native: int = 5, seed: int = 0
+    *, forms: int = 1000, compared: int = 150, repeats: int = 2, native: int = 5, seed: int = 0
 ) -> dict[str, Any]:
     """Fit all forms by jaxfit and pyoperon, `compared` of them by SciPy, `native` by jaxfit.fit."""
     bench = _Bench(forms, compared, repeats, seed)

@@ -1,5 +1,6 @@
 """Forms fitted one by one: by SciPy with derivatives of the interpreter, and by pyoperon."""
 
+import contextlib
 import functools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -83,14 +84,16 @@ class Projected:
         x = np.clip(start[self.rest], low + _INWARD, high - _INWARD)
         with np.errstate(all="ignore"):
             if self.rest and self.known(x)[0][0] < 1e150:
-                x = optimize.least_squares(
-                    lambda x: self.known(x)[0],
-                    x,
-                    lambda x: self.known(x)[1],
-                    bounds=(low, high),
-                    x_scale="jac",
-                    **TIGHT,
-                ).x
+                # SciPy raises where the numbers of its trust region overflow: the start is lost.
+                with contextlib.suppress(ValueError, np.linalg.LinAlgError):
+                    x = optimize.least_squares(
+                        lambda x: self.known(x)[0],
+                        x,
+                        lambda x: self.known(x)[1],
+                        bounds=(low, high),
+                        x_scale="jac",
+                        **TIGHT,
+                    ).x
             return self.known(x)[2]
 
 
