@@ -37,7 +37,7 @@ class Columns:
 
     def __init__(self, evidence: Evidence, seed: int):
         self._evidence, self._seed = evidence, seed
-        self._kept: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self._kept: dict[tuple[str, bytes], tuple[np.ndarray, np.ndarray]] = {}
         count = len(evidence.groups)
         self._groups = np.unique(np.linspace(0, count - 1, GROUPS).astype(int))
 
@@ -81,11 +81,12 @@ class Columns:
 
     def _column(self, form: Form, where: Limits, keys: tuple[int, ...], term: Node) -> Column:
         own = nodes.renamed(term, {key: f"c{i}" for i, key in enumerate(keys)})
-        name = nodes.text(own)
+        own_limits = Limits(*(part[list(keys)] for part in where))
+        # What is kept for a form must not depend on which came before it.
+        name = nodes.text(own), own_limits.start.tobytes()
         if name not in self._kept:
             if len(self._kept) >= _MOST:
                 self._kept.clear()
-            own_limits = Limits(*(part[list(keys)] for part in where))
             values = draw(own_limits, DRAWS, self._seed) if keys else np.zeros((1, 0))
             constants = own_limits.constants(values)
             named = {f"c{i}": constants[:, i, None] for i in range(len(keys))}

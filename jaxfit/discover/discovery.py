@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from ..data import from_table, key_columns
+from ..data import key_columns
 from ..files import path_of
 from ..keywords import check_progress, checked_keywords
 from ..result import Fit
 from ..select.sealed import SealedHoldout, choosing
 from ..select.splits import Corner, Largest, Rows, Split
-from ..tables import Table, nearest, read
+from ..tables import Table, nearest, plain_name, read
 from . import loop, native
 from .choosing import RULES, Choice, choose, finalists
 from .evidence import Evidence, evidence, numeric_columns
@@ -170,10 +170,8 @@ def search(
             except KeyboardInterrupt:
                 ended = True
                 break
-        judge, forms = states[0].judge, _finalists(states)
-        choice = choose(judge, forms, rule, seed)
+        forms, choice, found = _chosen(states, known, conditions, rule, seed)
         chosen = forms[choice.chosen]
-        found = native.fitted(chosen.form, known, starts=_STARTS, seed=seed)
     heldout = held_out(sealed, chosen.form, found, known, by, nan) if sealed else None
     return Discovery(
         form=chosen.form,
@@ -233,6 +231,32 @@ def _finalists(states: Sequence[State]) -> list[Judged]:
     )
 
 
+def _chosen(
+    states: Sequence[State], known: Evidence, conditions: loop.Rules, rule: str, seed: int
+) -> tuple[list[Judged], Choice, Fit]:
+    """The finalists, which of them is chosen, and its last fit.
+
+    Conditions hold for the constants that are handed out, which come from more starts than those
+    by which a law was let through.
+    """
+    forms = [
+        each
+        for each in _finalists(states)
+        if not conditions.broken(each.form, each.constants, known)
+    ]
+    while forms:
+        choice = choose(states[0].judge, forms, rule, seed)
+        form = forms[choice.chosen].form
+        found = native.fitted(form, known, starts=_STARTS, seed=seed)
+        if not conditions.broken(form, native.constants_of(found, known), known):
+            return forms, choice, found
+        del forms[choice.chosen]
+    raise ValueError(
+        f"No law that was found obeys {conditions.outward} in every group. Ask for less, or give "
+        "more minutes."
+    )
+
+
 def _nearly(forms, choice: Choice, known: Evidence) -> tuple[tuple[Score, float, float], ...]:
     order = [i for i in range(len(forms)) if i != choice.chosen]
     return tuple(
@@ -261,16 +285,20 @@ def _sealed(data: Any, holdout, targets, by, inputs) -> SealedHoldout | None:
 
 def _largest(table: Table, targets, by, inputs) -> Largest | Corner:
     """The rows that are large in all inputs at once, or the largest of the one that varies most."""
-    names = tuple(inputs or numeric_columns(table, (*targets, *key_columns(by))))
-    found = from_table(table, names, target=targets[0], by=by, nan="mask")
-    rows = Rows(found.inputs, found.group, len(found.groups))
+    keys = key_columns(by)
+    names = tuple(inputs or numeric_columns(table, (*targets, *keys)))
+    # Of the targets nothing is looked at, nor whether they are missing.
+    columns = {name: table.numbers(plain_name(name))[0] for name in names}
+    known = np.logical_and.reduce([np.isfinite(values) for values in columns.values()])
+    groups, group = table.grouped(keys) if keys else ([()], np.zeros(len(known), int))
+    rows = Rows(columns, group, len(groups)).of(known)
     if len(names) > 1:
         corner = Corner(names)
         folds = corner.folds(rows)
         if folds and _SHARE / 4 <= folds[0].test.mean() <= 2 * _SHARE:
             return corner
-    widest = max(names, key=lambda name: _reach(found.inputs[name]))
-    levels = len(np.unique(found.inputs[widest]))
+    widest = max(names, key=lambda name: _reach(rows.columns[name]))
+    levels = len(np.unique(rows.columns[widest]))
     return Largest(widest, 1 if levels <= 12 else _SHARE)
 
 
@@ -300,7 +328,9 @@ def _settings(known: Evidence, max_constants, rule, units, outward, proposers, s
 
 
 def _check(max_constants, minutes, turns, searches, rule, out, resume) -> None:
-    counts = {"max_constants": max_constants, "turns": turns or 1, "searches": searches}
+    counts = {"max_constants": max_constants, "searches": searches}
+    if turns is not None:
+        counts["turns"] = turns
     for name, value in counts.items():
         whole = isinstance(value, int) and not isinstance(value, bool)
         if not (whole and value >= 1):

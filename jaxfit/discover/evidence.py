@@ -155,9 +155,7 @@ def evidence(
     table = read(data)
     targets = (target,) if isinstance(target, str) else tuple(target)
     keys = key_columns(by)
-    names = tuple(inputs) if inputs is not None else numeric_columns(table, (*targets, *keys))
-    if not names:
-        raise ValueError("No column is left to be an input; name them by inputs=.")
+    names = tuple(inputs or numeric_columns(table, (*targets, *keys)))
     found = [from_table(table, names, target=t, by=by, nan=nan) for t in targets]
     index = found[0].index
     for other in found[1:]:
@@ -238,7 +236,10 @@ def _trains(fold: Fold, rows: Rows) -> bool:
 
 
 def numeric_columns(table: Table, taken: Sequence[str]) -> tuple[str, ...]:
-    """Columns of numbers that are not `taken`, and are not the same in all rows."""
+    """Columns of numbers that are not `taken`, and are not the same in all rows.
+
+    Raises ValueError where there are none.
+    """
     out = []
     for name in table.columns:
         if name in taken:
@@ -249,4 +250,6 @@ def numeric_columns(table: Table, taken: Sequence[str]) -> tuple[str, ...]:
             continue
         if len(np.unique(values[np.isfinite(values)])) > 1:
             out.append(name)
+    if not out:
+        raise ValueError("No column is left to be an input; name them by inputs=.")
     return tuple(out)

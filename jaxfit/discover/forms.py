@@ -79,7 +79,11 @@ class Form:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """What the constants are called: E the intercept, A, B, ... amplitudes, Greek the rest."""
-        taken = set(self.inputs)
+        return self.names_beside(())
+
+    def names_beside(self, inputs: Iterable[str]) -> tuple[str, ...]:
+        """The same, but none is called as one of `inputs`, which the form need not take."""
+        taken = {*self.inputs, *inputs}
         rest = (f"{stem}{i}" for i, stem in product(range(2, 99), _SHAPES))
         shapes = (name for name in (*_SHAPES, *rest) if name not in taken)
         more = (f"{stem}{i}" for i, stem in product(range(2, 99), _AMPLITUDES))
@@ -101,8 +105,13 @@ class Form:
 
     @cached_property
     def text(self) -> str:
-        """`root` as text, from which `parse(text, inputs, link)` makes the same form."""
-        return nodes.text(nodes.renamed(self.root, dict(enumerate(self.names))))
+        """`root` as text, from which `parse(text, self.inputs, link)` makes the same form."""
+        return self.text_beside(())
+
+    def text_beside(self, inputs: Iterable[str]) -> str:
+        """`text` for a table that has `inputs`: a text from which `parse` makes the form."""
+        names = self.names_beside(inputs)
+        return nodes.text(nodes.renamed(self.root, dict(enumerate(names))))
 
     def __str__(self) -> str:
         return self.formula

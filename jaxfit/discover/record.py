@@ -79,8 +79,8 @@ class Record:
         """Write a turn that was finished."""
         line = {
             "proposer": turn.proposer,
-            "proposed": [_said(each) for each in turn.proposed],
-            "trials": [_trial(trial) for trial in turn.trials],
+            "proposed": [self._said(each) for each in turn.proposed],
+            "trials": [self._trial(trial) for trial in turn.trials],
             "constants": list(turn.constants),
             "work": turn.work,
             "failed": turn.failed,
@@ -114,17 +114,15 @@ class Record:
             seconds=said["seconds"],
         )
 
+    def _said(self, form: Form) -> tuple[str, str]:
+        return form.text_beside(self._inputs), form.link
 
-def _said(form: Form) -> tuple[str, str]:
-    return form.text, form.link
-
-
-def _trial(trial: Trial) -> dict[str, Any]:
-    return {
-        "form": _said(trial.form),
-        "error": trial.error,
-        "folds": list(trial.folds),
-        "training": trial.training,
-        "notes": list(trial.notes),
-        "seconds": trial.seconds,
-    }
+    def _trial(self, trial: Trial) -> dict[str, Any]:
+        return {
+            "form": self._said(trial.form),
+            "error": trial.error,
+            "folds": list(trial.folds),
+            "training": trial.training,
+            "notes": list(trial.notes),
+            "seconds": trial.seconds,
+        }
