@@ -1,19 +1,23 @@
 """`search`: from a table to the law that says most of scales that were not run."""
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
 import numpy as np
 
 from ..data import from_table, key_columns
+from ..document import Report
 from ..keywords import check_progress, checked_keywords
 from ..result import Fit
 from ..select.sealed import SealedHoldout, choosing
 from ..select.splits import Corner, Largest, Rows, Split
 from ..tables import Table, nearest, read
+from ..uncertainty.intervals import Intervals
 from . import loop, native
 from .choosing import RULES, Choice, choose, finalists
 from .evidence import Evidence, evidence, numeric_columns
@@ -37,10 +41,11 @@ class Discovery:
     """A law that was found, and how.
 
     form: the law. why: it was chosen, in words. score: its errors on rows that were held out of
-    the folds. fit: its constants in every group, by `jaxfit.fit` on all training rows; of several
+    the folds. behind, doubt: how far its mean log error is above the least, and the standard error
+    of that. fit: its constants in every group, by `jaxfit.fit` on all training rows; of several
     targets, groups are named (group, target). front: of all that was tried, the best of every
-    number of constants. nearly: the other finalists, the least error first, each with how far its
-    mean log error is above the least and the standard error of that. heldout: errors on the sealed
+    number of constants. nearly: the other finalists, the least error first, each with its `behind`
+    and `doubt`. heldout: errors on the sealed
     rows, which were opened after the choice; None without a hold-out. interrupted: whether the
     search was ended early by hand.
     """
@@ -48,6 +53,8 @@ class Discovery:
     form: Form
     why: str
     score: Score
+    behind: float
+    doubt: float
     fit: Fit
     front: tuple[Trial, ...]
     nearly: tuple[tuple[Score, float, float], ...]
@@ -61,6 +68,11 @@ class Discovery:
     work: Mapping[str, float]  # seconds of a nominal machine, by proposer
     interrupted: bool
     notes: tuple[str, ...]
+
+    @cached_property
+    def intervals(self) -> Intervals:
+        """Intervals of level 0.9 of the constants, by `Fit.intervals`."""
+        return self.fit.intervals(0.9)
 
     def program(self, origin: str = "") -> str:
         """The law as a program of NumPy and SciPy alone (`scaling_law_func`, `fit_scaling_law`)."""
@@ -77,8 +89,27 @@ class Discovery:
             origin=origin or f"found by jaxfit in {self.judged} laws that it judged",
         )
 
+    def report(self, path: str | os.PathLike | None = None, *, overwrite: bool = False) -> Report:
+        """All that a reader asks of the law and the search; with `path`, written there as well.
+
+        Raises ValueError for a path that ends in neither .md nor .html, and FileExistsError where
+        there is a file and `overwrite` is False.
+        """
+        from .report import report
+
+        found = report(self)
+        if path is not None:
+            found.save(path, overwrite=overwrite)
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """The discovery as JSON has it: None for numbers that are none."""
+        from .shown import as_dict
+
+        return as_dict(self)
+
     def summary(self) -> str:
-        """Law, reason, constants, errors and the front as text."""
+        """Law, reason, constants, errors, the front and what nearly won, as text."""
         from .shown import summary
 
         return summary(self)
@@ -137,14 +168,20 @@ def search(
     _check(max_constants, minutes, turns, rule, out, resume)
     check_progress(progress)
     targets = (target,) if isinstance(target, str) else tuple(target)
-    sealed = _sealed(data, holdout, targets, by, inputs)
+    sealed, rule_of_holdout = _sealed(data, holdout, targets, by, inputs)
     with choosing("the search for a law"):
         table = sealed.training if sealed else read(data)
         known = evidence(table, target=targets, by=by, inputs=inputs, folds=folds, nan=nan)
+        if outward is not None:
+            outward.check(known.inputs)
         judge = Judge(known, seed=seed)
         asked = loop.question(known, max_constants)
         state, everybody = loop.begin(judge, asked, proposers, seed)
-        settings = _settings(known, max_constants, rule, units, outward, proposers, seed)
+        settings = {
+            **_settings(known, max_constants, rule, units, outward, proposers, seed),
+            "holdout": rule_of_holdout,
+            "nan": nan,
+        }
         record = Record(out, settings, known.inputs, resume) if out is not None else None
         ended = False
         try:
@@ -169,6 +206,8 @@ def search(
         form=chosen.form,
         why=choice.why,
         score=of_judged(chosen, known),
+        behind=float(choice.behind[choice.chosen]),
+        doubt=float(choice.doubt[choice.chosen]),
         fit=found,
         front=tuple(state.history.front()),
         nearly=_nearly(forms, choice, known),
@@ -216,17 +255,18 @@ def _until(deadline: float, turns: int | None) -> Callable[[State], bool]:
     return lambda state: time.monotonic() >= deadline
 
 
-def _sealed(data: Any, holdout, targets, by, inputs) -> SealedHoldout | None:
-    """The table with the rows that are kept for the end, sealed."""
+def _sealed(data: Any, holdout, targets, by, inputs) -> tuple[SealedHoldout | None, str]:
+    """The table with the rows that are kept for the end, sealed; which these are, in words."""
     if isinstance(data, SealedHoldout):
-        return data
+        return data, "sealed beforehand"
     if holdout is None:
-        return None
+        return None, "none"
     if isinstance(holdout, str):
         if holdout != AUTO:
             raise ValueError(f"holdout={holdout!r}{nearest(holdout, [AUTO])} Give Largest(column).")
-        return SealedHoldout(data, _largest(read(data), targets, by, inputs), by=by)
-    return SealedHoldout(data, holdout, by=by)
+        holdout = _largest(read(data), targets, by, inputs)
+    said = repr(holdout) if isinstance(holdout, Largest | Corner) else "one truth value a row"
+    return SealedHoldout(data, holdout, by=by), said
 
 
 def _largest(table: Table, targets, by, inputs) -> Largest | Corner:
@@ -255,6 +295,7 @@ def _settings(known: Evidence, max_constants, rule, units, outward, proposers, s
         digest.update(np.ascontiguousarray(values).tobytes())
     return {
         "inputs": list(known.inputs),
+        "by": list(known.by),
         "targets": list(known.targets),
         "groups": len(known.groups),
         "rows": len(known.group),

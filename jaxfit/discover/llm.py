@@ -148,6 +148,14 @@ class LLM:
         """What it is called in tables and logs."""
         return "llm"
 
+    def check(self) -> None:
+        """Raise what a call would, before one is made: ImportError without the extra, or LLMError.
+
+        Says nothing of whether the key is valid, or the server there.
+        """
+        with _client(self._key(), self.base_url, self.timeout):
+            pass
+
     def propose(self, history: History, n: int) -> list[Form]:
         """New forms of one call, about n but dozens; none when the budget has no room for one."""
         if n <= 0:
