@@ -68,7 +68,8 @@ def predictions(found: "Discovery", path: str | os.PathLike | None = None) -> An
     rows = [(fit.data.target, fit.fitted)]
     if found.heldout is not None:
         several = found.heldout.points.values()
-        rows.append(tuple(np.concatenate(each) for each in zip(*several, strict=True)))
+        measured, predicted = (np.concatenate(each) for each in zip(*several, strict=True))
+        rows.append((measured, predicted))
     styles = (
         {"color": BLUE, "ms": 3, "alpha": 0.6, "label": "training rows"},
         {"color": RED, "ms": 4, "label": "rows opened after the choice"},
@@ -112,9 +113,8 @@ def _list_laws(axes: Any, found: "Discovery") -> None:
     chosen = found.score.constants, str(found.form)
     laws = sorted({*laws[-_LISTED:], chosen}, key=lambda law: law[0])
     # A formula is not to be broken at its signs.
-    blocks = [
-        textwrap.wrap(_short(law, 3 * _WIDTH), _WIDTH, break_on_hyphens=False) for _, law in laws
-    ]
+    lines_of = textwrap.TextWrapper(_WIDTH, break_on_hyphens=False).wrap
+    blocks = [lines_of(_short(law, 3 * _WIDTH)) for _, law in laws]
     step = min(0.058, 1.0 / sum(map(len, blocks)))
     size, place = min(8.5, 8.5 * step / 0.052), 1.0
     for (count, law), lines in zip(laws, blocks, strict=True):
