@@ -37,9 +37,7 @@ def report(found: "Discovery") -> Report:
 def _first(found: "Discovery") -> Iterator[Block]:
     said = [*shown.warnings(found), *(str(note) for note in found.intervals.notes)]
     if found.heldout is None:
-        said.append(
-            "No rows were kept for the end: the errors are those that the law was chosen by."
-        )
+        said.append("No rows were kept for the end: the errors are those that it was chosen by.")
     yield Grid(("note",), [(text,) for text in dict.fromkeys(said)]) if said else "Nothing."
 
 
@@ -55,9 +53,9 @@ def _law(found: "Discovery") -> Iterator[Block]:
 
 def _errors(found: "Discovery") -> Iterator[Block]:
     yield (
-        "Errors are mean squared errors as a share of the target's variance, and R2 is 1 less that. "
-        "In a fold, the law is fitted to some of the training rows and judged by others; of the "
-        "folds, the geometric mean is taken."
+        "Errors are mean squared errors as a share of the target's variance, and R2 is 1 less "
+        "that. In a fold, the law is fitted to some of the training rows and judged by others; of "
+        "the folds, the geometric mean is taken."
     )
     score, heldout = found.score, found.heldout
     rows = [("training rows, fitted to all of them", score.training)]
@@ -97,8 +95,9 @@ def _constants(found: "Discovery") -> Iterator[Block]:
         for g, key in enumerate(fit.groups[:GROUPS])
         for name in told.names
     ]
-    header = [*_keys(found), *["target"] * (len(found.evidence.targets) > 1)]
-    yield Grid([*header, "constant", "estimate", "lower", "upper", "status"], rows)
+    several = len(found.evidence.targets) > 1
+    keys = [*found.evidence.by, "target"] if several else _keys(found)
+    yield Grid([*keys, "constant", "estimate", "lower", "upper", "status"], rows)
     yield from _rest(len(fit.groups))
 
 
@@ -116,9 +115,9 @@ def _nearly(found: "Discovery") -> Iterator[Block]:
     kept, same = shown.nearly(found)
     over, doubt = shown.apart(found.behind, found.doubt)
     yield (
-        "Finalists were fitted again from more starts, and to resamples of the rows. By what factor "
-        "the error of each is above the least of all, and the factor that is one standard error of "
-        f"that; of the law that was chosen they are {over} and {doubt}."
+        "Finalists were fitted again from more starts, and to resamples of the rows: by what "
+        "factor the error of each is above the least of all, and the factor that is one standard "
+        f"error of that. Of the law that was chosen they are {over} and {doubt}."
     )
     rows = [
         [

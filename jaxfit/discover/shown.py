@@ -128,9 +128,8 @@ def _front(found: "Discovery") -> list[str]:
         [str(each.form.num_constants), short(each.error), each.proposer, str(each.form)]
         for each in found.front
     ]
-    return ["The best law of every number of constants", ""] + aligned(
-        ["constants", "error", "by", "law"], rows, {2, 3}
-    )
+    header = ["constants", "error", "by", "law"]
+    return ["The best law of every number of constants", "", *aligned(header, rows, {2, 3})]
 
 
 def _nearly(found: "Discovery") -> list[str]:
