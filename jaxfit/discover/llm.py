@@ -132,7 +132,9 @@ class LLM:
     def __post_init__(self):
         self.model = self.model or os.environ.get("JAXFIT_LLM_MODEL", "")
         if not self.model:
-            raise ValueError("No model was named: give model=, or set JAXFIT_LLM_MODEL.")
+            raise ValueError(
+                "No model was named: give model= (--llm MODEL), or set JAXFIT_LLM_MODEL."
+            )
         self.base_url = self.base_url or os.environ.get("OPENAI_BASE_URL") or None
         if self.base_url and not _is_address(self.base_url):
             raise ValueError("base_url must read like http://localhost:8000/v1.")
