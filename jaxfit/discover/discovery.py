@@ -165,7 +165,7 @@ def search(
     and ValueError where no law could be judged.
     """
     begun = time.monotonic()
-    _check(max_constants, minutes, turns, rule, out, resume)
+    _check(max_constants, minutes, turns, seed, rule, out, resume)
     check_progress(progress)
     targets = (target,) if isinstance(target, str) else tuple(target)
     sealed, rule_of_holdout = _sealed(data, holdout, targets, by, inputs)
@@ -310,8 +310,9 @@ def _settings(known: Evidence, max_constants, rule, units, outward, proposers, s
     }
 
 
-def _check(max_constants, minutes, turns, rule, out, resume) -> None:
-    for name, value, least in (("max_constants", max_constants, 1), ("turns", turns, 1)):
+def _check(max_constants, minutes, turns, seed, rule, out, resume) -> None:
+    wholes = (("max_constants", max_constants, 1), ("turns", turns, 1), ("seed", seed, 0))
+    for name, value, least in wholes:
         whole = isinstance(value, int) and not isinstance(value, bool)
         if value is not None and not (whole and value >= least):
             raise ValueError(f"{name}={value!r}: give an integer, {least} or above.")

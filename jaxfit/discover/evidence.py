@@ -154,6 +154,9 @@ def evidence(
     targets = (target,) if isinstance(target, str) else tuple(target)
     keys = key_columns(by)
     names = tuple(inputs) if inputs is not None else numeric_columns(table, (*targets, *keys))
+    for option, columns in (("target", targets), ("inputs", names)):
+        if len(set(columns)) < len(columns):
+            raise ValueError(f"{option}= names a column twice: {', '.join(columns)}.")
     if not names:
         raise ValueError("No column is left to be an input; name them by inputs=.")
     found = [from_table(table, names, target=t, by=by, nan=nan) for t in targets]

@@ -98,9 +98,10 @@ def cost(found: "Discovery") -> str:
     """What the search took, in words."""
     total = sum(found.work.values()) or 1.0
     shares = ", ".join(f"{name} {work / total:.0%}" for name, work in found.work.items())
+    turns = f"{found.turns} {'turn' if found.turns == 1 else 'turns'}"
     return (
-        f"{found.judged} laws judged in full of {found.proposed} proposed, in {found.turns} turns "
-        f"and {found.seconds:.0f} s. Work by proposer: {shares or 'none'}."
+        f"{found.judged} laws judged in full of {found.proposed} proposed, in {turns} and "
+        f"{found.seconds:.0f} s. Work by proposer: {shares or 'none'}."
     )
 
 
@@ -142,7 +143,7 @@ def _nearly(found: "Discovery") -> list[str]:
         for score, behind, doubt in kept[:_NEARLY]
     ]
     header = ["constants", "error", "over the least", "standard error", "law"]
-    return ["What nearly won", "", *aligned(header, rows, {4}), *filter(None, ["", again])]
+    return ["What nearly won", "", *aligned(header, rows, {4}), *filter(None, [again])]
 
 
 def as_dict(found: "Discovery") -> dict[str, Any]:
