@@ -121,6 +121,8 @@ def _run(options) -> int:
         raise KeyboardInterrupt(f"interrupted; {kept or 'nothing was written.'}") from None
     print(json.dumps(found.to_dict(), indent=1) if options.json else found.summary())
     _write(options, found)
+    if found.interrupted and options.out is not None:
+        print(f"The turns are in {options.out}; --resume goes on.", file=sys.stderr)
     for model in models:
         spent = model.spent
         sent = f"{spent.tokens_in} tokens sent, {spent.tokens_out} received"

@@ -321,4 +321,6 @@ def _check(max_constants, minutes, turns, seed, rule, out, resume) -> None:
     if rule not in RULES:
         raise ValueError(f"rule={rule!r}{nearest(rule, RULES)} There are: {', '.join(RULES)}.")
     if resume and out is None:
-        raise ValueError("resume=True needs out=, the folder of the search to go on with.")
+        raise ValueError(
+            "resume=True (--resume) needs out= (--out), the folder of the search to go on with."
+        )
