@@ -187,7 +187,7 @@ def _matching_law(path, stored, law) -> Law:
 
 
 def _of_formula(stored: dict[str, Any]) -> Law:
-    kinds = {kind.__name__: kind for kind in (Real, Positive, Interval)}
+    kinds: dict[str, Any] = {kind.__name__: kind for kind in (Real, Positive, Interval)}
     supports = [
         kinds[kind](**{name: tuple(v) if isinstance(v, list) else v for name, v in ends.items()})
         for kind, ends in stored["supports"]

@@ -166,7 +166,7 @@ def test_several_targets_without_groups_are_reported(tmp_path):
     found = discover.search(
         {name: values[:12] for name, values in table().items() if name != "group"},
         target=["loss", "twice"],
-        max_constants=3,
+        max_constants=2,
         turns=1,
         holdout=None,
     )
