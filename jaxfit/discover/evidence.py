@@ -156,6 +156,9 @@ def evidence(
     targets = (target,) if isinstance(target, str) else tuple(target)
     keys = key_columns(by)
     names = tuple(inputs or numeric_columns(table, (*targets, *keys)))
+    for option, columns in (("target", targets), ("inputs", names)):
+        if len(set(columns)) < len(columns):
+            raise ValueError(f"{option}= names a column twice: {', '.join(columns)}.")
     found = [from_table(table, names, target=t, by=by, nan=nan) for t in targets]
     index = found[0].index
     for other in found[1:]:

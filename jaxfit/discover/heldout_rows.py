@@ -22,13 +22,15 @@ class HeldOut:
 
     r2: 1 - mean over targets of squared error / variance, over the rows of all groups together.
     targets: {target: R2}. groups: {group: root of the mean squared error}, over all targets.
-    rows: how many. openings: the log of the hold-out. notes: what was left out.
+    rows: how many. points: {target: (measured, predicted)}, each (n,). openings: the log of the
+    hold-out. notes: what was left out.
     """
 
     r2: float
     targets: Mapping[str, float]
     groups: Mapping[Any, float]
     rows: int
+    points: Mapping[str, tuple[np.ndarray, np.ndarray]]
     openings: tuple[Opening, ...]
     notes: tuple[str, ...]
 
@@ -46,6 +48,7 @@ def held_out(
     constants = native.constants_of(fit, known)
     place = {key: g for g, key in enumerate(known.groups)}
     targets: dict[str, float] = {}
+    points: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     squares: dict[Any, list[float]] = {}
     rows = lost = 0
     for t, name in enumerate(known.targets):
@@ -62,7 +65,9 @@ def held_out(
                 inputs = {column: data.inputs[column][own] for column in known.inputs}
                 off[own] = _said(law, inputs, constants[place[key], t]) - data.target[own]
                 squares.setdefault(key, []).append(float(np.mean(off[own] ** 2)))
-        variance = float(np.var(data.target[there]))
+        measured = data.target[there]
+        points[name] = measured, measured + off[there]
+        variance = float(np.var(measured))
         error = float(np.mean(off[there] ** 2))
         targets[name] = 1 - error / variance if variance > 0 else float("nan")
     notes = (f"{lost} sealed rows are left out: a cell is missing, or their group was not fitted.",)
@@ -71,6 +76,7 @@ def held_out(
         targets,
         {key: float(np.sqrt(np.mean(values))) for key, values in squares.items()},
         rows,
+        points,
         sealed.openings,
         notes if lost else (),
     )
