@@ -170,8 +170,12 @@ def _judged(state: _State, trial, ended) -> _State:
     def pick(new, old):
         return jnp.where(take.reshape((-1,) + (1,) * (new.ndim - 1)), new, old)
 
+    place, value, gram, slope = map(pick, trial, state[:4])
     return _State(
-        *(pick(new, old) for new, old in zip(trial, state[:4], strict=True)),
+        place,
+        value,
+        gram,
+        slope,
         jnp.clip(damping, _LEAST_DAMPING, None),
         state.done | ended | stuck | ~jnp.isfinite(state.value),
         state.step + 1,
