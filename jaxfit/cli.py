@@ -13,7 +13,9 @@ from typing import Any
 
 from .commands import (
     compare,
+    discover,
     discover_evaluate,
+    discover_export,
     intervals,
     predict,
     report,
@@ -93,7 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     compare.add(commands)
     report.add(commands)
     robustness.add(commands)
+    discover.add(commands)
     discover_evaluate.add(commands)
+    discover_export.add(commands)
     add = commands.add_parser("laws", help="list the laws, or show one")
     add.add_argument("name", nargs="?", metavar="NAME", help="of a law, or FILE.py:NAME")
     add.set_defaults(run=_laws)

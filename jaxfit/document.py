@@ -4,6 +4,7 @@ Whatever text they hold is untrusted, names of columns and groups above all: it 
 read as markup.
 """
 
+import base64
 import html as escaping
 import os
 import re
@@ -24,6 +25,7 @@ table { border-collapse: collapse; margin: .75rem 0; font-size: .875rem; }
 th, td { padding: .2rem .75rem .2rem 0; text-align: left; vertical-align: top;
   border-bottom: 1px solid #e4e4e4; overflow-wrap: break-word; }
 th { border-bottom-color: #888; }
+img { max-width: 100%; height: auto; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 pre { background: #f4f4f4; padding: .6rem .8rem; overflow-x: auto; white-space: pre-wrap; }
 @media print {
@@ -33,8 +35,8 @@ pre { background: #f4f4f4; padding: .6rem .8rem; overflow-x: auto; white-space: 
   tr { break-inside: avoid; }
 }
 """
-# What an HTML file may load: nothing.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+# What an HTML file may load: nothing but the pictures that it holds.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _SPECIAL = re.compile(r"[\\`*\[\]|~$#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _NUMBER = re.compile(r"-|[-+]?(?:nan|inf|[\d,]+\.?\d*(?:e[-+]?\d+)?)")
 
@@ -62,11 +64,23 @@ class Grid:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A picture that HTML holds; Markdown says what is to be seen in it."""
+
+    png: bytes
+    about: str
+    width: int  # in CSS pixels
+
+
+Block = str | Verbatim | Grid | Picture
+
+
+@dataclass(frozen=True)
 class Section:
     """A title and what stands below it; a block of plain text is a paragraph."""
 
     title: str
-    blocks: Sequence[str | Verbatim | Grid]
+    blocks: Sequence[Block]
 
 
 @dataclass(frozen=True)
@@ -145,7 +159,9 @@ def _plain(text: str) -> str:
     return _SPECIAL.sub(lambda found: f"\\{found[0]}", line)
 
 
-def _markdown(block: str | Verbatim | Grid) -> str:
+def _markdown(block: Block) -> str:
+    if isinstance(block, Picture):
+        block = f"{block.about} The HTML form of this report shows it."
     if isinstance(block, str):
         # A mark at the beginning of a paragraph would make a list of it, or a heading.
         return re.sub(r"^(\d*)([-+=.)])", r"\1\\\2", _plain(block))
@@ -159,7 +175,12 @@ def _markdown(block: str | Verbatim | Grid) -> str:
     return "\n".join(f"| {line} |" for line in lines)
 
 
-def _html(block: str | Verbatim | Grid) -> str:
+def _html(block: Block) -> str:
+    if isinstance(block, Picture):
+        held = base64.b64encode(block.png).decode()
+        about = escaping.escape(block.about)
+        source = f"data:image/png;base64,{held}"
+        return f'<p><img src="{source}" width="{block.width}" alt="{about}"></p>'
     if isinstance(block, str):
         return f"<p>{escaping.escape(block)}</p>"
     if isinstance(block, Verbatim):

@@ -18,9 +18,10 @@ from .files import path_of, write_whole
 from .laws import LAWS, Law
 from .laws.derived import Row, derived, prior_rows
 from .laws.outputs import OUTPUT, num_outputs, picked
-from .laws.text import SOURCE, expression, parse
+from .laws.text import SOURCE, Formula, expression, parse
 from .solve.sobol import sobol
 from .status import Note
+from .supports import Interval, Positive, Real
 from .task import Task
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def _manifest(fit: "Fit") -> dict[str, Any]:
             "parameters": law.parameters,
             "formula": law.formula,
             "source": law.source,
+            **_supports(law),
         },
         "loss": {
             "name": next(n for n, c in losses.LOSSES.items() if isinstance(fit.loss_function, c)),
@@ -107,6 +109,17 @@ def _manifest(fit: "Fit") -> dict[str, Any]:
         "settings": dict(fit.settings),
         "task": _task_manifest(fit.task),
     }
+
+
+def _supports(law: Law) -> dict[str, Any]:
+    """What makes the law anew, where it is a formula whose ranges do not follow from its text."""
+    supports = [support for _, support in law.supports]
+    if not isinstance(law.func, Formula) or law.source == SOURCE:
+        return {}
+    if any(callable(support.start) for support in supports):
+        return {}
+    said = [[type(support).__name__, dataclasses.asdict(support)] for support in supports]
+    return {"supports": said, "linear": law.linear}
 
 
 def _task_manifest(task: Task) -> dict[str, Any]:
@@ -151,6 +164,8 @@ def _task_arrays(task: Task) -> dict[str, np.ndarray]:
 def _matching_law(path, stored, law) -> Law:
     if law is None and stored["source"] == SOURCE:
         law = parse(stored["name"], stored["inputs"])
+    elif law is None and "supports" in stored:
+        law = _of_formula(stored)
     law = law or LAWS.get(stored["name"])
     if law is None:
         raise ValueError(
@@ -169,6 +184,24 @@ def _matching_law(path, stored, law) -> Law:
             f"{', '.join(law.parameters)})."
         )
     return law
+
+
+def _of_formula(stored: dict[str, Any]) -> Law:
+    kinds: dict[str, Any] = {kind.__name__: kind for kind in (Real, Positive, Interval)}
+    supports = [
+        kinds[kind](**{name: tuple(v) if isinstance(v, list) else v for name, v in ends.items()})
+        for kind, ends in stored["supports"]
+    ]
+    inputs, linear = tuple(stored["inputs"]), stored["linear"]
+    named = tuple(zip(stored["parameters"], supports, strict=True))
+    return Law(
+        Formula(stored["name"], inputs),
+        inputs,
+        named,
+        stored["source"],
+        stored["formula"],
+        None if linear is None else tuple(linear),
+    )
 
 
 def _restore(manifest, arrays, law) -> dict[str, Any]:

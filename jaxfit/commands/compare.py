@@ -1,15 +1,12 @@
 """`jaxfit compare`: laws side by side, by rows that they were not fitted to."""
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from .cells import records, said
-from .options import add_loss, add_runs, loss, named_law, runs, use_cache
+from .options import add_loss, add_runs, largest, loss, named_law, runs, use_cache
 from .progress import Progress
-
-_RULE = re.compile(r"(.+?)(?::(\d*\.?\d+))?")
 
 
 def add(commands) -> None:
@@ -75,20 +72,13 @@ def _labelled(names: Sequence[str], laws: Sequence[Any]) -> dict[str, Any]:
 
 def _holdout(rules: Sequence[str]) -> Any:
     """The rules that are kept from the choice."""
-    from ..select.splits import Largest
-
     if rules == ["none"]:
         return None
     found: list[Any] = []
     for rule in rules:
         if rule == "none":
             raise ValueError("--holdout none keeps no rows; give it alone.")
-        match = _RULE.fullmatch(rule)
-        if rule in ("largest", "corner") or match is None:
-            found.append(rule)
-        else:
-            number = float(match[2] or 1)
-            found.append(Largest(match[1], int(number) if number == int(number) else number))
+        found.append(rule if rule in ("largest", "corner", "") else largest(rule))
     return found
 
 

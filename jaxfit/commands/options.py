@@ -1,9 +1,12 @@
 """Options that commands share: how they are written, and what they are in calls."""
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+_SCALES = re.compile(r"(.*?)(?::(\d*\.?\d+))?", re.DOTALL)
 
 
 def add_runs(add) -> None:
@@ -152,6 +155,15 @@ def named_law(name: str):
     from ..laws.from_file import from_file, is_file
 
     return from_file(name) if is_file(name) else LAWS.get(name, name)
+
+
+def largest(rule: str) -> Any:
+    """The split that COLUMN or COLUMN:SCALES asks for: its largest scales, or a share of rows."""
+    from ..select.splits import Largest
+
+    name, scales = _SCALES.fullmatch(rule).groups()  # pyright: ignore[reportOptionalMemberAccess]
+    number = float(scales or 1)
+    return Largest(name, int(number) if number == int(number) else number)
 
 
 def law_file(name: str | None) -> Path | None:

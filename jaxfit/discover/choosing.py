@@ -52,8 +52,7 @@ def choose(judge: Judge, forms: Sequence[Judged], rule: str, seed: int) -> Choic
     drawn = resampled(judge, forms, seed)
     apart = drawn - drawn[:, [best]]
     known = np.isfinite(apart)
-    with np.errstate(all="ignore"):
-        doubt = np.where(known.sum(axis=0) > 2, np.nanstd(np.where(known, apart, np.nan), 0), 0.0)
+    doubt = np.array([_spread(own[seen]) for own, seen in zip(apart.T, known.T, strict=True)])
     behind = error - error[best]
     # A form that fails on resamples is not to be trusted, however good it is on all rows.
     sound = known.mean(axis=0) > 0.8
@@ -72,6 +71,13 @@ def choose(judge: Judge, forms: Sequence[Judged], rule: str, seed: int) -> Choic
         "one-standard-error": min(near, key=simplicity),
     }[rule]
     return Choice(chosen, best, behind, doubt, _why(forms, chosen, best, behind, doubt, rule))
+
+
+def _spread(values: np.ndarray) -> float:
+    """Standard deviation by the median of distances, which a few failures do not move."""
+    if len(values) < 3:
+        return 0.0
+    return float(1.4826 * np.median(np.abs(values - np.median(values))))
 
 
 def resampled(judge: Judge, forms: Sequence[Judged], seed: int) -> np.ndarray:

@@ -58,7 +58,8 @@ class Columns:
             chosen = np.stack(np.unravel_index(np.arange(most), sizes), axis=1)
         else:
             chosen = rng.integers(sizes, size=(COMBINATIONS, len(sizes)))
-        loss = self._losses(form, found, chosen)
+        with np.errstate(all="ignore"):
+            loss = self._losses(form, found, chosen)
         order = np.argsort(loss, kind="stable")[:count]
         out = np.zeros((len(order), form.num_constants))
         for column, each in enumerate(found):

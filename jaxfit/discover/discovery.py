@@ -1,8 +1,10 @@
 """`search`: from a table to the law that says most of scales that were not run."""
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -10,12 +12,14 @@ from typing import Any
 import numpy as np
 
 from ..data import key_columns
+from ..document import Report
 from ..files import path_of
 from ..keywords import check_progress, checked_keywords
 from ..result import Fit
 from ..select.sealed import SealedHoldout, choosing
 from ..select.splits import Corner, Largest, Rows, Split
 from ..tables import Table, nearest, plain_name, read
+from ..uncertainty.intervals import Intervals
 from . import loop, native
 from .choosing import RULES, Choice, choose, finalists
 from .evidence import Evidence, evidence, numeric_columns
@@ -39,10 +43,11 @@ class Discovery:
     """A law that was found, and how.
 
     form: the law. why: it was chosen, in words. score: its errors on rows that were held out of
-    the folds. fit: its constants in every group, by `jaxfit.fit` on all training rows; of several
+    the folds. behind, doubt: how far its mean log error is above the least, and the standard error
+    of that. fit: its constants in every group, by `jaxfit.fit` on all training rows; of several
     targets, groups are named (group, target). front: of all that was tried, the best of every
-    number of constants. nearly: the other finalists, the least error first, each with how far its
-    mean log error is above the least and the standard error of that. heldout: errors on the sealed
+    number of constants. nearly: the other finalists, the least error first, each with its `behind`
+    and `doubt`. heldout: errors on the sealed
     rows, which were opened after the choice; None without a hold-out. interrupted: whether the
     search was ended early by hand.
     """
@@ -50,6 +55,8 @@ class Discovery:
     form: Form
     why: str
     score: Score
+    behind: float
+    doubt: float
     fit: Fit
     front: tuple[Trial, ...]
     nearly: tuple[tuple[Score, float, float], ...]
@@ -63,6 +70,11 @@ class Discovery:
     work: Mapping[str, float]  # seconds of a nominal machine, by proposer
     interrupted: bool
     notes: tuple[str, ...]
+
+    @cached_property
+    def intervals(self) -> Intervals:
+        """Intervals of level 0.9 of the constants, by `Fit.intervals`."""
+        return self.fit.intervals(0.9)
 
     def program(self, origin: str = "") -> str:
         """The law as a program of NumPy and SciPy alone (`scaling_law_func`, `fit_scaling_law`)."""
@@ -79,8 +91,27 @@ class Discovery:
             origin=origin or f"found by jaxfit in {self.judged} laws that it judged",
         )
 
+    def report(self, path: str | os.PathLike | None = None, *, overwrite: bool = False) -> Report:
+        """All that a reader asks of the law and the search; with `path`, written there as well.
+
+        Raises ValueError for a path that ends in neither .md nor .html, and FileExistsError where
+        there is a file and `overwrite` is False.
+        """
+        from .report import report
+
+        found = report(self)
+        if path is not None:
+            found.save(path, overwrite=overwrite)
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """The discovery as JSON has it: None for numbers that are none."""
+        from .shown import as_dict
+
+        return as_dict(self)
+
     def summary(self) -> str:
-        """Law, reason, constants, errors and the front as text."""
+        """Law, reason, constants, errors, the front and what nearly won, as text."""
         from .shown import summary
 
         return summary(self)
@@ -139,15 +170,21 @@ def search(
     and ValueError where no law could be judged.
     """
     begun = time.monotonic()
-    _check(max_constants, minutes, turns, searches, rule, out, resume)
+    _check(max_constants, minutes, turns, searches, seed, rule, out, resume)
     check_progress(progress)
     targets = (target,) if isinstance(target, str) else tuple(target)
-    sealed = _sealed(data, holdout, targets, by, inputs)
+    sealed, rule_of_holdout = _sealed(data, holdout, targets, by, inputs)
     with choosing("the search for a law"):
         table = sealed.training if sealed else read(data)
         known = evidence(table, target=targets, by=by, inputs=inputs, folds=folds, nan=nan)
+        if outward is not None:
+            outward.check(known.inputs)
         asked = loop.question(known, max_constants)
-        settings = _settings(known, max_constants, rule, units, outward, proposers, seed)
+        settings = {
+            **_settings(known, max_constants, rule, units, outward, proposers, seed),
+            "holdout": rule_of_holdout,
+            "nan": nan,
+        }
         conditions = loop.Rules(words(known.columns), units, outward)
         states: list[State] = []
         ended = False
@@ -177,6 +214,8 @@ def search(
         form=chosen.form,
         why=choice.why,
         score=of_judged(chosen, known),
+        behind=float(choice.behind[choice.chosen]),
+        doubt=float(choice.doubt[choice.chosen]),
         fit=found,
         front=tuple(_front(states, asked)),
         nearly=_nearly(forms, choice, known),
@@ -270,17 +309,18 @@ def _until(deadline: float, turns: int | None) -> Callable[[State], bool]:
     return lambda state: time.monotonic() >= deadline
 
 
-def _sealed(data: Any, holdout, targets, by, inputs) -> SealedHoldout | None:
-    """The table with the rows that are kept for the end, sealed."""
+def _sealed(data: Any, holdout, targets, by, inputs) -> tuple[SealedHoldout | None, str]:
+    """The table with the rows that are kept for the end, sealed; which these are, in words."""
     if isinstance(data, SealedHoldout):
-        return data
+        return data, "sealed beforehand"
     if holdout is None:
-        return None
+        return None, "none"
     if isinstance(holdout, str):
         if holdout != AUTO:
             raise ValueError(f"holdout={holdout!r}{nearest(holdout, [AUTO])} Give Largest(column).")
-        return SealedHoldout(data, _largest(read(data), targets, by, inputs), by=by)
-    return SealedHoldout(data, holdout, by=by)
+        holdout = _largest(read(data), targets, by, inputs)
+    said = repr(holdout) if isinstance(holdout, Largest | Corner) else "one truth value a row"
+    return SealedHoldout(data, holdout, by=by), said
 
 
 def _largest(table: Table, targets, by, inputs) -> Largest | Corner:
@@ -313,6 +353,7 @@ def _settings(known: Evidence, max_constants, rule, units, outward, proposers, s
         digest.update(np.ascontiguousarray(values).tobytes())
     return {
         "inputs": list(known.inputs),
+        "by": list(known.by),
         "targets": list(known.targets),
         "groups": len(known.groups),
         "rows": len(known.group),
@@ -327,17 +368,19 @@ def _settings(known: Evidence, max_constants, rule, units, outward, proposers, s
     }
 
 
-def _check(max_constants, minutes, turns, searches, rule, out, resume) -> None:
-    counts = {"max_constants": max_constants, "searches": searches}
+def _check(max_constants, minutes, turns, searches, seed, rule, out, resume) -> None:
+    wholes = [("max_constants", max_constants, 1), ("searches", searches, 1), ("seed", seed, 0)]
     if turns is not None:
-        counts["turns"] = turns
-    for name, value in counts.items():
+        wholes.append(("turns", turns, 1))
+    for name, value, least in wholes:
         whole = isinstance(value, int) and not isinstance(value, bool)
-        if not (whole and value >= 1):
-            raise ValueError(f"{name}={value!r}: give an integer, 1 or above.")
+        if not (whole and value >= least):
+            raise ValueError(f"{name}={value!r}: give an integer, {least} or above.")
     if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not minutes > 0:
         raise ValueError(f"minutes={minutes!r}: give a number above 0.")
     if rule not in RULES:
         raise ValueError(f"rule={rule!r}{nearest(rule, RULES)} There are: {', '.join(RULES)}.")
     if resume and out is None:
-        raise ValueError("resume=True needs out=, the folder of the search to go on with.")
+        raise ValueError(
+            "resume=True (--resume) needs out= (--out), the folder of the search to go on with."
+        )

@@ -156,6 +156,9 @@ def evidence(
     targets = (target,) if isinstance(target, str) else tuple(target)
     keys = key_columns(by)
     names = tuple(inputs or numeric_columns(table, (*targets, *keys)))
+    for option, columns in (("target", targets), ("inputs", names)):
+        if len(set(columns)) < len(columns):
+            raise ValueError(f"{option}= names a column twice: {', '.join(columns)}.")
     found = [from_table(table, names, target=t, by=by, nan=nan) for t in targets]
     index = found[0].index
     for other in found[1:]:
@@ -169,7 +172,7 @@ def evidence(
     rules = question_folds(rows, values[:, 0]) if isinstance(folds, str) else folds
     rules = (rules,) if isinstance(rules, Largest | Corner | Rolling | KFold) else tuple(rules)
     made = tuple(fold for rule in rules for fold in rule.folds(rows) if _trains(fold, rows))
-    if not made:
+    if rules and not made:
         raise ValueError(
             "No rows can be held out to judge laws by: every group has one scale of each input. "
             "Give folds=jaxfit.KFold(5), or more runs."

@@ -65,7 +65,8 @@ class Growth:
 
         The constants at which a term did best go into `memory`.
         """
-        added, scaled = self._gains(parent)
+        with np.errstate(all="ignore"):
+            added, scaled = self._gains(parent)
         out: list[Form] = []
         root, link, c = parent.form.root, parent.form.link, self._fresh
         for gains, grown in (

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import numpy as np
 
 from ..data import from_table
+from ..laws import Law
 from ..result import Fit
 from ..select.sealed import Opening, SealedHoldout
 from . import native
@@ -20,30 +22,33 @@ class HeldOut:
 
     r2: 1 - mean over targets of squared error / variance, over the rows of all groups together.
     targets: {target: R2}. groups: {group: root of the mean squared error}, over all targets.
-    rows: how many. openings: the log of the hold-out. notes: what was left out.
+    rows: how many. points: {target: (measured, predicted)}, each (n,). openings: the log of the
+    hold-out. notes: what was left out.
     """
 
     r2: float
     targets: Mapping[str, float]
     groups: Mapping[Any, float]
     rows: int
+    points: Mapping[str, tuple[np.ndarray, np.ndarray]]
     openings: tuple[Opening, ...]
     notes: tuple[str, ...]
 
 
 def held_out(
     sealed: SealedHoldout,
-    form: Form,
+    law: Form | Law,
     fit: Fit,
     known: Evidence,
     by: str | Sequence[str] | None,
     nan: str,
 ) -> HeldOut | None:
     """Open the sealed rows and compare; None where none of them is of a group that was fitted."""
-    table = sealed.open(f"the error of the law that was chosen, {form}")
+    table = sealed.open(f"the error of {law}")
     constants = native.constants_of(fit, known)
     place = {key: g for g, key in enumerate(known.groups)}
     targets: dict[str, float] = {}
+    points: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     squares: dict[Any, list[float]] = {}
     rows = lost = 0
     for t, name in enumerate(known.targets):
@@ -58,9 +63,11 @@ def held_out(
             own = np.flatnonzero(data.group == g)
             if key in place:
                 inputs = {column: data.inputs[column][own] for column in known.inputs}
-                off[own] = form.predict(inputs, constants[place[key], t]) - data.target[own]
+                off[own] = _said(law, inputs, constants[place[key], t]) - data.target[own]
                 squares.setdefault(key, []).append(float(np.mean(off[own] ** 2)))
-        variance = float(np.var(data.target[there]))
+        measured = data.target[there]
+        points[name] = measured, measured + off[there]
+        variance = float(np.var(measured))
         error = float(np.mean(off[there] ** 2))
         targets[name] = 1 - error / variance if variance > 0 else float("nan")
     notes = (f"{lost} sealed rows are left out: a cell is missing, or their group was not fitted.",)
@@ -69,6 +76,15 @@ def held_out(
         targets,
         {key: float(np.sqrt(np.mean(values))) for key, values in squares.items()},
         rows,
+        points,
         sealed.openings,
         notes if lost else (),
     )
+
+
+def _said(law: Form | Law, inputs: Mapping[str, np.ndarray], constants: np.ndarray) -> np.ndarray:
+    if isinstance(law, Form):
+        return law.predict(inputs, constants)
+    with jax.enable_x64(True):
+        columns = [inputs[name] for name in law.inputs]
+        return np.asarray(law(*columns, **dict(zip(law.parameters, constants, strict=True))))

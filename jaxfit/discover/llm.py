@@ -132,7 +132,9 @@ class LLM:
     def __post_init__(self):
         self.model = self.model or os.environ.get("JAXFIT_LLM_MODEL", "")
         if not self.model:
-            raise ValueError("No model was named: give model=, or set JAXFIT_LLM_MODEL.")
+            raise ValueError(
+                "No model was named: give model= (--llm MODEL), or set JAXFIT_LLM_MODEL."
+            )
         self.base_url = self.base_url or os.environ.get("OPENAI_BASE_URL") or None
         if self.base_url and not _is_address(self.base_url):
             raise ValueError("base_url must read like http://localhost:8000/v1.")
@@ -147,6 +149,14 @@ class LLM:
     def name(self) -> str:
         """What it is called in tables and logs."""
         return "llm"
+
+    def check(self) -> None:
+        """Raise what a call would, before one is made: ImportError without the extra, or LLMError.
+
+        Says nothing of whether the key is valid, or the server there.
+        """
+        with _client(self._key(), self.base_url, self.timeout):
+            pass
 
     def propose(self, history: History, n: int) -> list[Form]:
         """New forms of one call, about n but dozens; none when the budget has no room for one."""

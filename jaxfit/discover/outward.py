@@ -1,6 +1,6 @@
 """What is declared of a law beyond the data: that it is monotone, or stays between bounds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -38,11 +38,17 @@ class Outward:
         if not self.low < self.high or self.decades <= 0:
             raise ValueError(f"{self}: give low < high, and decades above 0.")
 
+    def check(self, inputs: Sequence[str]) -> None:
+        """Raise ValueError for a condition on what is no input."""
+        for name in self.monotone:
+            if name not in inputs:
+                raise ValueError(
+                    f"A law is to be monotone in `{name}`, which is no input"
+                    f"{nearest(name, inputs)} Inputs: {', '.join(inputs)}."
+                )
+
     def why_not(self, form: Form, constants: np.ndarray, evidence: Evidence, words: Words) -> str:
         """Which condition a form breaks with constants (G, T, P), in words; "" if none."""
-        for name in self.monotone:
-            if name not in evidence.inputs:
-                raise ValueError(f"`{name}` is no input{nearest(name, evidence.inputs)}")
         for g in range(constants.shape[0]):
             rows = np.flatnonzero(evidence.group == g)
             rows = rows[np.linspace(0, len(rows) - 1, min(_ROWS, len(rows))).astype(int)]

@@ -65,22 +65,16 @@ class Record:
         path = self._folder / TURNS
         if not path.exists():
             return []
-        out, kept = [], 0
-        with path.open("rb") as file:
-            for line in file:
-                if not line.endswith(b"\n"):
-                    break
-                out.append(self._turn(json.loads(line)))
-                kept += len(line)
-        os.truncate(path, kept)
-        return out
+        lines = _whole_lines(path)
+        os.truncate(path, sum(map(len, lines)))
+        return [_turn(json.loads(line), self._inputs) for line in lines]
 
     def add(self, turn: Turn) -> None:
         """Write a turn that was finished."""
         line = {
             "proposer": turn.proposer,
-            "proposed": [self._said(each) for each in turn.proposed],
-            "trials": [self._trial(trial) for trial in turn.trials],
+            "proposed": [_said(each, self._inputs) for each in turn.proposed],
+            "trials": [_trial(trial, self._inputs) for trial in turn.trials],
             "constants": list(turn.constants),
             "work": turn.work,
             "failed": turn.failed,
@@ -90,39 +84,62 @@ class Record:
             file.flush()
             os.fsync(file.fileno())
 
-    def _turn(self, line: dict[str, Any]) -> Turn:
-        return Turn(
-            line["proposer"],
-            tuple(self._form(each) for each in line["proposed"]),
-            tuple(self._read(each, line["proposer"]) for each in line["trials"]),
-            tuple(line["constants"]),
-            line["work"],
-            line["failed"],
-        )
 
-    def _form(self, said: Sequence[str]) -> Form:
-        return parse(said[0], self._inputs, said[1])
+def on_record(folder: Any) -> tuple[dict[str, Any], list[Trial]]:
+    """The question of the search in a folder, and its trials so far; nothing there is changed.
 
-    def _read(self, said: dict[str, Any], proposer: str) -> Trial:
-        return Trial(
-            form=self._form(said["form"]),
-            error=said["error"],
-            folds=tuple(said["folds"]),
-            training=said["training"],
-            notes=tuple(said["notes"]),
-            proposer=proposer,
-            seconds=said["seconds"],
-        )
+    Raises ValueError where there is no search.
+    """
+    path = Path(path_of(folder))
+    if not (path / QUESTION).is_file():
+        raise ValueError(f"{path} holds no search: there is no {QUESTION}. Give its --out folder.")
+    question = json.loads((path / QUESTION).read_text())
+    turns = path / TURNS
+    lines = _whole_lines(turns) if turns.exists() else []
+    found = [_turn(json.loads(line), question["inputs"]) for line in lines]
+    return question, [trial for turn in found for trial in turn.trials]
 
-    def _said(self, form: Form) -> tuple[str, str]:
-        return form.text_beside(self._inputs), form.link
 
-    def _trial(self, trial: Trial) -> dict[str, Any]:
-        return {
-            "form": self._said(trial.form),
-            "error": trial.error,
-            "folds": list(trial.folds),
-            "training": trial.training,
-            "notes": list(trial.notes),
-            "seconds": trial.seconds,
-        }
+def _whole_lines(path: Path) -> list[bytes]:
+    """The lines of a file, but for one that was cut short."""
+    with path.open("rb") as file:
+        return [line for line in file if line.endswith(b"\n")]
+
+
+def _turn(line: dict[str, Any], inputs: Sequence[str]) -> Turn:
+    return Turn(
+        line["proposer"],
+        tuple(parse(text, inputs, link) for text, link in line["proposed"]),
+        tuple(_read(each, line["proposer"], inputs) for each in line["trials"]),
+        tuple(line["constants"]),
+        line["work"],
+        line["failed"],
+    )
+
+
+def _read(said: dict[str, Any], proposer: str, inputs: Sequence[str]) -> Trial:
+    text, link = said["form"]
+    return Trial(
+        form=parse(text, inputs, link),
+        error=said["error"],
+        folds=tuple(said["folds"]),
+        training=said["training"],
+        notes=tuple(said["notes"]),
+        proposer=proposer,
+        seconds=said["seconds"],
+    )
+
+
+def _said(form: Form, inputs: Sequence[str]) -> tuple[str, str]:
+    return form.text_beside(inputs), form.link
+
+
+def _trial(trial: Trial, inputs: Sequence[str]) -> dict[str, Any]:
+    return {
+        "form": _said(trial.form, inputs),
+        "error": trial.error,
+        "folds": list(trial.folds),
+        "training": trial.training,
+        "notes": list(trial.notes),
+        "seconds": trial.seconds,
+    }
