@@ -285,8 +285,9 @@ def _chosen(
     ]
     while forms:
         choice = choose(states[0].judge, forms, rule, seed)
-        form = forms[choice.chosen].form
-        found = native.fitted(form, known, starts=_STARTS, seed=seed)
+        form, ended = forms[choice.chosen].form, forms[choice.chosen].constants
+        starts = native.starts_about(form, known, ended, _STARTS, seed)
+        found = native.fitted(form, known, starts=starts, seed=seed)
         if not conditions.broken(form, native.constants_of(found, known), known):
             return forms, choice, found
         del forms[choice.chosen]

@@ -11,9 +11,11 @@ from ..result import Fit
 from .evidence import Evidence
 from .forms import Form
 from .judge import Judged, mean_error
-from .ranges import ranges
+from .ranges import draw, limits, ranges
 
 FOLD, _GROUP = "fold of jaxfit", "group of jaxfit"
+# Starts are inside of their bounds by this share of them at least.
+_INSIDE = 1e-6
 
 
 def law_of(form: Form | Law, evidence: Evidence) -> Law:
@@ -21,12 +23,29 @@ def law_of(form: Form | Law, evidence: Evidence) -> Law:
     return form if isinstance(form, Law) else form.law(ranges(form, evidence.columns))
 
 
-def fitted(law: Form | Law, evidence: Evidence, *, starts: int, seed: int) -> Fit:
+def fitted(law: Form | Law, evidence: Evidence, *, starts: Any, seed: int) -> Fit:
     """`jaxfit.fit` of a law to all rows of the evidence, in its groups (and targets)."""
     columns = {**evidence.keys(np.arange(len(evidence.group))), **evidence.columns}
     return _fit(
         law_of(law, evidence), columns, evidence, evidence.target, starts, seed, evidence.by
     )
+
+
+def starts_about(
+    form: Form, evidence: Evidence, constants: np.ndarray, count: int, seed: int
+) -> dict[str, np.ndarray]:
+    """Starts {constant: values (S,)} of a form's fit: draws, and what every cell is known to take.
+
+    constants: (G, T, P). Where few draws lead to the best, a fit must not end above them.
+    """
+    where = limits(ranges(form, evidence.columns))
+    known = constants.reshape(-1, form.num_constants)
+    known = where.places(known[np.isfinite(known).all(axis=1)])
+    width = where.high - where.low
+    inside = np.where(np.isfinite(width), _INSIDE * width, 0.0)
+    known = np.clip(known, where.low + inside, where.high - inside)
+    places = np.concatenate([known, draw(where, count, seed)])
+    return dict(zip(form.names, where.constants(places).T, strict=True))
 
 
 def constants_of(found: Fit, evidence: Evidence) -> np.ndarray:
@@ -102,7 +121,7 @@ def _held(law: Law, evidence: Evidence, starts: int, seed: int) -> tuple[np.ndar
     return total, count
 
 
-def _fit(law: Law, columns, evidence: Evidence, target, starts: int, seed: int, by) -> Fit:
+def _fit(law: Law, columns, evidence: Evidence, target, starts: Any, seed: int, by) -> Fit:
     table = {**columns, **dict(zip(evidence.targets, target.T, strict=True))}
     one = len(evidence.targets) == 1
     return fit(
