@@ -20,7 +20,8 @@ from jaxfit.discover.growth import Growth
 from jaxfit.discover.judge import Judge, Judged
 from jaxfit.discover.memory import Memory
 from jaxfit.discover.ranges import limits, ranges
-from jaxfit.discover.record import TURNS
+from jaxfit.discover.native import starts_about
+from jaxfit.discover.record import TURNS, Record, Turn
 from jaxfit.discover.symmetry import told
 from jaxfit.discover.variation import Changes
 from jaxfit.discover.vocabulary import Fresh, Words, terms_of, words
@@ -502,3 +503,22 @@ def test_a_record_of_another_version_is_refused():
     turn = loop.Turn("beam", (), (), (), 0.0)
     with pytest.raises(ValueError, match="another version of jaxfit"):
         loop._again(state, {}, loop.Rules(Words(("N",), ())), turn, seed=0)
+
+
+def test_a_record_reads_back_beside_columns_that_are_called_as_constants_are(tmp_path):
+    inputs = ("N", "B", "alpha")
+    forms = [parse(text, inputs) for text in ("e + a*N^-b + c*N^2", "e + a*alpha^-b + c*N")]
+    record = Record(tmp_path, {}, inputs, resume=False)
+    record.add(Turn("zoo", tuple(forms), (), (), 0.5))
+    (turn,) = record.turns()
+    assert turn.proposed == tuple(forms)
+
+
+def test_the_last_fit_knows_where_the_judge_ended():
+    known = evidence(powers(0.01), **ONE)
+    law = parse("E + A*N^-alpha", ["N"])
+    constants = np.array([[[1.7, 400.0, 0.34]], [[1.2, np.nan, 0.28]]])
+    starts = starts_about(law, known, constants, 5, seed=0)
+    assert list(starts) == ["E", "A", "alpha"]
+    assert [len(values) for values in starts.values()] == [6] * 3
+    assert_allclose([values[0] for values in starts.values()], constants[0, 0])
