@@ -19,8 +19,8 @@ from jaxfit.discover.forms import Form, form
 from jaxfit.discover.growth import Growth
 from jaxfit.discover.judge import Judge, Judged
 from jaxfit.discover.memory import Memory
-from jaxfit.discover.ranges import limits, ranges
 from jaxfit.discover.native import starts_about
+from jaxfit.discover.ranges import limits, ranges
 from jaxfit.discover.record import TURNS, Record, Turn
 from jaxfit.discover.symmetry import told
 from jaxfit.discover.variation import Changes
