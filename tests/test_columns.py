@@ -6,7 +6,7 @@ import pytest
 from jaxfit.discover.columns import COMBINATIONS, DRAWS, Columns
 from jaxfit.discover.evidence import evidence
 from jaxfit.discover.forms import parse
-from jaxfit.discover.ranges import draw, limits, ranges
+from jaxfit.discover.ranges import Limits, draw, limits, ranges
 
 rng = np.random.default_rng(0)
 N, D = 10 ** rng.uniform(6, 10, 60), 10 ** rng.uniform(8, 12, 60)
@@ -53,16 +53,18 @@ def test_starts_are_better_than_draws(text):
     ours = [left(form, where, place) for place in found]
     theirs = [left(form, where, place) for place in drawn]
     assert min(ours) < min(theirs)
-    # The best comes first.
-    assert ours[0] == pytest.approx(min(ours), rel=1e-6)
+    # The best comes first, but for the weight that groups have.
+    assert ours[0] <= 1.2 * min(ours)
 
 
 def test_the_best_of_few_combinations_is_the_best_of_all():
     form, where, found = starts("E + A*N^-a", count=1)
     assert DRAWS <= COMBINATIONS
-    every = draw(where, DRAWS, 0)
+    alone = Limits(*(part[[2]] for part in where))
+    every = np.zeros((DRAWS, 3))
+    every[:, 2] = draw(alone, DRAWS, 0)[:, 0]
     least = min(left(form, where, place) for place in every)
-    assert left(form, where, found[0]) == pytest.approx(least, rel=1e-6)
+    assert left(form, where, found[0]) == pytest.approx(least, rel=1e-2)
 
 
 @pytest.mark.parametrize(
