@@ -13,6 +13,7 @@ NAMES = (
     "sweep",
     "many_groups",
     "cold",
+    "forms",
     "roofline",
     "zoo",
     "pooling",

@@ -13,6 +13,7 @@ from numpy.testing import assert_allclose
 from scipy import optimize
 
 import jaxfit
+from jaxfit.discover.forms import parse
 
 ROOT = Path(__file__).parents[1]
 # At the end, so that an installed jaxfit stays the one under test.
@@ -25,6 +26,7 @@ chinchilla, sft, sweep, cold, roofline, gpu, zoo, pooling, choosing, bootstrap, 
     )
 )
 programs = import_module("benchmarks.programs")
+forms, forms_peers = (import_module(f"benchmarks.forms{name}") for name in ("", "_peers"))
 zoo_data, zoo_meanings = (import_module(f"benchmarks.zoo_{name}") for name in ("data", "meanings"))
 data, report, routes, timing = (
     import_module(f"benchmarks.{name}") for name in ("data", "report", "routes", "timing")
@@ -273,6 +275,66 @@ def test_a_cold_call_is_timed_in_a_process_of_its_own(monkeypatch):
     # predict the rows that the fit is judged by.
     assert row["programs"] == 4
     assert row["warm_s"] < row["filled_s"] < row["cold_s"]
+
+
+@pytest.fixture(scope="module")
+def small_forms():
+    return forms.run(forms=12, compared=6, repeats=1, native=1)
+
+
+def test_forms_are_fitted_without_compilation(small_forms):
+    ours = [row for row in small_forms["routes"] if row["compilations"] is not None]
+    assert len(ours) == 2 + len(forms.OUR_STEPS)
+    for row in ours:
+        assert (row["forms"], row["compilations"]) == (12, 0)
+        assert row["rate"] == 12 / row["warm_s"]
+        assert_allclose(row["good"], 12 / row["cpu_s"] * row["share"])
+        assert 0.0 < row["share"] <= row["near"] <= 1.0
+    assert ours[0]["warm_s"] < ours[0]["cold_s"]
+    long, scipy = ours[-1], by_name(small_forms, "SciPy")
+    assert long["share"] >= ours[-2]["share"]
+    assert scipy["share"] >= 0.5
+    sides = small_forms["tables"]["against SciPy"][long["route"]]
+    assert_allclose(sum(sides.values()), 1.0)
+    assert [promise["holds"] for promise in small_forms["promises"]] == [None, True, None, None]
+    assert by_name(small_forms, "jaxfit.fit")["forms"] == 1
+    whole = {**small_forms, "environment": {**report.environment(), "load_before": None}}
+    assert "against SciPy" in report.text(whole, forms.COLUMNS)
+
+
+def test_the_forms_of_the_benchmark_are_distinct_and_the_same_every_time():
+    columns, _ = forms.table()
+    drawn = forms.population(30, columns)
+    assert len(set(drawn)) == 30
+    assert drawn == forms.population(30, columns)
+    assert drawn != forms.population(30, columns, seed=1)
+
+
+def test_scipy_fits_a_form_to_the_last_digits():
+    columns, target = forms.table()
+    law = parse("E + A*N^-a + B*D^-b", tuple(columns))
+    (one,) = forms.prepared([law], columns)
+    found = forms_peers.Projected(one, columns, target).fitted(one.starts[0, 0])
+    table = {**columns, "loss": target}
+    known = jaxfit.reference.fit("chinchilla", table, target="loss", starts=4)
+    squares = forms_peers.sum_of_squares(law, columns, target, found)
+    assert_allclose(squares / 200, known.loss[0], rtol=1e-9)
+
+
+def test_pyoperon_gets_the_very_same_forms():
+    pyoperon = pytest.importorskip("pyoperon")
+    columns, target = forms.table()
+    operon = forms_peers.Operon(columns, target, 50)
+    wanted = forms.prepared(forms.population(40, columns), columns)
+    for one in wanted:
+        place = one.starts[0, 0]
+        tree, order = operon.tree(one, place)
+        assert sorted(order) == list(range(one.form.num_constants))
+        assert_allclose(tree.GetCoefficients(), place[order], rtol=1e-6)
+        said = pyoperon.Evaluate(operon.table, tree, operon.data, pyoperon.Range(0, 200))
+        known = one.form.predict(columns, one.limits.constants(place))
+        if np.isfinite(known).all():
+            assert np.abs(said - known).max() <= 5e-3 * np.abs(known).max(), one.form.formula
 
 
 @needs_data

@@ -1,7 +1,8 @@
 """Discovery: score candidate laws without compiling them, and search for the law itself.
 
 `score` says how well laws predict rows that their fits have not seen; `search` looks for the law
-that does so best; `evaluate` scores a program of SLDBench's in a sandbox. `parse` reads a formula.
+that does so best; `evaluator` tells a loop that writes formulas how good each is; `evaluate` scores
+a program of SLDBench's in a sandbox. `parse` reads a formula.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .benchmark import Evaluation, evaluate
     from .discovery import Discovery, search
+    from .feedback import Evaluator, Reply, evaluator
     from .forms import Form, parse
     from .outward import Outward
     from .scoring import Score, Scores, score
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "benchmark": ("Evaluation", "evaluate"),
     "discovery": ("Discovery", "search"),
+    "feedback": ("Evaluator", "Reply", "evaluator"),
     "forms": ("Form", "parse"),
     "outward": ("Outward",),
     "scoring": ("Score", "Scores", "score"),
@@ -27,12 +30,15 @@ __all__ = [
     "TASKS",
     "Discovery",
     "Evaluation",
+    "Evaluator",
     "Form",
     "Outward",
+    "Reply",
     "Score",
     "Scores",
     "Task",
     "evaluate",
+    "evaluator",
     "parse",
     "score",
     "search",

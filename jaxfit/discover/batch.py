@@ -142,7 +142,7 @@ def _fit_part(part, evidence: Evidence, cells: Cells, chosen, seen, size: Size, 
         start.append(flat[lane].reshape(blocks, per_block, -1))
     total = sum(map(len, which))
     found = [
-        lanes.fit_jobs(code, traits, seen, jobs, size=size, max_steps=steps)
+        lanes.fit_jobs(code, traits, seen, jobs, np.int32(steps), size=size)
         for jobs in _calls(*map(np.concatenate, (which, cell, start)), empty=len(part))
     ]
     joined = [np.concatenate([np.asarray(part[k]) for part in found])[:total] for k in range(5)]
@@ -177,7 +177,9 @@ def _traits(part: Sequence[Wanted], size: Size, count: int) -> lanes.Traits:
         free[q, own] = True
         linear[q, list(w.form.linear)] = True
         log[q, own], low[q, own], high[q, own] = w.limits.log, w.limits.low, w.limits.high
-    return lanes.Traits(linear, log, free, low, high)
+    order = np.argsort(np.where(free, ~linear, 2), axis=1, kind="stable").astype(np.int32)
+    solved, used = (part.sum(axis=1, dtype=np.int32) for part in (linear, free))
+    return lanes.Traits(linear, log, free, order, solved, used, low, high)
 
 
 def _split(

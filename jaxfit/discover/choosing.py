@@ -10,7 +10,9 @@ from .evidence import Cells
 from .judge import FLOOR, Judge, Judged
 from .ranges import limits, ranges
 
-RULES = ("least", "one-standard-error")
+RULES = ("priced", "one-standard-error", "least")
+# What a constant costs, in the log of the error.
+PRICE = 0.05
 # Forms that come to the last rung, resamples of the rows, and starts of each fit.
 FINALISTS, DRAWS, STARTS = 12, 12, 2
 
@@ -39,17 +41,18 @@ def finalists(found: Sequence[Judged]) -> list[Judged]:
 def choose(judge: Judge, forms: Sequence[Judged], rule: str, seed: int) -> Choice:
     """One of the finalists, by their errors on held-out rows.
 
-    rule: "least" takes the least error. "one-standard-error" takes the simplest (fewest constants,
-    then shortest) whose error is above that by no more than one standard error of the difference
-    (Breiman et al. 1984, section 3.4.3); differences are paired, over resamples of the rows.
+    rule: "priced" takes the least error where every constant costs `PRICE` of its logarithm, so
+    that of two laws that differ by little the simpler is taken; "least" the least error.
+    "one-standard-error" takes the simplest (fewest constants, then shortest) whose error is above
+    the least by no more than one standard error of the difference (Breiman et al. 1984, section
+    3.4.3); differences are paired, over resamples of the rows.
     """
     error = np.log([each.error + FLOOR for each in forms])
     best = int(np.argmin(error))
     drawn = resampled(judge, forms, seed)
     apart = drawn - drawn[:, [best]]
     known = np.isfinite(apart)
-    with np.errstate(all="ignore"):
-        doubt = np.where(known.sum(axis=0) > 2, np.nanstd(np.where(known, apart, np.nan), 0), 0.0)
+    doubt = np.array([_spread(own[seen]) for own, seen in zip(apart.T, known.T, strict=True)])
     behind = error - error[best]
     # A form that fails on resamples is not to be trusted, however good it is on all rows.
     sound = known.mean(axis=0) > 0.8
@@ -60,8 +63,21 @@ def choose(judge: Judge, forms: Sequence[Judged], rule: str, seed: int) -> Choic
         form = forms[i].form
         return form.num_constants, form.description_length, error[i]
 
-    chosen = best if rule == "least" else min(near, key=simplicity)
+    priced = error + PRICE * np.array([each.form.num_constants for each in forms])
+    priced[~sound] = np.inf
+    chosen = {
+        "least": best,
+        "priced": int(np.argmin(priced)),
+        "one-standard-error": min(near, key=simplicity),
+    }[rule]
     return Choice(chosen, best, behind, doubt, _why(forms, chosen, best, behind, doubt, rule))
+
+
+def _spread(values: np.ndarray) -> float:
+    """Standard deviation by the median of distances, which a few failures do not move."""
+    if len(values) < 3:
+        return 0.0
+    return float(1.4826 * np.median(np.abs(values - np.median(values))))
 
 
 def resampled(judge: Judge, forms: Sequence[Judged], seed: int) -> np.ndarray:
@@ -107,11 +123,19 @@ def _why(forms: Sequence[Judged], chosen: int, best: int, behind, doubt, rule: s
     least, own = forms[best], forms[chosen]
     if chosen == best:
         said = f"It has the least error on rows held out, {own.error:.4g}"
-        if rule == "least":
-            return f"{said}."
-        return f"{said}; no simpler law is within one standard error of it."
-    return (
-        f"It is the simplest law within one standard error of the least error on rows held out: "
+        if rule == "one-standard-error":
+            return f"{said}; no simpler law is within one standard error of it."
+        return f"{said}."
+    above = (
         f"{own.error:.4g}, above the {least.error:.4g} of `{least.form}` by a factor of "
-        f"{np.exp(behind[chosen]):.3g}, where one standard error is {np.exp(doubt[chosen]):.3g}."
+        f"{np.exp(behind[chosen]):.3g}"
+    )
+    if rule == "priced":
+        return (
+            f"Of the errors on rows held out, each constant costing {PRICE:.0%}, it has the "
+            f"least: {above}."
+        )
+    return (
+        "It is the simplest law within one standard error of the least error on rows held out: "
+        f"{above}, where one standard error is {np.exp(doubt[chosen]):.3g}."
     )

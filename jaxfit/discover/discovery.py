@@ -6,24 +6,25 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..data import from_table, key_columns
 from ..document import Report
+from ..files import path_of
 from ..keywords import check_progress, checked_keywords
 from ..result import Fit
-from ..select.sealed import SealedHoldout, choosing
-from ..select.splits import Corner, Largest, Rows, Split
-from ..tables import Table, nearest, read
+from ..select.sealed import choosing
+from ..select.splits import Corner, Largest, Split
+from ..tables import nearest, read
 from ..uncertainty.intervals import Intervals
 from . import loop, native
 from .choosing import RULES, Choice, choose, finalists
-from .evidence import Evidence, evidence, numeric_columns
+from .evidence import Evidence, evidence
 from .forms import Form
-from .heldout_rows import HeldOut, held_out
-from .history import Proposer, Trial
+from .heldout_rows import AUTO, HeldOut, held_out, sealed_rows
+from .history import History, Proposer, Question, Trial
 from .judge import Judge, Judged
 from .loop import Progress, State
 from .outward import Outward
@@ -31,9 +32,8 @@ from .record import Record
 from .scoring import Score, of_judged
 from .vocabulary import words
 
-AUTO = "auto"
-# Starts of the chosen law's last fit, and the share of rows that "auto" keeps for the end.
-_STARTS, _SHARE = 256, 0.15
+# Starts of the chosen law's last fit.
+_STARTS = 256
 
 
 @dataclass(frozen=True)
@@ -136,6 +136,7 @@ def search(
     proposers: Sequence[Proposer] = (),
     nan: str = "raise",
     seed: int = 0,
+    searches: int = 1,
     out: Any = None,
     resume: bool = False,
     progress: Callable[[Progress], None] | None = None,
@@ -156,6 +157,8 @@ def search(
         beyond the data (`jaxfit.discover.Outward`).
     proposers: what proposes laws beside published ones, growing sums and variation, such as
         `jaxfit.discover.llm.LLM()`; one that fails is left out, with a note.
+    searches: how many searches share the time, each with a seed of its own; the law is chosen of
+        all that they found.
     out: a folder in which every turn is recorded; resume: go on with the search that is there.
     progress: called after every turn.
 
@@ -165,42 +168,25 @@ def search(
     and ValueError where no law could be judged.
     """
     begun = time.monotonic()
-    _check(max_constants, minutes, turns, seed, rule, out, resume)
+    _check(max_constants, minutes, turns, seed, searches, rule, out, resume)
     check_progress(progress)
     targets = (target,) if isinstance(target, str) else tuple(target)
-    sealed, rule_of_holdout = _sealed(data, holdout, targets, by, inputs)
+    sealed, said = sealed_rows(data, holdout, targets, by, inputs)
     with choosing("the search for a law"):
         table = sealed.training if sealed else read(data)
         known = evidence(table, target=targets, by=by, inputs=inputs, folds=folds, nan=nan)
         if outward is not None:
             outward.check(known.inputs)
-        judge = Judge(known, seed=seed)
         asked = loop.question(known, max_constants)
-        state, everybody = loop.begin(judge, asked, proposers, seed)
-        settings = {
-            **_settings(known, max_constants, rule, units, outward, proposers, seed),
-            "holdout": rule_of_holdout,
-            "nan": nan,
-        }
-        record = Record(out, settings, known.inputs, resume) if out is not None else None
-        ended = False
-        try:
-            loop.go(
-                state,
-                everybody,
-                loop.Rules(words(known.columns), units, outward),
-                seed=seed,
-                until=_until(begun + 60 * minutes, turns),
-                record=record,
-                replay=record.turns() if record else (),
-                progress=progress,
-            )
-        except KeyboardInterrupt:
-            ended = True
-        forms = _finalists(state)
-        choice = choose(judge, forms, rule, seed)
-        chosen = forms[choice.chosen]
-        found = native.fitted(chosen.form, known, starts=_STARTS, seed=seed)
+        settings = _settings(known, max_constants, rule, units, outward, proposers, seed)
+        settings |= {"holdout": said, "nan": nan}
+        conditions = loop.Rules(words(known.columns), units, outward)
+        records = [_record(out, i, searches, settings, resume) for i in range(searches)]
+        until = [_until(begun, minutes * (i + 1) / searches, turns) for i in range(searches)]
+        searched = known, asked, conditions, proposers, seed
+        states, ended = _searched(*searched, until, records, progress)
+        forms, choice, found = _chosen(states, known, conditions, rule, seed)
+    chosen = forms[choice.chosen]
     heldout = held_out(sealed, chosen.form, found, known, by, nan) if sealed else None
     return Discovery(
         form=chosen.form,
@@ -209,84 +195,133 @@ def search(
         behind=float(choice.behind[choice.chosen]),
         doubt=float(choice.doubt[choice.chosen]),
         fit=found,
-        front=tuple(state.history.front()),
         nearly=_nearly(forms, choice, known),
         heldout=heldout,
         evidence=known,
         settings=settings,
-        turns=state.turn,
-        proposed=state.proposed,
-        judged=len(state.history.trials),
         seconds=time.monotonic() - begun,
-        work=dict(state.work),
+        **_together(states, asked),
         interrupted=ended,
-        notes=tuple(state.notes),
     )
 
 
-def _finalists(state: State) -> list[Judged]:
-    """What is chosen from, judged by more starts than while it was searched."""
-    first = finalists([each for each in state.found.values() if np.isfinite(each.error)])
+def _together(states: Sequence[State], asked: Question) -> dict[str, Any]:
+    """What the searches came to, together."""
+    trials = [trial for state in states for trial in state.history.trials]
+    return {
+        "front": tuple(History(asked, trials).front()),
+        "turns": sum(state.turn for state in states),
+        "proposed": sum(state.proposed for state in states),
+        "judged": len(trials),
+        "work": {name: sum(s.work.get(name, 0.0) for s in states) for name in states[0].work},
+        "notes": tuple(dict.fromkeys(note for state in states for note in state.notes)),
+    }
+
+
+def _searched(
+    known: Evidence,
+    asked: Question,
+    conditions: loop.Rules,
+    proposers,
+    seed,
+    until,
+    records,
+    progress,
+) -> tuple[list[State], bool]:
+    """The states of the searches at their ends, one a record; whether they were ended by hand."""
+    states: list[State] = []
+    for i, (enough, record) in enumerate(zip(until, records, strict=True)):
+        judge = Judge(known, seed=seed + i)
+        state, everybody = loop.begin(judge, asked, proposers, seed + i)
+        states.append(state)
+        try:
+            loop.go(
+                state,
+                everybody,
+                conditions,
+                seed=seed + i,
+                until=enough,
+                record=record,
+                replay=record.turns() if record else (),
+                progress=progress,
+            )
+        except KeyboardInterrupt:
+            return states, True
+    return states, False
+
+
+def _record(out: Any, i: int, searches: int, settings, resume: bool) -> Record | None:
+    """The record of one of several searches, in a folder of its own."""
+    if out is None:
+        return None
+    folder = Path(path_of(out))
+    folder = folder / f"search-{i}" if searches > 1 else folder
+    return Record(folder, settings, settings["inputs"], resume)
+
+
+def _finalists(states: Sequence[State]) -> list[Judged]:
+    """What is chosen from, judged by more starts than while it was searched.
+
+    All by the judge of the first search, which learns what the others know of constants.
+    """
+    judge = states[0].judge
+    found: dict[Form, Judged] = {}
+    for state in states:
+        for form, each in state.found.items():
+            if np.isfinite(each.error):
+                found.setdefault(form, each)
+    first = finalists([*found.values()])
     if not first:
         raise ValueError(
             "No law could be judged: none was finite in every fold. Give more minutes, fewer folds "
             "or more constants."
         )
-    again = state.judge.judge([each.form for each in first], starts=8, max_steps=100)
-    better = [
-        new if new.training <= old.training * (1 + 1e-6) and np.isfinite(new.error) else old
-        for new, old in zip(again, first, strict=True)
+    for each in first:
+        judge.learn(each)
+    again = judge.judge([each.form for each in first], starts=8, max_steps=100)
+    return sorted(
+        (each for each in again if np.isfinite(each.error)),
+        key=lambda each: (each.error, each.form.nodes),
+    )
+
+
+def _chosen(
+    states: Sequence[State], known: Evidence, conditions: loop.Rules, rule: str, seed: int
+) -> tuple[list[Judged], Choice, Fit]:
+    """The finalists, which of them is chosen, and its last fit.
+
+    Conditions hold for the constants that are handed out, which come from more starts than those
+    by which a law was let through.
+    """
+    forms = [
+        each
+        for each in _finalists(states)
+        if not conditions.broken(each.form, each.constants, known)
     ]
-    return [each for each in better if each.cells.size] or better
+    while forms:
+        choice = choose(states[0].judge, forms, rule, seed)
+        form = forms[choice.chosen].form
+        found = native.fitted(form, known, starts=_STARTS, seed=seed)
+        if not conditions.broken(form, native.constants_of(found, known), known):
+            return forms, choice, found
+        del forms[choice.chosen]
+    raise ValueError(
+        f"No law that was found obeys {conditions.outward} in every group. Ask for less, or give "
+        "more minutes."
+    )
 
 
 def _nearly(forms, choice: Choice, known: Evidence) -> tuple[tuple[Score, float, float], ...]:
     order = [i for i in range(len(forms)) if i != choice.chosen]
     return tuple(
-        (of_judged(forms[i], known), float(choice.behind[i]), float(choice.doubt[i]))
-        for i in order
-        if forms[i].cells.size
+        (of_judged(forms[i], known), float(choice.behind[i]), float(choice.doubt[i])) for i in order
     )
 
 
-def _until(deadline: float, turns: int | None) -> Callable[[State], bool]:
+def _until(begun: float, minutes: float, turns: int | None) -> Callable[[State], bool]:
     if turns is not None:
         return lambda state: state.turn >= turns
-    return lambda state: time.monotonic() >= deadline
-
-
-def _sealed(data: Any, holdout, targets, by, inputs) -> tuple[SealedHoldout | None, str]:
-    """The table with the rows that are kept for the end, sealed; which these are, in words."""
-    if isinstance(data, SealedHoldout):
-        return data, "sealed beforehand"
-    if holdout is None:
-        return None, "none"
-    if isinstance(holdout, str):
-        if holdout != AUTO:
-            raise ValueError(f"holdout={holdout!r}{nearest(holdout, [AUTO])} Give Largest(column).")
-        holdout = _largest(read(data), targets, by, inputs)
-    said = repr(holdout) if isinstance(holdout, Largest | Corner) else "one truth value a row"
-    return SealedHoldout(data, holdout, by=by), said
-
-
-def _largest(table: Table, targets, by, inputs) -> Largest | Corner:
-    """The rows that are large in all inputs at once, or the largest of the one that varies most."""
-    names = tuple(inputs or numeric_columns(table, (*targets, *key_columns(by))))
-    found = from_table(table, names, target=targets[0], by=by, nan="mask")
-    rows = Rows(found.inputs, found.group, len(found.groups))
-    if len(names) > 1:
-        corner = Corner(names)
-        folds = corner.folds(rows)
-        if folds and _SHARE / 4 <= folds[0].test.mean() <= 2 * _SHARE:
-            return corner
-    widest = max(names, key=lambda name: _reach(found.inputs[name]))
-    levels = len(np.unique(found.inputs[widest]))
-    return Largest(widest, 1 if levels <= 12 else _SHARE)
-
-
-def _reach(values: np.ndarray) -> float:
-    low, high = float(values.min()), float(values.max())
-    return float(np.log(high / low)) if low > 0 else 0.0
+    return lambda state: time.monotonic() >= begun + 60 * minutes
 
 
 def _settings(known: Evidence, max_constants, rule, units, outward, proposers, seed):
@@ -310,12 +345,16 @@ def _settings(known: Evidence, max_constants, rule, units, outward, proposers, s
     }
 
 
-def _check(max_constants, minutes, turns, seed, rule, out, resume) -> None:
-    wholes = (("max_constants", max_constants, 1), ("turns", turns, 1), ("seed", seed, 0))
-    for name, value, least in wholes:
+def _check(max_constants, minutes, turns, seed, searches, rule, out, resume) -> None:
+    counts = {"max_constants": max_constants, "searches": searches}
+    if turns is not None:
+        counts["turns"] = turns
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise ValueError(f"seed={seed!r}: give an integer, 0 or above.")
+    for name, value in counts.items():
         whole = isinstance(value, int) and not isinstance(value, bool)
-        if value is not None and not (whole and value >= least):
-            raise ValueError(f"{name}={value!r}: give an integer, {least} or above.")
+        if not (whole and value >= 1):
+            raise ValueError(f"{name}={value!r}: give an integer, 1 or above.")
     if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not minutes > 0:
         raise ValueError(f"minutes={minutes!r}: give a number above 0.")
     if rule not in RULES:

@@ -20,6 +20,8 @@ _WHOLE = 1e-3
 _LEAST_SHARE = 0.3
 # Rows that are held out at a time where values hardly repeat.
 _SHARE = 0.15
+# An input is tuned where its best value is inside in this share of at least so many cells.
+_INSIDE, _CELLS = 0.8, 10
 
 
 @dataclass(frozen=True)
@@ -153,12 +155,10 @@ def evidence(
     table = read(data)
     targets = (target,) if isinstance(target, str) else tuple(target)
     keys = key_columns(by)
-    names = tuple(inputs) if inputs is not None else numeric_columns(table, (*targets, *keys))
+    names = tuple(inputs or numeric_columns(table, (*targets, *keys)))
     for option, columns in (("target", targets), ("inputs", names)):
         if len(set(columns)) < len(columns):
             raise ValueError(f"{option}= names a column twice: {', '.join(columns)}.")
-    if not names:
-        raise ValueError("No column is left to be an input; name them by inputs=.")
     found = [from_table(table, names, target=t, by=by, nan=nan) for t in targets]
     index = found[0].index
     for other in found[1:]:
@@ -169,10 +169,10 @@ def evidence(
     present, group = np.unique(found[0].group[keep], return_inverse=True)
     groups = tuple(found[0].groups[g] for g in present)
     rows = Rows(columns, group, len(groups))
-    rules = question_folds(rows) if isinstance(folds, str) else folds
+    rules = question_folds(rows, values[:, 0]) if isinstance(folds, str) else folds
     rules = (rules,) if isinstance(rules, Largest | Corner | Rolling | KFold) else tuple(rules)
     made = tuple(fold for rule in rules for fold in rule.folds(rows) if _trains(fold, rows))
-    if not made:
+    if rules and not made:
         raise ValueError(
             "No rows can be held out to judge laws by: every group has one scale of each input. "
             "Give folds=jaxfit.KFold(5), or more runs."
@@ -180,26 +180,56 @@ def evidence(
     return Evidence(names, targets, columns, values, group, groups, found[0].by, made)
 
 
-def question_folds(rows: Rows) -> tuple[Split, ...]:
+def question_folds(rows: Rows, target: np.ndarray) -> tuple[Split, ...]:
     """Folds that ask what a law is for: what happens at larger scales than were run.
 
     The largest scales of every input in turn, twice, from the top down, as long as two are left to
-    train on; and the joint corner of all. Inputs that sum to 1 have no larger scales: then every
-    fifth row is held out.
+    train on; and the joint corner of all. Inputs that were tuned, not scaled (`tuned`), are left
+    out: what is asked of them is where they are best at scales of the others. Inputs that sum to 1
+    have no larger scales: then every fifth row is held out.
     """
     columns = rows.columns
     total = np.sum(list(columns.values()), axis=0)
     if len(columns) > 1 and np.abs(total - 1).max() < _WHOLE:
         return (KFold(5),)
+    knobs = tuned(rows, target)
+    names = [name for name in columns if name not in knobs]
     out: list[Split] = []
-    for name, values in columns.items():
-        levels = len(np.unique(values))
+    for name in names:
+        levels = len(np.unique(columns[name]))
         if levels > 2:
             scales = 1 if levels <= MOST_SCALES else _SHARE
             out.append(Rolling(name, scales, origins=min(2, levels - 2)))
-    if len(columns) > 1:
-        out.append(Corner(tuple(columns)))
+    if len(names) > 1:
+        out.append(Corner(tuple(names)))
     return tuple(out or [KFold(5)])
+
+
+def tuned(rows: Rows, target: np.ndarray) -> tuple[str, ...]:
+    """Inputs whose best value was looked for, as that of a learning rate is.
+
+    Where all other inputs are the same, the target (m,) of such an input has its extreme, always
+    of one sense, inside of the range that was tried. None if that holds for every input.
+    """
+    out = []
+    for name, values in rows.columns.items():
+        others = [column for other, column in rows.columns.items() if other != name]
+        _, cell = np.unique(np.stack([rows.group, *others]), axis=1, return_inverse=True)
+        inside = [_inside(values[cell == i], target[cell == i]) for i in range(cell.max() + 1)]
+        known = np.array([each for each in inside if each is not None], bool).reshape(-1, 2)
+        if len(known) >= _CELLS and known.mean(axis=0).max() >= _INSIDE:
+            out.append(name)
+    return tuple(out) if len(out) < len(rows.columns) else ()
+
+
+def _inside(values: np.ndarray, target: np.ndarray) -> tuple[bool, bool] | None:
+    """Whether the least and the largest target lie between the ends; None of too few values."""
+    order = np.argsort(values, kind="stable")
+    different = len(np.unique(values))
+    if different < 4:
+        return None
+    least, largest = values[order][[0, -1]]
+    return tuple(bool(least < values[i] < largest) for i in (target.argmin(), target.argmax()))  # type: ignore[return-value]
 
 
 def _trains(fold: Fold, rows: Rows) -> bool:
@@ -209,7 +239,10 @@ def _trains(fold: Fold, rows: Rows) -> bool:
 
 
 def numeric_columns(table: Table, taken: Sequence[str]) -> tuple[str, ...]:
-    """Columns of numbers that are not `taken`, and are not the same in all rows."""
+    """Columns of numbers that are not `taken`, and are not the same in all rows.
+
+    Raises ValueError where there are none.
+    """
     out = []
     for name in table.columns:
         if name in taken:
@@ -220,4 +253,6 @@ def numeric_columns(table: Table, taken: Sequence[str]) -> tuple[str, ...]:
             continue
         if len(np.unique(values[np.isfinite(values)])) > 1:
             out.append(name)
+    if not out:
+        raise ValueError("No column is left to be an input; name them by inputs=.")
     return tuple(out)

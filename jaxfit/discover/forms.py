@@ -79,7 +79,11 @@ class Form:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """What the constants are called: E the intercept, A, B, ... amplitudes, Greek the rest."""
-        taken = set(self.inputs)
+        return self.names_beside(())
+
+    def names_beside(self, inputs: Iterable[str]) -> tuple[str, ...]:
+        """The same, but none is called as one of `inputs`, which the form need not take."""
+        taken = {*self.inputs, *inputs}
         rest = (f"{stem}{i}" for i, stem in product(range(2, 99), _SHAPES))
         shapes = (name for name in (*_SHAPES, *rest) if name not in taken)
         more = (f"{stem}{i}" for i, stem in product(range(2, 99), _AMPLITUDES))
@@ -101,8 +105,13 @@ class Form:
 
     @cached_property
     def text(self) -> str:
-        """`root` as text, from which `parse(text, inputs, link)` makes the same form."""
-        return nodes.text(nodes.renamed(self.root, dict(enumerate(self.names))))
+        """`root` as text, from which `parse(text, self.inputs, link)` makes the same form."""
+        return self.text_beside(())
+
+    def text_beside(self, inputs: Iterable[str]) -> str:
+        """`text` for a table that has `inputs`: a text from which `parse` makes the form."""
+        names = self.names_beside(inputs)
+        return nodes.text(nodes.renamed(self.root, dict(enumerate(names))))
 
     def __str__(self) -> str:
         return self.formula
@@ -129,7 +138,8 @@ class Form:
 def form(root: Node, link: str = "identity") -> Form:
     """The form of a tree: equal for trees that differ in order, signs of amplitudes or names.
 
-    Raises ValueError for trees without inputs or constants, and for more than 64 constants.
+    Raises ValueError for trees without inputs or constants, for numbers that overflow, and for more
+    than 64 constants.
     """
     if link not in LINKS:
         raise ValueError(f"link={link!r}; there are: {', '.join(LINKS)}.")
@@ -140,6 +150,8 @@ def form(root: Node, link: str = "identity") -> Form:
     constants = nodes.constants_of(root)
     if not constants or not nodes.inputs_of(root):
         raise ValueError(f"`{nodes.text(root)}` needs an input and a constant to be fitted.")
+    if not all(math.isfinite(n.args[0]) for n in nodes.walk(root) if n.op == NUMBER):
+        raise ValueError("A number of this form is larger than a computer can hold.")
     if len(constants) > LARGEST:
         raise ValueError(f"A form of {len(constants)} constants is too large; {LARGEST} are read.")
     return Form(nodes.renamed(root, {key: i for i, key in enumerate(constants)}), link)
@@ -174,6 +186,8 @@ def factors(root: Node) -> list[Node]:
         return factors(root.args[0]) + factors(root.args[1])
     if root.op == "div":
         return factors(root.args[0]) + [_inverse(part) for part in factors(root.args[1])]
+    if root.op == "pow" and root.args[1] == number(-1.0) and root.args[0].op in ("mul", "div"):
+        return [_inverse(part) for part in factors(root.args[0])]
     return [root]
 
 
@@ -204,12 +218,14 @@ def _canonical(root: Node, counts: Mapping) -> Node:
         return _sum([(s, _canonical(term, counts)) for s, term in terms(root)], counts)
     if root.op in ("mul", "div"):
         return _product([_canonical(part, counts) for part in factors(root)], counts)
-    if root.op == "pow" and root.args[1].op == "neg" and root.args[1].args[0].leaf:
+    if root.op == "pow" and root.args[1].op == "neg" and root.args[1].args[0].op == CONSTANT:
         # The sign of an exponent is kept as written: it says where its starts are drawn.
         return Node("pow", (_canonical(root.args[0], counts), root.args[1]))
     args = tuple(_canonical(arg, counts) for arg in root.args)
     if root.op == "pow" and args[1] == number(1.0):
         return args[0]
+    if len(parts := factors(Node(root.op, args))) > 1:
+        return _product(parts, counts)
     if root.op in ("max", "min"):
         args = tuple(sorted(args, key=_order))
     if all(arg.op == NUMBER for arg in args):

@@ -40,7 +40,9 @@ class Growth:
 
     def __init__(self, terms: Sequence[Node], evidence: Evidence, seed: int):
         self._evidence, self._fresh = evidence, Fresh()
-        self.terms = [found for term in terms if (found := self._term(term, seed)) is not None]
+        found = [self._term(term, seed) for term in terms]
+        # Some terms are reached by two ways.
+        self.terms = [*{term.alone: term for term in found if term is not None}.values()]
 
     def _term(self, node: Node, seed: int) -> Term | None:
         try:
@@ -63,7 +65,8 @@ class Growth:
 
         The constants at which a term did best go into `memory`.
         """
-        added, scaled = self._gains(parent)
+        with np.errstate(all="ignore"):
+            added, scaled = self._gains(parent)
         out: list[Form] = []
         root, link, c = parent.form.root, parent.form.link, self._fresh
         for gains, grown in (

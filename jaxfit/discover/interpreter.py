@@ -84,7 +84,8 @@ def derivatives(program: Programs, size: Size, held: Array, num_inputs: int) -> 
 
     def adjoint(register):
         step = size.constants + register - first
-        return jnp.where(register < size.constants, register, jnp.where(step < 0, waste, step))
+        given = jnp.where(register < size.constants, register, waste)
+        return jnp.where(register < first, given, step)
 
     start = jnp.zeros((waste + 1, held.shape[1]), held.dtype)
     start = start.at[adjoint(program.output)].set(1.0)

@@ -1,4 +1,8 @@
-"""How good forms are: their errors on rows that their fits have not seen."""
+"""How good forms are: their errors on rows that their fits have not seen.
+
+Fits start from what relatives of a form ended at, from what shared columns say (the first tier),
+and from draws; the interpreter takes them to the end (the second tier).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from .batch import Fitted, Wanted, fit_batch, joined
+from .columns import Columns
 from .evidence import Evidence
 from .forms import Form
 from .history import Trial
 from .memory import Memory
 from .programs import TooLarge, size_of
-from .ranges import draw, limits, ranges
+from .ranges import Limits, draw, limits, ranges
 
 # Errors are shares of the variance of the target; what is below this is rounding.
 FLOOR = 1e-12
@@ -58,6 +63,7 @@ class Judge:
     def __init__(self, evidence: Evidence, *, seed: int = 0, rows: int | None = ROWS):
         self.evidence = evidence if rows is None else evidence.thinned(rows, seed)
         self.memory = Memory()
+        self._columns = Columns(self.evidence, seed)
         self.seed = seed
         self.cells = self.evidence.cells(range(1 + len(self.evidence.folds)))
 
@@ -116,9 +122,21 @@ class Judge:
             except TooLarge:
                 continue
             where = limits(ranges(form, self.evidence.columns))
-            count = len(self.evidence.groups) * num_targets
-            drawn = self.memory.starts(form, where, starts, self.seed, count)
-            out.append((i, Wanted(form, where, drawn[own])))
+            out.append((i, Wanted(form, where, self._starts(form, where, starts)[own])))
+        return out
+
+    def _starts(self, form: Form, where: Limits, count: int) -> np.ndarray:
+        """Starts (G T, count, P): what relatives ended at, what shared columns say, and draws."""
+        cells = len(self.evidence.groups) * len(self.evidence.targets)
+        out = np.broadcast_to(draw(where, count, self.seed), (cells, count, form.num_constants))
+        out, first = out.copy(), 0
+        recalled = self.memory.starts(form, where, max(1, count // 2), self.seed)
+        if recalled is not None:
+            first = recalled.shape[1]
+            out[:, :first] = recalled
+        solved = self._columns.starts(form, where, max(1, (count - first) // 2))
+        if solved is not None:
+            out[:, first : first + len(solved)] = solved
         return out
 
     def _judged(self, form: Form, fit: Fitted) -> Judged:

@@ -21,6 +21,11 @@ TOLERANCE = {"float64": 1e-11, "float32": 1e-6}
 ROUNDING = {"float64": 1e-27, "float32": 1e-12}
 # Linear constants that a solve moves by more than this share change what the others do.
 FAR = 0.02
+# Of the box of a constant, that a step crosses at most.
+REACH = 1 / 4
+# Damping of the first step, relative to what linear constants leave of a column, and its factors
+# after a step that was better and one that was not.
+_FIRST, _EASED, _TIGHTENED = 1.0, 0.2, 4.0
 _RIDGE = {"float64": 1e-14, "float32": 1e-7}
 _LEAST_DAMPING, _MOST_DAMPING = 1e-12, 1e12
 
@@ -43,6 +48,9 @@ class Traits(NamedTuple):
     linear: Array  # (Q, P) bool: solved
     log: Array  # (Q, P) bool: searched as logarithm
     free: Array  # (Q, P) bool: there is such a constant
+    order: Array  # (Q, P) int32: of elimination, linear ones first, missing ones last
+    solved: Array  # (Q,) int32, how many are linear
+    used: Array  # (Q,) int32, how many there are
     low: Array  # (Q, P), bounds in search coordinates
     high: Array  # (Q, P)
 
@@ -71,14 +79,13 @@ class _State(NamedTuple):
     gram: Array  # (L, P, P)
     slope: Array  # (L, P)
     damping: Array  # (L,)
-    growth: Array  # (L,)
     done: Array  # (L,)
     step: Array
 
 
-@functools.partial(jax.jit, static_argnames=("size", "max_steps"))
+@functools.partial(jax.jit, static_argnames=("size",))
 def fit_jobs(
-    programs: Programs, traits: Traits, cells: Cells, jobs: Jobs, *, size: Size, max_steps: int
+    programs: Programs, traits: Traits, cells: Cells, jobs: Jobs, max_steps: Array, *, size: Size
 ) -> Found:
     """Fit all lanes of all jobs, one block after the other."""
 
@@ -91,11 +98,12 @@ def fit_jobs(
     return Found(*lax.map(one, tuple(jobs)))
 
 
-def _fit_block(program, traits, cells: Cells, cell, start, size: Size, max_steps: int):
+def _fit_block(program, traits, cells: Cells, cell, start, size: Size, max_steps):
     num_lanes, n = cell.shape[0], cells.target.shape[1]
     leaves = jnp.moveaxis(cells.leaves[cells.table[cell]], 1, 0).reshape(-1, num_lanes * n)
     target, root = cells.target[cell], jnp.sqrt(cells.weight[cell])
     dtype = target.dtype.name
+    lanes = jnp.zeros(num_lanes, target.dtype)
     floor = ROUNDING[dtype] * jnp.sum((root * target) ** 2, axis=1)
 
     def run(place):
@@ -121,8 +129,9 @@ def _fit_block(program, traits, cells: Cells, cell, start, size: Size, max_steps
         """
         off, to = rows(place)
         gram = jnp.einsum("pln,qln->lpq", to, to)
-        solved = traits.linear & traits.free
-        move = _solve(gram, jnp.einsum("pln,ln->lp", to, off), solved, 0.0, dtype)
+        solved = jnp.broadcast_to(traits.linear & traits.free, place.shape)
+        table, scale = _table(gram, jnp.einsum("pln,ln->lp", to, off), solved, traits, dtype)
+        move = jnp.where(solved, table[:, :, -1] * scale, 0.0)
         far = jnp.any(jnp.abs(move) > FAR * jnp.abs(place), axis=1)
 
         def again(_):
@@ -140,70 +149,89 @@ def _fit_block(program, traits, cells: Cells, cell, start, size: Size, max_steps
         return (state.step < max_steps) & ~jnp.all(state.done)
 
     def step(state: _State) -> _State:
-        pushed = ((state.place <= traits.low) & (state.slope > 0)) | (
-            (state.place >= traits.high) & (state.slope < 0)
-        )
-        moving = traits.free & ~pushed
-        damping = jnp.where(traits.linear, 0.0, state.damping[:, None])
-        move = _solve(state.gram, state.slope, moving, damping, dtype)
-        tried = jnp.clip(state.place + move, traits.low, traits.high)
-        move = tried - state.place
-        promise = -jnp.sum(move * state.slope, axis=1) * 2 - jnp.einsum(
-            "lp,lpq,lq->l", move, state.gram, move
-        )
-        small = promise <= TOLERANCE[dtype] * state.value
-        place, value, gram, slope = projected(tried, ~state.done)
-        better = value < state.value
-        gain = (state.value - value) / jnp.where(promise > 0, promise, jnp.inf)
-        shrink = jnp.clip(1 - (2 * gain - 1) ** 3, 0.1, 2.0)
-        damping = jnp.where(better, state.damping * shrink, state.damping * state.growth)
-        ended = state.done | (small & (state.damping <= 1e-2)) | (state.value <= floor)
-        stuck = ~better & (damping > _MOST_DAMPING)
-        take = better & ~state.done
+        tried, last = _trial(state, traits, dtype)
+        return _judged(state, projected(tried, ~state.done), last | (state.value <= floor))
 
-        def pick(new, old):
-            return jnp.where(take.reshape((-1,) + (1,) * (new.ndim - 1)), new, old)
-
-        return _State(
-            pick(place, state.place),
-            pick(value, state.value),
-            pick(gram, state.gram),
-            pick(slope, state.slope),
-            jnp.clip(damping, _LEAST_DAMPING, None),
-            jnp.where(better, 2.0, state.growth * 2.0),
-            ended | stuck | ~jnp.isfinite(state.value),
-            state.step + 1,
-        )
-
-    lanes = jnp.zeros(num_lanes, target.dtype)
     first = projected(jnp.where(traits.free, start, 0.0), lanes == 0)
-    end = lax.while_loop(
-        go, step, _State(*first, lanes + 1e-2, lanes + 2.0, lanes > 0, jnp.zeros((), jnp.int32))
-    )
+    begin = _State(*first, lanes + _FIRST, lanes > 0, jnp.zeros((), jnp.int32))
+    end = lax.while_loop(go, step, begin)
     held = run(end.place)[1]
     prediction = held[program.output].reshape(num_lanes, n)
     return end.place, end.value, end.done & jnp.isfinite(end.value), prediction, end.step
 
 
-def _solve(gram, slope, moving, damping, dtype: str):
-    """The step (L, P) against `slope` of constants that move; the others stay.
+def _judged(state: _State, trial, ended) -> _State:
+    """The state after a trial: its place, value, gram and slope. ended: (L,) it was the last."""
+    better = trial[1] < state.value
+    damping = state.damping * jnp.where(better, _EASED, _TIGHTENED)
+    stuck = ~better & (damping > _MOST_DAMPING)
+    take = better & ~state.done
 
-    Normal equations with columns scaled to length 1, by Gauss-Jordan elimination.
+    def pick(new, old):
+        return jnp.where(take.reshape((-1,) + (1,) * (new.ndim - 1)), new, old)
+
+    return _State(
+        *(pick(new, old) for new, old in zip(trial, state[:4], strict=True)),
+        jnp.clip(damping, _LEAST_DAMPING, None),
+        state.done | ended | stuck | ~jnp.isfinite(state.value),
+        state.step + 1,
+    )
+
+
+def _trial(state: _State, traits: Traits, dtype: str):
+    """The next place (L, P) in the box, and whether a step promises too little (L,)."""
+    whole = _step(state, jnp.broadcast_to(traits.free, state.place.shape), traits, dtype)
+    # What lies on a bound and would go beyond it stays; the others step as if it were a number.
+    stay = ((state.place <= traits.low) & (whole < 0)) | (
+        (state.place >= traits.high) & (whole > 0)
+    )
+    whole = lax.cond(
+        jnp.any(stay & ~state.done[:, None]),
+        lambda: _step(state, traits.free & ~stay, traits, dtype),
+        lambda: whole,
+    )
+    reach = REACH * (traits.high - traits.low)
+    share = jnp.max(jnp.abs(whole) / reach, axis=1, keepdims=True)
+    tried = state.place + whole / jnp.maximum(share, 1.0)
+    promise = -jnp.sum(whole * state.slope, axis=1)
+    small = (promise <= TOLERANCE[dtype] * state.value) & (state.damping <= 1.0)
+    return jnp.clip(tried, traits.low, traits.high), small
+
+
+def _step(state: _State, moving, traits: Traits, dtype: str):
+    """The damped step (L, P) of constants that move (L, P)."""
+    table, scale = _table(state.gram, state.slope, moving, traits, dtype)
+    num = scale.shape[1]
+    left = jnp.where(traits.linear, 0.0, jnp.diagonal(table, axis1=1, axis2=2))
+    eye = jnp.eye(num, dtype=table.dtype)
+    table = table.at[:, :, :num].add(eye * (state.damping[:, None] * left)[:, :, None])
+    table = _eliminated(table, traits, traits.solved, traits.used)
+    return table[:, :, num] * scale
+
+
+def _table(gram, slope, moving, traits: Traits, dtype: str):
+    """Normal equations (L, P, P + 1) of constants that move, linear ones eliminated; scales (L, P).
+
+    Columns are scaled to length 1. The last has the steps of linear constants alone.
     """
     num = gram.shape[-1]
     length = jnp.sqrt(jnp.diagonal(gram, axis1=1, axis2=2))
-    moving = jnp.broadcast_to(moving, length.shape) & (length > 0)
+    moving = moving & (length > 0)
     scale = jnp.where(moving, 1 / jnp.where(length > 0, length, 1.0), 0.0)
+    diagonal = jnp.where(moving, _RIDGE[dtype], 1.0)
     scaled = gram * scale[:, :, None] * scale[:, None, :]
-    eye = jnp.eye(num, dtype=gram.dtype)
-    diagonal = jnp.where(moving, _RIDGE[dtype] + damping, 1.0)
-    table = jnp.concatenate(
-        [scaled + eye * diagonal[:, :, None], -(slope * scale)[:, :, None]], axis=2
-    )
+    scaled = scaled + jnp.eye(num, dtype=gram.dtype) * diagonal[:, :, None]
+    table = jnp.concatenate([scaled, -(slope * scale)[:, :, None]], axis=2)
+    return _eliminated(table, traits, 0, traits.solved), scale
 
-    def eliminate(i, table):
+
+def _eliminated(table, traits: Traits, first, last):
+    """Steps `first` to `last` of Gauss-Jordan elimination, in the order of the traits."""
+
+    def eliminate(k, table):
+        i = traits.order[k]
         row = table[:, i] / table[:, i, i][:, None]
         table = table - table[:, :, i][:, :, None] * row[:, None, :]
         return table.at[:, i].set(row)
 
-    return lax.fori_loop(0, num, eliminate, table)[:, :, num] * scale
+    return lax.fori_loop(first, last, eliminate, table)

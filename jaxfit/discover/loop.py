@@ -1,13 +1,14 @@
 """The loop of a search: proposers in turn, forms judged in rungs, every turn on record."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from . import bandit
+from .evidence import Evidence
 from .forms import Form
 from .growth import Growth
 from .history import History, Proposer, Question, Trial
@@ -65,6 +66,12 @@ class Rules:
     words: Words
     units: bool = True
     outward: Outward | None = None
+
+    def broken(self, form: Form, constants: np.ndarray, evidence: Evidence) -> str:
+        """Which condition a form breaks with constants (G, T, P), in words; "" if none."""
+        if self.outward is None:
+            return ""
+        return self.outward.why_not(form, constants, evidence, self.words)
 
 
 def begin(
@@ -124,7 +131,7 @@ def _take(state: State, proposers: dict[str, Proposer], rules: Rules, seed: int)
     name = _next(state, seed)
     begun = time.monotonic()
     try:
-        proposed = proposers[name].propose(state.history, FORMS)
+        proposed = _of_question(proposers[name].propose(state.history, FORMS), state)
         failed = ""
     except Exception as error:
         if name in ("zoo", "beam", "genetic"):
@@ -137,6 +144,18 @@ def _take(state: State, proposers: dict[str, Proposer], rules: Rules, seed: int)
     turn = Turn(name, tuple(proposed), trials, constants, work / _SPEED + waited, failed)
     _absorb(state, turn)
     return turn
+
+
+def _of_question(proposed: Iterable[Form], state: State) -> list[Form]:
+    """What was proposed, once each; raises for what is no form of the question's inputs."""
+    out = list(dict.fromkeys(proposed))
+    for form in out:
+        if not isinstance(form, Form):
+            raise TypeError(f"{form!r} is no Form; `jaxfit.discover.parse` makes one.")
+        lacking = [name for name in form.inputs if name not in state.history.question.inputs]
+        if lacking:
+            raise ValueError(f"`{form}` takes {', '.join(lacking)}, which the question has not.")
+    return out
 
 
 def _again(state: State, proposers: dict[str, Proposer], rules: Rules, turn: Turn, seed: int):
@@ -167,7 +186,7 @@ def _next(state: State, seed: int) -> str:
 def _fresh(state: State, proposed: Sequence[Form], rules: Rules) -> list[Form]:
     """What was not tried before, by structure and by fingerprint, and is worth fitting."""
     out = []
-    for form in dict.fromkeys(proposed):
+    for form in proposed:
         if form in state.seen or form.num_constants > state.history.question.max_constants:
             continue
         state.seen.add(form)
@@ -196,10 +215,7 @@ def _judged(state: State, forms: Sequence[Form], rules: Rules, name: str):
         work += each.work
         if not np.isfinite(each.error):
             continue
-        why = rules.outward and rules.outward.why_not(
-            each.form, each.constants, state.judge.evidence, rules.words
-        )
-        if why:
+        if rules.broken(each.form, each.constants, state.judge.evidence):
             continue
         trials.append(_trial(each, name))
         constants.append(each.constants.tolist())

@@ -29,18 +29,22 @@ class Memory:
             if held is None or error < held[0]:
                 self._known[key] = (error, constants[:, places])
 
-    def starts(self, form: Form, limits: Limits, count: int, seed: int, cells: int) -> np.ndarray:
-        """Starts (cells, count, P) in search coordinates: half of them at what is remembered."""
+    def starts(self, form: Form, limits: Limits, count: int, seed: int) -> np.ndarray | None:
+        """Starts (cells, count, P) in search coordinates at and about what is remembered.
+
+        Constants of parts that are not known are drawn. None where no part is known.
+        """
+        known = [*self._remembered(form, form.root)]
+        if not known:
+            return None
+        cells = len(known[0][1])
         out = np.broadcast_to(draw(limits, count, seed), (cells, count, form.num_constants)).copy()
-        half, known = max(1, count // 2), False
-        for places, values in self._remembered(form, form.root):
+        for places, values in known:
             own = Limits(*(part[places] for part in limits))
-            out[:, :half, places] = own.places(values)[:, None, :]
-            known = True
-        if known and half > 1:
-            spread = _SPREAD * (limits.start[:, 1] - limits.start[:, 0])
-            noise = np.random.default_rng((seed, half)).normal(size=(half - 1, len(spread)))
-            out[:, 1:half] += noise * spread
+            out[:, :, places] = own.places(values)[:, None, :]
+        spread = _SPREAD * (limits.start[:, 1] - limits.start[:, 0])
+        noise = np.random.default_rng((seed, count)).normal(size=(count - 1, len(spread)))
+        out[:, 1:] += noise * spread
         return np.clip(out, limits.low, limits.high)
 
     def _remembered(self, form: Form, node: Node) -> Iterator[tuple[list[int], np.ndarray]]:

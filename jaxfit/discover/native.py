@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import numpy as np
 
 from ..fitting import fit
@@ -94,7 +95,8 @@ def _held(law: Law, evidence: Evidence, starts: int, seed: int) -> tuple[np.ndar
                 row = place[(f, g, name) if len(evidence.targets) > 1 else (f, g)]
                 theta = {p: found.params[p][row] for p in law.parameters}
                 inputs = [evidence.columns[name][own] for name in law.inputs]
-                said = np.asarray(law(*inputs, **theta), float)
+                with jax.enable_x64(True):
+                    said = np.asarray(law(*inputs, **theta), float)
                 total[f, g, t] = np.sum((said - evidence.target[own, t]) ** 2)
                 count[f, g, t] = len(own)
     return total, count

@@ -22,6 +22,7 @@ _BENDING = ("exp", "sigmoid", "softplus", "tanh", "sin")
 _NEAR, _FAR = 0.1, 10.0
 # How far beyond its start range a constant may go, in decades or in widths of the range.
 _DECADES, _WIDTHS = 6.0, 3.0
+_GENTLE = 0.1
 
 
 class Limits(NamedTuple):
@@ -62,7 +63,11 @@ def limits(supports: Sequence[Support]) -> Limits:
 
 
 def draw(where: Limits, count: int, seed: int) -> np.ndarray:
-    """`count` places (count, P), spread evenly over the start ranges (Roberts 2018, R-sequence)."""
+    """`count` places (count, P), spread evenly over the start ranges (Roberts 2018, R-sequence).
+
+    Of constants that are rates, with ranges about 0, every second draw is a gentle one: there what
+    bends is nearly straight, and no start is lost where an exponential has run away.
+    """
     width = len(where.log)
     root = 2.0
     for _ in range(30):
@@ -70,7 +75,10 @@ def draw(where: Limits, count: int, seed: int) -> np.ndarray:
     steps = root ** -np.arange(1, width + 1)
     shift = np.random.default_rng((seed, width)).uniform(size=width)
     share = (shift + np.arange(1, count + 1)[:, None] * steps) % 1
-    return where.start[:, 0] + share * (where.start[:, 1] - where.start[:, 0])
+    out = where.start[:, 0] + share * (where.start[:, 1] - where.start[:, 0])
+    rates = where.start[:, 0] == -where.start[:, 1]
+    out[::2, rates] *= _GENTLE
+    return out
 
 
 def _settle(node: Node, columns, found: dict, nominal: dict, signed: bool) -> Any:

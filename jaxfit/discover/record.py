@@ -73,8 +73,8 @@ class Record:
         """Write a turn that was finished."""
         line = {
             "proposer": turn.proposer,
-            "proposed": [_said(each) for each in turn.proposed],
-            "trials": [_trial(trial) for trial in turn.trials],
+            "proposed": [self._said(each) for each in turn.proposed],
+            "trials": [self._trial(trial) for trial in turn.trials],
             "constants": list(turn.constants),
             "work": turn.work,
             "failed": turn.failed,
@@ -83,6 +83,19 @@ class Record:
             file.write(json.dumps(line) + "\n")
             file.flush()
             os.fsync(file.fileno())
+
+    def _said(self, form: Form) -> tuple[str, str]:
+        return form.text_beside(self._inputs), form.link
+
+    def _trial(self, trial: Trial) -> dict[str, Any]:
+        return {
+            "form": self._said(trial.form),
+            "error": trial.error,
+            "folds": list(trial.folds),
+            "training": trial.training,
+            "notes": list(trial.notes),
+            "seconds": trial.seconds,
+        }
 
 
 def on_record(folder: Any) -> tuple[dict[str, Any], list[Trial]]:
@@ -128,18 +141,3 @@ def _read(said: dict[str, Any], proposer: str, inputs: Sequence[str]) -> Trial:
         proposer=proposer,
         seconds=said["seconds"],
     )
-
-
-def _said(form: Form) -> tuple[str, str]:
-    return form.text, form.link
-
-
-def _trial(trial: Trial) -> dict[str, Any]:
-    return {
-        "form": _said(trial.form),
-        "error": trial.error,
-        "folds": list(trial.folds),
-        "training": trial.training,
-        "notes": list(trial.notes),
-        "seconds": trial.seconds,
-    }

@@ -127,9 +127,10 @@ def score(
             folds=folds,
             nan=nan,
         )
-        laws = [read_law(each, known.inputs) for each in forms]
+        given = [read_law(each, known.inputs) for each in forms]
+        laws = list(dict.fromkeys(given))
         judge = Judge(known, seed=seed, rows=None)
-        fitted = [each for each in laws if isinstance(each, Form) and _fits(each)]
+        fitted = [each for each in laws if isinstance(each, Form) and fits(each)]
         found: dict[Any, Score] = {}
         for first in range(0, len(fitted), _PART):
             part = fitted[first : first + _PART]
@@ -139,10 +140,10 @@ def score(
                 progress(min(first + _PART, len(fitted)), len(laws))
         for law in laws:
             if law not in found:
-                found[law] = of_judged(native.judged(law, known, starts=starts, seed=seed), known)
+                found[law] = compiled(law, known, starts=starts, seed=seed)
                 if progress:
                     progress(len(found), len(laws))
-    return Scores(tuple(found[law] for law in laws), known)
+    return Scores(tuple(found[law] for law in given), known)
 
 
 def read_law(given: Any, inputs: Sequence[str]) -> Form | Law:
@@ -155,6 +156,24 @@ def read_law(given: Any, inputs: Sequence[str]) -> Form | Law:
     if not isinstance(given, str):
         raise TypeError(f"{given!r} is no law; give a formula, a Form or a jaxfit.Law.")
     return parse(given, inputs)
+
+
+def compiled(law: Form | Law, known: Evidence, *, starts: int, seed: int) -> Score:
+    """The score of a law that is compiled by itself."""
+    try:
+        return of_judged(native.judged(law, known, starts=starts, seed=seed), known)
+    except Exception as error:  # of somebody's own code, which must not end the scores of others
+        names = law.names if isinstance(law, Form) else law.parameters
+        size = (len(known.groups), len(known.targets))[: 1 + (len(known.targets) > 1)]
+        return Score(
+            law,
+            np.inf,
+            dict.fromkeys(fold_names(known), np.inf),
+            dict.fromkeys(known.groups, np.inf),
+            np.inf,
+            {name: np.full(size, np.nan) for name in names},
+            (f"failed: {error}",),
+        )
 
 
 def of_judged(judged: Judged, known: Evidence) -> Score:
@@ -209,7 +228,8 @@ def warnings_of(judged: Judged, known: Evidence) -> tuple[str, ...]:
     return tuple(out)
 
 
-def _fits(form: Form) -> bool:
+def fits(form: Form) -> bool:
+    """Whether a form is small enough for the program that fits all forms."""
     try:
         size_of(form)
     except TooLarge:

@@ -17,6 +17,7 @@ from .vocabulary import Words
 
 _STEP = 1e-30  # of a complex step, which has no cancellation
 _OUTSIDE, _RANK = 1e-7, 1e-9
+_LARGE = 1e100
 
 
 class Told(NamedTuple):
@@ -53,16 +54,18 @@ def told(form: Form, words: Words, seed: int = 0) -> Told:
         # Draws of linear constants are those of a support that means nothing.
         constants[list(form.linear)] = rng.uniform(0.5, 2.0, len(form.linear))
         own, shifts = _derivatives(form, points, constants, words)
-        known = np.isfinite(own).all(axis=0) & np.isfinite(shifts).all(axis=0)
+        # Squares of larger ones overflow, as comparisons with NaN fail.
+        known = (np.abs(own) < _LARGE).all(axis=0) & (np.abs(shifts) < _LARGE).all(axis=0)
         if known.sum() < form.num_constants + 4:
             continue
         own, shifts = own[:, known], shifts[:, known]
         length = np.linalg.norm(own, axis=1, keepdims=True)
+        # Where a maximum hides a constant, other draws may show it.
         if not (length > 0).all():
-            return Told(False, False, ())
+            continue
         basis, sizes, _ = np.linalg.svd((own / length).T, full_matrices=False)
         if sizes[-1] < _RANK * sizes[0]:
-            return Told(False, False, ())
+            continue
         outside = np.linalg.norm(shifts.T - basis @ (basis.T @ shifts.T), axis=0)
         free = bool((outside <= _OUTSIDE * np.linalg.norm(shifts, axis=1)).all())
         return Told(True, free, _fingerprint(form, points, where))

@@ -12,7 +12,9 @@ from .vocabulary import Fresh, Words, double, joint, single
 
 _NUMBERS = (0.5, 1.0, 2.0)
 _OTHER_LINK = 0.05
-_CURVES = ("sigmoid", "softplus", "tanh", "exp")
+# Weighted nodes of the largest form that is proposed.
+_NODES = 60.0
+_CURVES = ("sigmoid", "softplus", "tanh")
 
 
 class Changes:
@@ -204,7 +206,7 @@ class Changes:
             child = form(root, link)
         except ValueError:
             return None
-        return child if child.num_constants <= self.most and child.nodes <= 60 else None
+        return child if child.num_constants <= self.most and child.nodes <= _NODES else None
 
     def _varying(self, own) -> int | None:
         at = [i for i, (_, term) in enumerate(own) if term.op != CONSTANT]

@@ -6,8 +6,8 @@ as they are.
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations, permutations
 
 import numpy as np
@@ -18,14 +18,14 @@ from .nodes import Node, apply, column, constant, number
 _SCALES = 3.0
 
 
-@dataclass
-class Fresh:
-    """Gives constants that no other tree has."""
+_COUNT = itertools.count()
 
-    count: Iterator[int] = field(default_factory=itertools.count)
+
+class Fresh:
+    """Gives constants that no other tree has, whoever else gives some."""
 
     def __call__(self) -> Node:
-        return constant(("fresh", next(self.count)))
+        return constant(("fresh", next(_COUNT)))
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,8 @@ from .law import Law
 
 SOURCE = "written as text"
 LONGEST, LARGEST = 2000, 1e300
+# Levels of a formula that are read: what walks its tree calls itself once or twice a level.
+DEEPEST = 200
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "abs": jnp.abs,
     "exp": jnp.exp,
@@ -220,6 +222,8 @@ def _expression(body: str, text: str) -> ast.expr:
         column = (getattr(error, "offset", 0) or len(source) + 1) - 1
         what = "This is no formula: something is missing or extra."
         raise TextError(text, _original(body, column), what) from None
+    if _deeper(tree, DEEPEST):
+        raise ValueError(f"A formula of more than {DEEPEST} levels or terms is too large.")
     place = 0
     for part in ast.walk(tree):
         if isinstance(part, ast.expr):
@@ -228,6 +232,14 @@ def _expression(body: str, text: str) -> ast.expr:
         if problem := _problem(part):
             raise TextError(text, place, problem)
     return tree
+
+
+def _deeper(tree: ast.AST, levels: int) -> bool:
+    """Whether a syntax tree has more than so many levels."""
+    level = [tree]
+    for _ in range(levels):
+        level = [child for part in level for child in ast.iter_child_nodes(part)]
+    return bool(level)
 
 
 def _problem(part: ast.AST) -> str:

@@ -1,0 +1,502 @@
+"""The search for a law: repeatable, resumable, blind to sealed rows, and obedient to conditions."""
+
+import json
+import os
+import re
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from small_searches import grid, powers, two_powers
+
+from jaxfit import Largest, SealedHoldout
+from jaxfit.discover import Outward, choosing, loop, parse, search
+from jaxfit.discover.bandit import start
+from jaxfit.discover.evidence import evidence
+from jaxfit.discover.forms import Form, form
+from jaxfit.discover.growth import Growth
+from jaxfit.discover.judge import Judge, Judged
+from jaxfit.discover.memory import Memory
+from jaxfit.discover.ranges import limits, ranges
+from jaxfit.discover.record import TURNS
+from jaxfit.discover.symmetry import told
+from jaxfit.discover.variation import Changes
+from jaxfit.discover.vocabulary import Fresh, Words, terms_of, words
+
+ONE = {"target": "loss", "by": "family"}
+# Every proposer of its own has had a turn after those that are the literature's.
+QUICK = {**ONE, "holdout": None, "max_constants": 4, "turns": 6}
+
+
+def told_of(found):
+    """All of a search that must be the same again, to the last bit."""
+    return {
+        "form": (found.form.text, found.form.link),
+        "why": found.why,
+        "front": [(t.form.text, t.error, t.folds, t.training, t.seconds) for t in found.front],
+        "nearly": [(s.law.text, s.error, behind, doubt) for s, behind, doubt in found.nearly],
+        "params": {name: values.tolist() for name, values in found.fit.params.items()},
+        "counts": (found.turns, found.proposed, found.judged, dict(found.work)),
+        "error": found.score.error,
+    }
+
+
+def lines_of(folder):
+    return [json.loads(line) for line in (folder / TURNS).read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A search that nothing disturbed, and its record."""
+    folder = tmp_path_factory.mktemp("whole")
+    return search(powers(0.01), out=folder, **QUICK), lines_of(folder), folder
+
+
+def test_the_law_of_noiseless_runs_is_found():
+    found = search(powers(), **{**QUICK, "turns": 3}, rule="one-standard-error")
+    assert str(found.form) in ("E + A*N^-alpha", "E + A*N^alpha")
+    assert_allclose(found.fit.params["E"], [1.7, 1.2], rtol=1e-6)
+    assert found.heldout is None
+    assert not found.interrupted
+
+
+def test_a_search_tells_what_it_did(whole):
+    found, lines, _ = whole
+    assert found.turns == len(lines) == 6
+    assert found.judged == sum(len(line["trials"]) for line in lines)
+    assert found.proposed == sum(len(line["proposed"]) for line in lines)
+    assert {line["proposer"] for line in lines} == {"zoo", "beam", "genetic"}
+    assert [line["proposer"] for line in lines[:3]] == ["zoo"] * 3
+    sizes = [trial.form.num_constants for trial in found.front]
+    errors = [trial.error for trial in found.front]
+    assert sizes == sorted(set(sizes))
+    assert max(sizes) <= 4
+    assert errors == sorted(errors, reverse=True)
+    assert found.score.law == found.form
+    assert f"{found.judged} laws judged of {found.proposed} proposed" in str(found)
+
+
+def test_the_same_seed_gives_the_same_search(whole, tmp_path, monkeypatch):
+    # With another number of workers, too.
+    monkeypatch.setattr(os, "cpu_count", lambda: 5)
+    again = search(powers(0.01), out=tmp_path, **QUICK)
+    assert lines_of(tmp_path) == whole[1]
+    assert told_of(again) == told_of(whole[0])
+    other = search(powers(0.01), seed=3, out=tmp_path / "other", **QUICK)
+    assert other.turns == 6
+    assert lines_of(tmp_path / "other") != whole[1]
+
+
+def interrupted_after(turns):
+    def progress(at):
+        if at.turn >= turns:
+            raise KeyboardInterrupt
+
+    return progress
+
+
+@pytest.mark.parametrize("turns", [1, 5])
+def test_a_search_that_was_ended_by_hand_goes_on_as_if_it_was_not(whole, tmp_path, turns):
+    ended = search(powers(0.01), out=tmp_path, progress=interrupted_after(turns), **QUICK)
+    assert ended.interrupted
+    assert ended.turns == turns
+    assert "ended by hand" in str(ended)
+    with pytest.raises(FileExistsError, match="resume=True"):
+        search(powers(0.01), out=tmp_path, **QUICK)
+    again = search(powers(0.01), out=tmp_path, resume=True, **QUICK)
+    assert lines_of(tmp_path) == whole[1]
+    assert told_of(again) == told_of(whole[0])
+
+
+def test_a_turn_that_was_cut_short_by_a_kill_is_taken_again(whole, tmp_path):
+    search(powers(0.01), out=tmp_path, **{**QUICK, "turns": 5})
+    text = (tmp_path / TURNS).read_bytes()
+    (tmp_path / TURNS).write_bytes(text[:-100])
+    again = search(powers(0.01), out=tmp_path, resume=True, **QUICK)
+    assert lines_of(tmp_path) == whole[1]
+    assert told_of(again) == told_of(whole[0])
+
+
+def test_what_is_all_on_record_is_not_judged_again(whole, tmp_path, monkeypatch):
+    folder = tmp_path / "again"
+    shutil.copytree(whole[2], folder)
+    monkeypatch.setattr(loop, "_take", None)
+    found = search(powers(0.01), out=folder, resume=True, **QUICK)
+    assert told_of(found) == told_of(whole[0])
+
+
+def test_another_question_is_not_resumed_and_what_differs_is_named(whole, tmp_path):
+    search(powers(0.01), out=tmp_path, **{**QUICK, "turns": 1})
+    table = powers(0.01)
+    table["loss"][3] += 1e-9
+    for data, options, name in (
+        (powers(0.01), {"max_constants": 5}, "max_constants"),
+        (powers(0.01), {"seed": 1}, "seed"),
+        (powers(0.01), {"folds": Largest("N")}, "folds"),
+        (powers(0.01), {"outward": Outward(low=0.0)}, "outward"),
+        (powers(0.01), {"units": False}, "units"),
+        (powers(0.01), {"proposers": [Mine([])]}, "proposers"),
+        (table, {}, "sha256"),
+    ):
+        with pytest.raises(ValueError, match=f"another `{name}`"):
+            search(data, out=tmp_path, resume=True, **{**QUICK, **options})
+
+
+class Mine:
+    """A proposer that proposes some forms, or does what it is told to."""
+
+    name = "mine"
+
+    def __init__(self, forms, act=None):
+        self.forms, self.act, self.asked = forms, act, 0
+
+    def propose(self, history, n):
+        self.asked += 1
+        return self.act(history) if self.act else self.forms
+
+
+SEEN = parse("(E + A*N^-alpha)/(1 + B*log(N))", ["N"])
+
+
+def test_a_proposer_of_ones_own_takes_part():
+    mine = Mine([SEEN])
+    found = search(powers(0.01), proposers=[mine], **QUICK)
+    assert mine.asked == 1
+    assert found.notes == ()
+    assert found.work["mine"] > 0
+
+
+@pytest.mark.parametrize(
+    ("act", "said"),
+    [
+        (lambda history: 1 / 0, "ZeroDivisionError: division by zero"),
+        (lambda history: ["E + A*N^-alpha"], "TypeError: 'E .* is no Form"),
+        (lambda history: [parse("E + A*D^-a", ["D"])], "ValueError: .* takes D"),
+        (lambda history: None, "TypeError"),
+    ],
+)
+def test_a_proposer_that_fails_is_left_out_with_a_note(act, said):
+    mine = Mine([], act)
+    found = search(powers(0.01), proposers=[mine], **QUICK)
+    assert mine.asked == 1
+    (note,) = found.notes
+    assert note.startswith("Proposer mine was left out: ")
+    assert re.search(said, note)
+
+
+def sealed(change=None):
+    """Runs with the largest size sealed, whose losses are changed."""
+    table = powers(0.01)
+    large = table["N"] == table["N"].max()
+    if change is not None:
+        table["loss"] = np.where(large, change(table["loss"]), table["loss"])
+    return table
+
+
+def test_sealed_rows_change_nothing_of_the_search(tmp_path):
+    changes = (None, lambda loss: 7.0 * loss[::-1], lambda loss: np.full(len(loss), np.nan))
+    found = []
+    for i, change in enumerate(changes):
+        hidden = SealedHoldout(sealed(change), Largest("N"), by="family")
+        assert hidden.openings == ()
+        found.append(search(hidden, out=tmp_path / str(i), **{**QUICK, "holdout": "auto"}))
+        assert len(hidden.openings) == 1
+        assert str(found[-1].form) in hidden.openings[0].reason
+        assert len(hidden.openings) == 1
+    lines = [lines_of(tmp_path / str(i)) for i in range(3)]
+    assert lines[0] == lines[1] == lines[2]
+    assert told_of(found[0]) == told_of(found[1]) == told_of(found[2])
+    assert found[0].heldout.rows == 4
+    assert found[0].heldout.openings == hidden_openings(found[0])
+    assert found[0].heldout.r2 > 0.5 > found[1].heldout.r2
+    assert found[2].heldout is None
+
+
+def hidden_openings(found):
+    (opening,) = found.heldout.openings
+    assert opening.caller.startswith("jaxfit.discover")
+    return (opening,)
+
+
+def test_rows_that_are_kept_by_themselves_are_kept_from_the_choice_of_rows_too():
+    """Which rows are kept is told by inputs alone, whatever is in the sealed targets."""
+    small = {**QUICK, "turns": 1, "holdout": "auto"}
+    first = search(sealed(), **small)
+    assert first.evidence.columns["N"].max() < 1e9
+    for change in (lambda loss: 7.0 * loss[::-1], lambda loss: np.full(len(loss), np.nan)):
+        assert told_of(search(sealed(change), **small)) == told_of(first)
+
+
+def test_the_held_out_error_is_that_of_the_law_on_the_sealed_rows():
+    table = sealed()
+    found = search(table, **{**QUICK, "turns": 1, "holdout": Largest("N")})
+    large = table["N"] == table["N"].max()
+    rows = {name: values[large] for name, values in table.items()}
+    off = found.fit.predict(rows) - rows["loss"]
+    assert_allclose(found.heldout.r2, 1 - np.mean(off**2) / rows["loss"].var(), rtol=1e-9)
+    for key, error in found.heldout.groups.items():
+        assert_allclose(error, np.sqrt(np.mean(off[rows["family"] == key] ** 2)), rtol=1e-9)
+
+
+def test_nobody_opens_sealed_rows_during_a_search():
+    hidden = SealedHoldout(sealed(), Largest("N"), by="family")
+
+    def peep(history):
+        return hidden.open("to see what is to be foretold")
+
+    found = search(hidden, proposers=[Mine([], peep)], **{**QUICK, "holdout": "auto"})
+    (note,) = found.notes
+    assert "cannot be opened during the search for a law" in note
+    assert len(hidden.openings) == 1
+    with pytest.raises(RuntimeError, match="cannot be opened during"):
+        search(hidden, progress=peep, **{**QUICK, "holdout": "auto"})
+    assert len(hidden.openings) == 1
+
+
+def test_hard_conditions_are_obeyed_by_every_trial(whole, tmp_path):
+    rule = Outward(monotone={"N": "decreasing"}, low=0.9, decades=3.0)
+    found = search(powers(0.01), outward=rule, out=tmp_path, **QUICK)
+    kinds = words(found.evidence.columns)
+
+    def broken(folder):
+        out = 0
+        for line in lines_of(folder):
+            for trial, constants in zip(line["trials"], line["constants"], strict=True):
+                each = parse(trial["form"][0], ["N"], trial["form"][1])
+                sizes = np.reshape(constants, (2, 1, each.num_constants))
+                out += bool(rule.why_not(each, sizes, found.evidence, kinds))
+        return out
+
+    assert broken(tmp_path) == 0
+    assert broken(whole[2]) > 0
+    assert found.judged > 0
+    far = np.geomspace(1e9, 1e12, 20)
+    for family in ("a", "b"):
+        said = found.fit.predict({"N": far, "family": [family] * 20})
+        assert (np.diff(said) <= 1e-9).all()
+        assert said.min() >= 0.9
+
+
+def test_no_law_has_more_constants_than_were_asked_for(tmp_path):
+    most = 2
+    found = search(powers(0.01), out=tmp_path, **{**QUICK, "max_constants": most})
+    sizes = [
+        parse(trial["form"][0], ["N"]).num_constants
+        for line in lines_of(tmp_path)
+        for trial in line["trials"]
+    ]
+    assert max(sizes) == most >= found.form.num_constants
+
+
+def test_no_law_depends_on_units_unless_it_may(whole, tmp_path):
+    kinds = words({"N": powers()["N"]})
+    for line in whole[1]:
+        for trial in line["trials"]:
+            assert told(parse(trial["form"][0], ["N"], trial["form"][1]), kinds).sound
+    odd = parse("E + A/log(1 + N)", ["N"])
+    for units in (True, False):
+        mine, folder = Mine([odd]), tmp_path / str(units)
+        search(powers(0.01), units=units, proposers=[mine], out=folder, **QUICK)
+        tried = [t["form"][0] for line in lines_of(folder) for t in line["trials"]]
+        assert mine.asked == 1
+        assert (odd.text in tried) is not units
+
+
+def test_options_that_cannot_be_used_are_refused():
+    for options, said in (
+        ({"turns": 0}, "turns=0"),
+        ({"max_constants": 2.5}, "max_constants=2.5"),
+        ({"minutes": 0}, "minutes=0"),
+        ({"rule": "lest"}, "least"),
+        ({"resume": True}, "out="),
+        ({"holdout": "atuo"}, "auto"),
+        ({"searches": 0}, "searches=0"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            search(powers(), **{**QUICK, **options})
+    mine = Mine([])
+    mine.name = "zoo"
+    with pytest.raises(ValueError, match="each its own name"):
+        search(powers(), proposers=[mine], **QUICK)
+    with pytest.raises(ValueError, match="No column is left"):
+        search({"loss": [1.0, 2.0, 3.0]}, target="loss", turns=1)
+
+
+KINDS = (
+    Words(("N", "D"), ()),
+    Words(("N",), ("p",), ("p",)),
+    Words(("N", "D", "B"), ("s",)),
+)
+
+
+@pytest.mark.parametrize("kinds", KINDS, ids=lambda kinds: " ".join(kinds.inputs))
+def test_what_varies_is_a_form_that_reads_back(kinds):
+    rng = np.random.default_rng(5)
+    changes, c = Changes(kinds, 6, rng), Fresh()
+    pool, made = [form(c() + c() * term) for term in terms_of(c, kinds)], 0
+    while made < 500:
+        one, two = (pool[i] for i in rng.integers(len(pool), size=2))
+        child = changes.crossed(one, two) if rng.random() < 0.25 else changes.mutated(one)
+        if child is None:
+            continue
+        made += 1
+        assert isinstance(child, Form)
+        assert 1 <= child.num_constants <= 6
+        assert set(child.inputs) <= set(kinds.inputs)
+        assert parse(child.text_beside(kinds.inputs), kinds.inputs, child.link) == child, child
+        pool.append(child)
+    assert len(set(pool)) > 300
+
+
+@pytest.fixture(scope="module")
+def judged():
+    """(form, table) -> the form as it is judged by the table, and its judge."""
+
+    def of(text, table):
+        judge = Judge(evidence(table, **ONE))
+        (each,) = judge.judge([parse(text, ["N", "D"])])
+        return judge, each
+
+    return of
+
+
+def scaled(size, data, group):
+    """A power of N times one plus a logarithm of D."""
+    return (1.7 + 400 * size ** -(0.34 - 0.05 * group)) * (1 + 0.1 * np.log(data / 1e9))
+
+
+def ranked(judged, law, text):
+    """(gain as a share of what is left, term) of every term, by what it gains, for each way."""
+    judge, parent = judged(text, grid(law))
+    growth = Growth(terms_of(Fresh(), words(judge.evidence.columns)), judge.evidence, seed=0)
+    gains = [[each.max(axis=0).sum() / parent.training for each in way] for way in
+             growth._gains(parent)]  # fmt: skip
+    terms = [term.alone for term in growth.terms]
+    return [
+        sorted(zip(way, terms, strict=True), key=lambda each: -each[0]) for way in gains
+    ], growth.children(parent, 12, Memory())
+
+
+@pytest.mark.parametrize(
+    ("law", "way", "term", "wanted"),
+    [
+        (two_powers, 0, "A*D^-alpha", "E + A*N^-alpha + B*D^-beta"),
+        (scaled, 1, "A*log(D)", "(E + A*N^-alpha)*(1 + B*log(D))"),
+    ],
+)
+def test_the_term_that_was_left_out_is_ranked_first(judged, law, way, term, wanted):
+    ways, children = ranked(judged, law, "E + A*N^-alpha")
+    missing = parse(term, ["N", "D"])
+    # First of those of as few constants; ones of more have it as a limit.
+    gain, first = next(each for each in ways[way] if each[1].num_constants <= missing.num_constants)
+    assert first == missing
+    assert 0.999 < gain < 1 + 1e-9
+    assert parse(wanted, ["N", "D"]) in children
+    assert len(set(children)) == len(children) == 24
+    # No term gains more than there is, and one that is there already gains next to nothing.
+    assert max(gain for gain, _ in ways[way]) < 1 + 1e-9
+    assert {each: gain for gain, each in ways[0]}[parse("A*N^-alpha", ["N"])] < 0.01
+
+
+def test_terms_have_constants_of_their_own():
+    own = Growth(terms_of(Fresh(), Words(("N",), ())), evidence(powers(), **ONE), seed=0)
+    terms = {term.alone for term in own.terms}
+    assert len(terms) == len(own.terms)
+    for text in ("A*N^-alpha", "A*(N + alpha)^-beta", "A*sigmoid((log(N) - alpha)/beta)"):
+        assert parse(text.replace("- alpha", "+ alpha"), ["N"]) in terms
+
+
+def test_memory_starts_relatives_where_it_was_good():
+    form_, bigger = parse("E + A*N^-alpha", ["N"]), parse("E + A*N^-alpha + B*log(N)", ["N"])
+    memory = Memory()
+    constants = np.array([[1.7, 400.0, 0.34], [1.2, 150.0, 0.28]])
+    memory.learn(form_, 0.1, constants)
+    memory.learn(form_, 0.2, constants + 1)  # worse, and so forgotten
+    where = limits(ranges(bigger, powers()))
+    at = bigger.names.index("alpha")
+    starts = memory.starts(bigger, where, 4, seed=0)
+    assert starts.shape == (2, 4, 4)
+    assert starts[:, 0, at].tolist() == [0.34, 0.28]
+    assert 0 < abs(starts[:, 1:, at] - [[0.34], [0.28]]).max() < 0.5
+    memory.learn(form_, 0.05, constants + 0.01)
+    assert memory.starts(bigger, where, 4, seed=0)[0, 0, at] == pytest.approx(0.35)
+    assert memory.starts(parse("a + b*log(D)", ["D"]), where, 4, seed=0) is None
+
+
+def of_error(text, error):
+    """A form that was judged, with an error that is made up."""
+    own = parse(text, ["N"])
+    none = np.empty((0, 0, 0))
+    return Judged(own, error, np.array([error]), none, error, none, 0.0, 1.0, 0.0)
+
+
+ORDERED = [
+    of_error("E + A*N^-alpha + B*log(N)", 0.010),
+    of_error("E + A*N^-alpha", 0.0104),
+    of_error("A*N^-alpha", 0.0130),
+    of_error("A*N", 0.5),
+]
+
+
+@pytest.mark.parametrize(
+    ("rule", "apart", "chosen"),
+    [
+        ("least", 0.5, 0),
+        # log(1.04) = 0.039 is within 0.05 and not within 0.03; log(1.3) = 0.26 is within 0.3.
+        ("one-standard-error", 0.05, 1),
+        ("one-standard-error", 0.03, 0),
+        ("one-standard-error", 0.3, 2),
+        # A constant costs 0.05: 0.039 more is less than one constant, 0.26 more than two.
+        ("priced", 0.5, 1),
+    ],
+)
+def test_the_rules_choose_as_they_say(monkeypatch, rule, apart, chosen):
+    sign = np.where(np.arange(12) % 2, 1.0, -1.0)[:, None]
+    drawn = np.log([each.error for each in ORDERED]) + sign * apart * np.array([0, 1, 1, 1])
+    monkeypatch.setattr(choosing, "resampled", lambda *of: drawn)
+    choice = choosing.choose(None, ORDERED, rule, seed=0)
+    assert choice.chosen == chosen
+    assert choice.best == 0
+    assert_allclose(choice.doubt, [0, apart, apart, apart])
+    assert_allclose(choice.behind[1], np.log(1.04))
+    assert f"{ORDERED[0].error:.4g}" in choice.why
+
+
+def test_a_law_that_fails_on_resampled_rows_is_not_taken_for_simple(monkeypatch):
+    drawn = np.tile(np.log([each.error for each in ORDERED]), (12, 1))
+    drawn += np.where(np.arange(12) % 2, 1.0, -1.0)[:, None] * np.array([0, 1, 1, 1])
+    drawn[:4, 2] = np.nan
+    monkeypatch.setattr(choosing, "resampled", lambda *of: drawn)
+    assert choosing.choose(None, ORDERED, "one-standard-error", seed=0).chosen == 1
+
+
+def test_finalists_are_the_best_and_the_front():
+    many = [of_error(f"E + A*N^-alpha + {i}*N^2", 0.02 + i / 1e3) for i in range(1, 30)]
+    worse = replace(ORDERED[2], form=parse("A*N^alpha + 0*N", ["N"]), error=0.3)
+    found = choosing.finalists([*many, *ORDERED, worse])
+    errors = [each.error for each in found]
+    assert errors == sorted(errors)
+    assert len(found) == choosing.FINALISTS + 1  # A*N is on the front alone
+    assert found[-1].error == 0.5
+    assert {each.form for each in ORDERED} <= {each.form for each in found}
+
+
+def test_resampling_tells_the_spread_of_errors():
+    judge = Judge(evidence(powers(0.01), **ONE))
+    forms = judge.judge([parse("E + A*N^-alpha", ["N"]), parse("a + b*log(N)", ["N"])])
+    drawn = choosing.resampled(judge, forms, seed=1)
+    assert drawn.shape == (choosing.DRAWS, 2)
+    assert np.isfinite(drawn).all()
+    assert np.array_equal(drawn, choosing.resampled(judge, forms, seed=1))
+    assert drawn[:, 0].std() > 0.01
+    near = np.median(drawn, axis=0) - np.log([each.error for each in forms])
+    assert abs(near).max() < 2
+
+
+def test_a_record_of_another_version_is_refused():
+    state = loop.State(None, None, start(["beam"]))
+    turn = loop.Turn("beam", (), (), (), 0.0)
+    with pytest.raises(ValueError, match="another version of jaxfit"):
+        loop._again(state, {}, loop.Rules(Words(("N",), ())), turn, seed=0)
