@@ -26,6 +26,7 @@ chinchilla, sft, sweep, cold, roofline, gpu, zoo, pooling, choosing, bootstrap, 
     )
 )
 programs = import_module("benchmarks.programs")
+blind, blind_laws = (import_module(f"benchmarks.{name}") for name in ("blind", "blind_laws"))
 forms, forms_peers = (import_module(f"benchmarks.forms{name}") for name in ("", "_peers"))
 zoo_data, zoo_meanings = (import_module(f"benchmarks.zoo_{name}") for name in ("data", "meanings"))
 data, report, routes, timing = (
@@ -624,3 +625,64 @@ def test_the_noise_of_a_case_is_what_it_says():
     assert_allclose(share.std(), 1.0, rtol=0.1)
     again = coverage.table(coverage.CASES[coverage.GROWING], 100, seed=1)
     assert np.array_equal(growing["loss"], again["loss"])
+
+
+@pytest.fixture(scope="module")
+def small_blind():
+    return blind.run(laws=("power with floor",), seeds=(0,), turns=3)
+
+
+def test_blind_finds_a_law_whose_name_it_is_not_told(small_blind, tmp_path):
+    (row,) = small_blind["routes"]
+    assert (row["constants"], row["of"], row["verdict"]) == (3, 3, blind.NAMED)
+    assert row["left"] < 1e-20
+    assert_allclose(row["training"], 1.0, rtol=1e-6)
+    assert_allclose(row["r2"], row["r2_law"], atol=1e-6)
+    assert row["r2"] > 0.99
+    assert [promise["holds"] for promise in small_blind["promises"]] == [None, None]
+    assert [promise["measured"] for promise in small_blind["promises"]] == [1, row["r2"]]
+    whole = {**small_blind, "environment": {**report.environment(), "load_before": None}}
+    assert "power with floor: y = E + A*x^-alpha" in report.text(whole, blind.COLUMNS, "title")
+    assert blind.picture(whole, tmp_path / "blind.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", blind_laws.CASES)
+def test_the_runs_of_a_blind_law_are_its_own(name):
+    case = blind_laws.CASES[name]
+    table, sealed, true = blind_laws.runs(case, seed=4)
+    again = blind_laws.runs(case, seed=4)[0]
+    assert all(np.array_equal(table[key], again[key]) for key in table)
+    assert set(table) == {*case.levels, "group", "y"}
+    assert set(case.levels) <= set(blind_laws.INPUTS)
+    assert 3 <= len(set(table["group"])) <= 4
+    # Beyond in some scale, without noise; none is beyond in an input that was tuned.
+    scales = [key for key in case.levels if key not in case.tuned]
+    inside = {key: case.levels[key][-1 - blind_laws.BEYOND] for key in scales}
+    far = np.any([table[key] > inside[key] for key in scales], axis=0)
+    assert np.array_equal(far, sealed)
+    assert np.array_equal(table["y"][sealed], true[sealed])
+    assert_allclose(np.log(table["y"] / true)[~sealed].std(), case.noise, rtol=0.35)
+    assert np.isfinite(true).all()
+    # Noise does not hide the law, and its constants differ between groups.
+    assert true[~sealed].std() > 10 * case.noise * true.mean()
+    first = [np.flatnonzero(table["group"] == f"g{g}")[0] for g in range(2)]
+    assert true[first[0]] != true[first[1]]
+
+
+def test_what_is_as_good_as_a_law_is_told_by_three_marks():
+    row = {"constants": 4, "of": 4, "training": 1.0, "r2": 0.99, "r2_law": 0.99}
+    assert blind.verdict(row, 1e-9, 50) == blind.NAMED
+    assert blind.verdict({**row, "constants": 5}, 1e-9, 50) == blind.OTHER
+    assert blind.verdict({**row, "constants": 3}, 1e-9, 50) == blind.SIMPLER
+    assert blind.verdict(row, 1e-3, 50) == blind.SIMPLER
+    assert blind.verdict({**row, "training": 1.39}, 1e-3, 50) == blind.SIMPLER
+    assert blind.verdict({**row, "training": 1.41}, 1e-3, 50) == blind.OTHER
+    assert blind.verdict({**row, "r2": 0.96}, 1e-3, 50) == blind.OTHER
+
+
+def test_a_family_is_known_by_what_it_leaves_of_runs_without_noise():
+    table, sealed, true = blind_laws.runs(blind_laws.CASES["rectified"], seed=0)
+    clean = {key: values[~sealed] for key, values in {**table, "y": true}.items()}
+    other = parse("a + b*log(x)", ["x"])
+    assert blind.left_of(blind_laws.CASES["rectified"].form, clean) < 1e-15
+    assert blind.left_of(other, clean) > 1e-4

@@ -75,7 +75,7 @@ def test_a_search_tells_what_it_did(whole):
     assert max(sizes) <= 4
     assert errors == sorted(errors, reverse=True)
     assert found.score.law == found.form
-    assert f"{found.judged} laws judged of {found.proposed} proposed" in str(found)
+    assert f"{found.judged} laws judged in full of {found.proposed} proposed" in str(found)
 
 
 def test_the_same_seed_gives_the_same_search(whole, tmp_path, monkeypatch):
@@ -454,7 +454,9 @@ ORDERED = [
 )
 def test_the_rules_choose_as_they_say(monkeypatch, rule, apart, chosen):
     sign = np.where(np.arange(12) % 2, 1.0, -1.0)[:, None]
-    drawn = np.log([each.error for each in ORDERED]) + sign * apart * np.array([0, 1, 1, 1])
+    # All are as far from their median, of which the spread of normal numbers is 1.4826 times.
+    apart_by = sign * apart / 1.4826 * np.array([0, 1, 1, 1])
+    drawn = np.log([each.error for each in ORDERED]) + apart_by
     monkeypatch.setattr(choosing, "resampled", lambda *of: drawn)
     choice = choosing.choose(None, ORDERED, rule, seed=0)
     assert choice.chosen == chosen

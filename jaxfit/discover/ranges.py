@@ -47,7 +47,9 @@ class Limits(NamedTuple):
 def ranges(form: Form, columns: Mapping[str, np.ndarray]) -> tuple[Support, ...]:
     """Supports of the P constants of a form, for inputs (m,) each."""
     found: dict[int, Support] = dict.fromkeys(form.linear, SOLVED)
-    _settle(form.root, columns, found, dict.fromkeys(form.linear, 1.0), signed=False)
+    # Middling constants may be far from any that a form is finite at.
+    with np.errstate(all="ignore"):
+        _settle(form.root, columns, found, dict.fromkeys(form.linear, 1.0), signed=False)
     return tuple(found.get(key, SOLVED) for key in range(form.num_constants))
 
 
