@@ -18,8 +18,6 @@ from .options import (
 )
 from .progress import Front
 
-_RULES = ("least", "one-standard-error")
-
 
 def add(commands) -> None:
     """Add the command to those of a parser."""
@@ -66,8 +64,11 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--between", nargs=2, metavar=("LOW", "HIGH"), help=text)
     text = "allow laws whose curves depend on the units of the inputs"
     parser.add_argument("--any-units", action="store_true", help=text)
-    text = "how a law is chosen of the finalists: the least error, or the simplest near it"
-    parser.add_argument("--rule", choices=_RULES, default=_RULES[0], help=text)
+    text = (
+        "how a law is chosen of the finalists: priced (default: the least error, where every "
+        "constant costs some), least, or one-standard-error (the simplest that is as near)"
+    )
+    parser.add_argument("--rule", metavar="NAME", help=text)
     text = "let a language model propose too (default: what JAXFIT_LLM_MODEL names)"
     parser.add_argument("--llm", nargs="?", const="", metavar="MODEL", help=text)
 
@@ -106,7 +107,7 @@ def _run(options) -> int:
             minutes=options.minutes,
             turns=options.turns,
             holdout=_holdout(options.holdout, inputs),
-            rule=options.rule,
+            **({"rule": options.rule} if options.rule else {}),
             units=not options.any_units,
             outward=_outward(options),
             proposers=models,

@@ -11,20 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from ..data import key_columns
 from ..document import Report
 from ..files import path_of
 from ..keywords import check_progress, checked_keywords
 from ..result import Fit
-from ..select.sealed import SealedHoldout, choosing
-from ..select.splits import Corner, Largest, Rows, Split
-from ..tables import Table, nearest, plain_name, read
+from ..select.sealed import choosing
+from ..select.splits import Corner, Largest, Split
+from ..tables import nearest, read
 from ..uncertainty.intervals import Intervals
 from . import loop, native
 from .choosing import RULES, Choice, choose, finalists
-from .evidence import Evidence, evidence, numeric_columns
+from .evidence import Evidence, evidence
 from .forms import Form
-from .heldout_rows import HeldOut, held_out
+from .heldout_rows import AUTO, HeldOut, held_out, sealed_rows
 from .history import History, Proposer, Question, Trial
 from .judge import Judge, Judged
 from .loop import Progress, State
@@ -33,9 +32,8 @@ from .record import Record
 from .scoring import Score, of_judged
 from .vocabulary import words
 
-AUTO = "auto"
-# Starts of the chosen law's last fit, and the share of rows that "auto" keeps for the end.
-_STARTS, _SHARE = 256, 0.15
+# Starts of the chosen law's last fit.
+_STARTS = 256
 
 
 @dataclass(frozen=True)
@@ -170,45 +168,25 @@ def search(
     and ValueError where no law could be judged.
     """
     begun = time.monotonic()
-    _check(max_constants, minutes, turns, searches, seed, rule, out, resume)
+    _check(max_constants, minutes, turns, seed, searches, rule, out, resume)
     check_progress(progress)
     targets = (target,) if isinstance(target, str) else tuple(target)
-    sealed, rule_of_holdout = _sealed(data, holdout, targets, by, inputs)
+    sealed, said = sealed_rows(data, holdout, targets, by, inputs)
     with choosing("the search for a law"):
         table = sealed.training if sealed else read(data)
         known = evidence(table, target=targets, by=by, inputs=inputs, folds=folds, nan=nan)
         if outward is not None:
             outward.check(known.inputs)
         asked = loop.question(known, max_constants)
-        settings = {
-            **_settings(known, max_constants, rule, units, outward, proposers, seed),
-            "holdout": rule_of_holdout,
-            "nan": nan,
-        }
+        settings = _settings(known, max_constants, rule, units, outward, proposers, seed)
+        settings |= {"holdout": said, "nan": nan}
         conditions = loop.Rules(words(known.columns), units, outward)
-        states: list[State] = []
-        ended = False
-        for i in range(searches):
-            record = _record(out, i, searches, settings, known.inputs, resume)
-            judge = Judge(known, seed=seed + i)
-            state, everybody = loop.begin(judge, asked, proposers, seed + i)
-            states.append(state)
-            try:
-                loop.go(
-                    state,
-                    everybody,
-                    conditions,
-                    seed=seed + i,
-                    until=_until(begun + 60 * minutes * (i + 1) / searches, turns),
-                    record=record,
-                    replay=record.turns() if record else (),
-                    progress=progress,
-                )
-            except KeyboardInterrupt:
-                ended = True
-                break
+        records = [_record(out, i, searches, settings, resume) for i in range(searches)]
+        until = [_until(begun, minutes * (i + 1) / searches, turns) for i in range(searches)]
+        searched = known, asked, conditions, proposers, seed
+        states, ended = _searched(*searched, until, records, progress)
         forms, choice, found = _chosen(states, known, conditions, rule, seed)
-        chosen = forms[choice.chosen]
+    chosen = forms[choice.chosen]
     heldout = held_out(sealed, chosen.form, found, known, by, nan) if sealed else None
     return Discovery(
         form=chosen.form,
@@ -217,31 +195,68 @@ def search(
         behind=float(choice.behind[choice.chosen]),
         doubt=float(choice.doubt[choice.chosen]),
         fit=found,
-        front=tuple(_front(states, asked)),
         nearly=_nearly(forms, choice, known),
         heldout=heldout,
         evidence=known,
         settings=settings,
-        turns=sum(state.turn for state in states),
-        proposed=sum(state.proposed for state in states),
-        judged=sum(len(state.history.trials) for state in states),
         seconds=time.monotonic() - begun,
-        work={name: sum(s.work.get(name, 0.0) for s in states) for name in states[0].work},
+        **_together(states, asked),
         interrupted=ended,
-        notes=tuple(dict.fromkeys(note for state in states for note in state.notes)),
     )
 
 
-def _front(states: Sequence[State], asked: Question) -> list[Trial]:
-    return History(asked, [t for state in states for t in state.history.trials]).front()
+def _together(states: Sequence[State], asked: Question) -> dict[str, Any]:
+    """What the searches came to, together."""
+    trials = [trial for state in states for trial in state.history.trials]
+    return {
+        "front": tuple(History(asked, trials).front()),
+        "turns": sum(state.turn for state in states),
+        "proposed": sum(state.proposed for state in states),
+        "judged": len(trials),
+        "work": {name: sum(s.work.get(name, 0.0) for s in states) for name in states[0].work},
+        "notes": tuple(dict.fromkeys(note for state in states for note in state.notes)),
+    }
 
 
-def _record(out: Any, i: int, searches: int, settings, inputs, resume: bool) -> Record | None:
+def _searched(
+    known: Evidence,
+    asked: Question,
+    conditions: loop.Rules,
+    proposers,
+    seed,
+    until,
+    records,
+    progress,
+) -> tuple[list[State], bool]:
+    """The states of the searches at their ends, one a record; whether they were ended by hand."""
+    states: list[State] = []
+    for i, (enough, record) in enumerate(zip(until, records, strict=True)):
+        judge = Judge(known, seed=seed + i)
+        state, everybody = loop.begin(judge, asked, proposers, seed + i)
+        states.append(state)
+        try:
+            loop.go(
+                state,
+                everybody,
+                conditions,
+                seed=seed + i,
+                until=enough,
+                record=record,
+                replay=record.turns() if record else (),
+                progress=progress,
+            )
+        except KeyboardInterrupt:
+            return states, True
+    return states, False
+
+
+def _record(out: Any, i: int, searches: int, settings, resume: bool) -> Record | None:
     """The record of one of several searches, in a folder of its own."""
     if out is None:
         return None
     folder = Path(path_of(out))
-    return Record(folder / f"search-{i}" if searches > 1 else folder, settings, inputs, resume)
+    folder = folder / f"search-{i}" if searches > 1 else folder
+    return Record(folder, settings, settings["inputs"], resume)
 
 
 def _finalists(states: Sequence[State]) -> list[Judged]:
@@ -304,48 +319,10 @@ def _nearly(forms, choice: Choice, known: Evidence) -> tuple[tuple[Score, float,
     )
 
 
-def _until(deadline: float, turns: int | None) -> Callable[[State], bool]:
+def _until(begun: float, minutes: float, turns: int | None) -> Callable[[State], bool]:
     if turns is not None:
         return lambda state: state.turn >= turns
-    return lambda state: time.monotonic() >= deadline
-
-
-def _sealed(data: Any, holdout, targets, by, inputs) -> tuple[SealedHoldout | None, str]:
-    """The table with the rows that are kept for the end, sealed; which these are, in words."""
-    if isinstance(data, SealedHoldout):
-        return data, "sealed beforehand"
-    if holdout is None:
-        return None, "none"
-    if isinstance(holdout, str):
-        if holdout != AUTO:
-            raise ValueError(f"holdout={holdout!r}{nearest(holdout, [AUTO])} Give Largest(column).")
-        holdout = _largest(read(data), targets, by, inputs)
-    said = repr(holdout) if isinstance(holdout, Largest | Corner) else "one truth value a row"
-    return SealedHoldout(data, holdout, by=by), said
-
-
-def _largest(table: Table, targets, by, inputs) -> Largest | Corner:
-    """The rows that are large in all inputs at once, or the largest of the one that varies most."""
-    keys = key_columns(by)
-    names = tuple(inputs or numeric_columns(table, (*targets, *keys)))
-    # Of the targets nothing is looked at, nor whether they are missing.
-    columns = {name: table.numbers(plain_name(name))[0] for name in names}
-    known = np.logical_and.reduce([np.isfinite(values) for values in columns.values()])
-    groups, group = table.grouped(keys) if keys else ([()], np.zeros(len(known), int))
-    rows = Rows(columns, group, len(groups)).of(known)
-    if len(names) > 1:
-        corner = Corner(names)
-        folds = corner.folds(rows)
-        if folds and _SHARE / 4 <= folds[0].test.mean() <= 2 * _SHARE:
-            return corner
-    widest = max(names, key=lambda name: _reach(rows.columns[name]))
-    levels = len(np.unique(rows.columns[widest]))
-    return Largest(widest, 1 if levels <= 12 else _SHARE)
-
-
-def _reach(values: np.ndarray) -> float:
-    low, high = float(values.min()), float(values.max())
-    return float(np.log(high / low)) if low > 0 else 0.0
+    return lambda state: time.monotonic() >= begun + 60 * minutes
 
 
 def _settings(known: Evidence, max_constants, rule, units, outward, proposers, seed):
@@ -369,14 +346,16 @@ def _settings(known: Evidence, max_constants, rule, units, outward, proposers, s
     }
 
 
-def _check(max_constants, minutes, turns, searches, seed, rule, out, resume) -> None:
-    wholes = [("max_constants", max_constants, 1), ("searches", searches, 1), ("seed", seed, 0)]
+def _check(max_constants, minutes, turns, seed, searches, rule, out, resume) -> None:
+    counts = {"max_constants": max_constants, "searches": searches}
     if turns is not None:
-        wholes.append(("turns", turns, 1))
-    for name, value, least in wholes:
+        counts["turns"] = turns
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise ValueError(f"seed={seed!r}: give an integer, 0 or above.")
+    for name, value in counts.items():
         whole = isinstance(value, int) and not isinstance(value, bool)
-        if not (whole and value >= least):
-            raise ValueError(f"{name}={value!r}: give an integer, {least} or above.")
+        if not (whole and value >= 1):
+            raise ValueError(f"{name}={value!r}: give an integer, 1 or above.")
     if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not minutes > 0:
         raise ValueError(f"minutes={minutes!r}: give a number above 0.")
     if rule not in RULES:

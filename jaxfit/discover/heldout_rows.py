@@ -1,4 +1,4 @@
-"""Errors of a law on the sealed rows, which are opened for it once."""
+"""The rows that are sealed before a search, and errors on them, for which they are opened once."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,13 +7,19 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..data import from_table
+from ..data import from_table, key_columns
 from ..laws import Law
 from ..result import Fit
 from ..select.sealed import Opening, SealedHoldout
+from ..select.splits import Corner, Largest, Rows
+from ..tables import Table, nearest, plain_name, read
 from . import native
-from .evidence import Evidence
+from .evidence import Evidence, numeric_columns
 from .forms import Form
+
+AUTO = "auto"
+# The share of rows that "auto" keeps for the end.
+_SHARE = 0.15
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,44 @@ class HeldOut:
     points: Mapping[str, tuple[np.ndarray, np.ndarray]]
     openings: tuple[Opening, ...]
     notes: tuple[str, ...]
+
+
+def sealed_rows(data: Any, holdout, targets, by, inputs) -> tuple[SealedHoldout | None, str]:
+    """The table with the rows that are kept for the end, sealed; which these are, in words."""
+    if isinstance(data, SealedHoldout):
+        return data, "sealed beforehand"
+    if holdout is None:
+        return None, "none"
+    if isinstance(holdout, str):
+        if holdout != AUTO:
+            raise ValueError(f"holdout={holdout!r}{nearest(holdout, [AUTO])} Give Largest(column).")
+        holdout = _largest(read(data), targets, by, inputs)
+    said = repr(holdout) if isinstance(holdout, Largest | Corner) else "one truth value a row"
+    return SealedHoldout(data, holdout, by=by), said
+
+
+def _largest(table: Table, targets, by, inputs) -> Largest | Corner:
+    """The rows that are large in all inputs at once, or the largest of the one that varies most."""
+    keys = key_columns(by)
+    names = tuple(inputs or numeric_columns(table, (*targets, *keys)))
+    # Of the targets nothing is looked at, nor whether they are missing.
+    columns = {name: table.numbers(plain_name(name))[0] for name in names}
+    known = np.logical_and.reduce([np.isfinite(values) for values in columns.values()])
+    groups, group = table.grouped(keys) if keys else ([()], np.zeros(len(known), int))
+    rows = Rows(columns, group, len(groups)).of(known)
+    if len(names) > 1:
+        corner = Corner(names)
+        folds = corner.folds(rows)
+        if folds and _SHARE / 4 <= folds[0].test.mean() <= 2 * _SHARE:
+            return corner
+    widest = max(names, key=lambda name: _reach(rows.columns[name]))
+    levels = len(np.unique(rows.columns[widest]))
+    return Largest(widest, 1 if levels <= 12 else _SHARE)
+
+
+def _reach(values: np.ndarray) -> float:
+    low, high = float(values.min()), float(values.max())
+    return float(np.log(high / low)) if low > 0 else 0.0
 
 
 def held_out(

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -25,6 +24,8 @@ FORMS, SHARE, LEAST = 64, 1 / 3, 8
 _KEPT, _FACTOR = 30, 3.0
 # Numbers that a nominal machine computes in a second, so that costs do not depend on this one.
 _SPEED = 1e8
+# Proposers of this process: what they propose follows from the history and the seed alone.
+OWN = ("zoo", "beam", "genetic")
 # Turns in which published laws come first.
 _SEEDS = 3
 # Seconds that a turn without a new form counts, so that who has no ideas is asked less often.
@@ -134,11 +135,11 @@ def _take(state: State, proposers: dict[str, Proposer], rules: Rules, seed: int)
         proposed = _of_question(proposers[name].propose(state.history, FORMS), state)
         failed = ""
     except Exception as error:
-        if name in ("zoo", "beam", "genetic"):
+        if name in OWN:
             raise
         proposed, failed = [], f"{type(error).__name__}: {error}"
     # Only what goes out of this process is timed by the clock.
-    waited = time.monotonic() - begun if name not in ("zoo", "beam", "genetic") else 0.0
+    waited = time.monotonic() - begun if name not in OWN else 0.0
     fresh = _fresh(state, proposed, rules)
     trials, constants, work = _judged(state, fresh, rules, name)
     turn = Turn(name, tuple(proposed), trials, constants, work / _SPEED + waited, failed)
@@ -166,7 +167,7 @@ def _again(state: State, proposers: dict[str, Proposer], rules: Rules, turn: Tur
             f"Turn {state.turn} of the record was {turn.proposer}'s, and would now be {name}'s: it "
             "was made by another version of jaxfit. Give another folder."
         )
-    if name in ("zoo", "beam", "genetic"):
+    if name in OWN:
         proposers[name].propose(state.history, FORMS)
     _fresh(state, turn.proposed, rules)
     size = len(state.judge.evidence.groups), len(state.judge.evidence.targets)
@@ -263,7 +264,7 @@ def _absorb(state: State, turn: Turn) -> None:
     state.turn += 1
 
 
-def question(evidence: Any, max_constants: int) -> Question:
+def question(evidence: Evidence, max_constants: int) -> Question:
     """The question that some evidence asks."""
     ranges = {
         name: (float(values.min()), float(values.max()))

@@ -52,7 +52,8 @@ def front(found: "Discovery", path: str | os.PathLike | None = None) -> Any:
     if found.score.error > 0 and min(values) > 0:
         axes.set_yscale("log")
         _room(axes)
-    axes.set_xticks(range(min([*counts, chosen.constants]), max([*counts, chosen.constants]) + 1))
+    counts += [chosen.constants, *(score.constants for score, _, _ in shown.nearly(found)[0])]
+    axes.set_xticks(range(min(counts), max(counts) + 1))
     axes.set(xlabel="constants in every group", ylabel="error on rows held out, of variance")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=8, frameon=False, loc="upper right")

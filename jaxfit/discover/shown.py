@@ -100,7 +100,7 @@ def cost(found: "Discovery") -> str:
     shares = ", ".join(f"{name} {work / total:.0%}" for name, work in found.work.items())
     turns = f"{found.turns} {'turn' if found.turns == 1 else 'turns'}"
     return (
-        f"{found.judged} laws judged in full of {found.proposed} proposed, in {turns} and "
+        f"{found.judged} laws judged of {found.proposed} proposed, in {turns} and "
         f"{found.seconds:.0f} s. Work by proposer: {shares or 'none'}."
     )
 
