@@ -76,7 +76,7 @@ def test_a_search_tells_what_it_did(whole):
     assert max(sizes) <= 4
     assert errors == sorted(errors, reverse=True)
     assert found.score.law == found.form
-    assert f"{found.judged} laws judged in full of {found.proposed} proposed" in str(found)
+    assert f"{found.judged} laws judged of {found.proposed} proposed" in str(found)
 
 
 def test_the_same_seed_gives_the_same_search(whole, tmp_path, monkeypatch):

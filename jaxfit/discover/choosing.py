@@ -12,7 +12,7 @@ from .ranges import limits, ranges
 
 RULES = ("priced", "one-standard-error", "least")
 # What a constant costs, in the log of the error.
-PRICE = 0.05
+PRICE = 0.1
 # Forms that come to the last rung, resamples of the rows, and starts of each fit.
 FINALISTS, DRAWS, STARTS = 12, 12, 2
 

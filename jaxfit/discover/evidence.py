@@ -183,8 +183,8 @@ def evidence(
 def question_folds(rows: Rows, target: np.ndarray) -> tuple[Split, ...]:
     """Folds that ask what a law is for: what happens at larger scales than were run.
 
-    The largest scales of every input in turn, twice, from the top down, as long as two are left to
-    train on; and the joint corner of all. Inputs that were tuned, not scaled (`tuned`), are left
+    The largest scales of every input in turn, twice, from the top down, as long as three are left
+    to train on (or two, of an input that has three); and the joint corner of all. Inputs that were tuned, not scaled (`tuned`), are left
     out: what is asked of them is where they are best at scales of the others. Inputs that sum to 1
     have no larger scales: then every fifth row is held out.
     """
@@ -199,7 +199,7 @@ def question_folds(rows: Rows, target: np.ndarray) -> tuple[Split, ...]:
         levels = len(np.unique(columns[name]))
         if levels > 2:
             scales = 1 if levels <= MOST_SCALES else _SHARE
-            out.append(Rolling(name, scales, origins=min(2, levels - 2)))
+            out.append(Rolling(name, scales, origins=max(1, min(2, levels - 3))))
     if len(names) > 1:
         out.append(Corner(tuple(names)))
     return tuple(out or [KFold(5)])

@@ -144,9 +144,11 @@ def form(root: Node, link: str = "identity") -> Form:
     if link not in LINKS:
         raise ValueError(f"link={link!r}; there are: {', '.join(LINKS)}.")
     root = canonical(root)
+    # The exponential of a sum with an intercept can be any positive number; no other has a log link.
     if link == "identity" and root.op == "exp" and _spans(root.args[0]):
-        # The exponential of a sum with an intercept can be any positive number.
         root, link = root.args[0], "log"
+    elif link == "log" and not _spans(root):
+        root, link = Node("exp", (root,)), "identity"
     constants = nodes.constants_of(root)
     if not constants or not nodes.inputs_of(root):
         raise ValueError(f"`{nodes.text(root)}` needs an input and a constant to be fitted.")
