@@ -171,8 +171,6 @@ def _outward(options) -> Any:
     from .. import flags
     from ..discover.outward import Outward
 
-    if not options.monotone and options.between is None:
-        return None
     low, high = options.between or ("-", "-")
     return Outward(
         flags.pairs(options.monotone, "--monotone") or {},

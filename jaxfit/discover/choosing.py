@@ -15,6 +15,8 @@ RULES = ("priced", "one-standard-error", "least")
 PRICE = 0.1
 # Forms that come to the last rung, resamples of the rows, and starts of each fit.
 FINALISTS, DRAWS, STARTS = 12, 12, 2
+# The share of resamples on which a form may fail.
+FAILING = 0.1
 
 
 class Choice(NamedTuple):
@@ -48,15 +50,16 @@ def choose(judge: Judge, forms: Sequence[Judged], rule: str, seed: int) -> Choic
     3.4.3); differences are paired, over resamples of the rows.
     """
     error = np.log([each.error + FLOOR for each in forms])
-    best = int(np.argmin(error))
     drawn = resampled(judge, forms, seed)
+    # A form that fails on resamples, or says less than the mean does, is not to be trusted, however
+    # good it is on all rows. Where all do so now and then, those that do least are left.
+    failing = np.mean(~np.isfinite(drawn) | (drawn > 0), axis=0)
+    sound = failing <= max(FAILING, failing.min())
+    best = int(min(np.flatnonzero(sound), key=lambda i: error[i]))
     apart = drawn - drawn[:, [best]]
     known = np.isfinite(apart)
     doubt = np.array([_spread(own[seen]) for own, seen in zip(apart.T, known.T, strict=True)])
     behind = error - error[best]
-    # A form that fails on resamples is not to be trusted, however good it is on all rows.
-    sound = known.mean(axis=0) > 0.8
-    sound[best] = True
     near = [i for i in range(len(forms)) if sound[i] and behind[i] <= doubt[i]]
 
     def simplicity(i: int) -> tuple[float, ...]:

@@ -132,7 +132,7 @@ def search(
     folds: str | Split | Sequence[Split] = AUTO,
     rule: str = RULES[0],
     units: bool = True,
-    outward: Outward | None = None,
+    outward: Outward | None = Outward(),  # noqa: B008, a frozen dataclass
     proposers: Sequence[Proposer] = (),
     nan: str = "raise",
     seed: int = 0,
@@ -154,7 +154,7 @@ def search(
         other rows.
     rule: how a law is chosen of the finalists: `jaxfit.discover.choosing.choose`.
     units: refuse laws whose curves depend on the units of the inputs. outward: conditions on laws
-        beyond the data (`jaxfit.discover.Outward`).
+        beyond the data; by default they may not run away from the target's range. None for none.
     proposers: what proposes laws beside published ones, growing sums and variation, such as
         `jaxfit.discover.llm.LLM()`; one that fails is left out, with a note.
     searches: how many searches share the time, each with a seed of its own; the law is chosen of

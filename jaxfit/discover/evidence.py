@@ -184,9 +184,10 @@ def question_folds(rows: Rows, target: np.ndarray) -> tuple[Split, ...]:
     """Folds that ask what a law is for: what happens at larger scales than were run.
 
     The largest scales of every input in turn, twice, from the top down, as long as three are left
-    to train on (or two, of an input that has three); and the joint corner of all. Inputs that were tuned, not scaled (`tuned`), are left
-    out: what is asked of them is where they are best at scales of the others. Inputs that sum to 1
-    have no larger scales: then every fifth row is held out.
+    to train on (or two, of an input that has three); and the joint corner of all. Inputs that were
+    tuned, not scaled (`tuned`), are left out: what is asked of them is where they are best at
+    scales of the others. Inputs that sum to 1 have no larger scales: then every fifth row is held
+    out.
     """
     columns = rows.columns
     total = np.sum(list(columns.values()), axis=0)

@@ -144,7 +144,7 @@ def form(root: Node, link: str = "identity") -> Form:
     if link not in LINKS:
         raise ValueError(f"link={link!r}; there are: {', '.join(LINKS)}.")
     root = canonical(root)
-    # The exponential of a sum with an intercept can be any positive number; no other has a log link.
+    # Only the exponential of a sum with an intercept, which can be any positive number, is a link.
     if link == "identity" and root.op == "exp" and _spans(root.args[0]):
         root, link = root.args[0], "log"
     elif link == "log" and not _spans(root):

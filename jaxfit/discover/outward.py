@@ -20,23 +20,25 @@ _ROWS, _SLACK = 16, 1e-9
 class Outward:
     """Hard conditions on a law from the largest value of each input outward.
 
-    monotone: {input: "decreasing" or "increasing"}. low, high: of what is predicted. decades: how
-    far beyond the largest value an input is followed (one that is no scale, by its range times as
+    monotone: {input: "decreasing" or "increasing"}. low, high: of what is predicted. widths: by how
+    many times the range of a group's target it may leave that range; inf for any. decades: how far
+    beyond the largest value an input is followed (one that is no scale, by its range times as
     much).
     """
 
     monotone: Mapping[str, str] = field(default_factory=dict)
     low: float = -np.inf
     high: float = np.inf
-    decades: float = 1.0
+    widths: float = 10.0
+    decades: float = 0.5
 
     def __post_init__(self):
         for name, sense in self.monotone.items():
             if sense not in SENSES:
                 said = f"{sense!r}{nearest(sense, SENSES)}"
                 raise ValueError(f"Input `{name}` is said to be {said} Say one of {SENSES}.")
-        if not self.low < self.high or self.decades <= 0:
-            raise ValueError(f"{self}: give low < high, and decades above 0.")
+        if not (self.low < self.high and self.decades > 0 and self.widths > 0):
+            raise ValueError(f"{self}: give low < high, and widths and decades above 0.")
 
     def check(self, inputs: Sequence[str]) -> None:
         """Raise ValueError for a condition on what is no input."""
@@ -52,13 +54,21 @@ class Outward:
         for g in range(constants.shape[0]):
             rows = np.flatnonzero(evidence.group == g)
             rows = rows[np.linspace(0, len(rows) - 1, min(_ROWS, len(rows))).astype(int)]
+            ends = self._ends(evidence.target[evidence.group == g])
             for name in form.inputs:
                 columns = self._followed(name, rows, g, evidence, words)
                 for t in range(constants.shape[1]):
                     said = np.asarray(form.predict(columns, constants[g, t]))
-                    if why := self._broken(name, np.broadcast_to(said, columns[name].shape)):
+                    said = np.broadcast_to(said, columns[name].shape)
+                    if why := self._broken(name, said, *ends[:, t]):
                         return f"group {evidence.groups[g]}: {why}"
         return ""
+
+    def _ends(self, target: np.ndarray) -> np.ndarray:
+        """Bounds (2, T) of what is predicted, from the targets (n, T) of a group."""
+        low, high = target.min(axis=0), target.max(axis=0)
+        beyond = np.where(high > low, self.widths * (high - low), np.inf)
+        return np.stack([np.maximum(self.low, low - beyond), np.minimum(self.high, high + beyond)])
 
     def _followed(self, name: str, rows, g: int, evidence: Evidence, words: Words):
         """Rows (r, steps) that go outward along one input from the largest value of the group."""
@@ -75,11 +85,11 @@ class Outward:
         }
         return {**columns, name: np.broadcast_to(path, shape)}
 
-    def _broken(self, name: str, said: np.ndarray) -> str:
+    def _broken(self, name: str, said: np.ndarray, low: float, high: float) -> str:
         if not np.isfinite(said).all():
             return f"it is not finite beyond the largest {name}."
-        if said.min() < self.low or said.max() > self.high:
-            return f"it leaves [{self.low:g}, {self.high:g}] beyond the largest {name}."
+        if said.min() < low or said.max() > high:
+            return f"it leaves [{low:g}, {high:g}] beyond the largest {name}."
         sense = self.monotone.get(name)
         if sense is None:
             return ""
