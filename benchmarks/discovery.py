@@ -29,9 +29,9 @@ from . import data, report
 from .programs import PUBLISHED, SCALES, picture
 
 # Settings of every search. Constants where the benchmark sets no limit; minutes of a search.
-CONSTANTS, MINUTES, SEEDS = 14, 1.0, (0, 1, 2)
+CONSTANTS, MINUTES, SEEDS = 14, 0.5, (0, 1, 2)
 # Searches that are pooled for an exported program, and the minutes that they share.
-POOLED, POOLED_MINUTES = 2, 2.0
+POOLED, POOLED_MINUTES = 2, 1.3
 QUICK = {"tasks": ("parallel",), "minutes": 0.15, "seeds": (0,)}
 # The laws of people, as `jaxfit.fit` takes them; `benchmarks/human_laws` has their sources.
 HUMAN = {

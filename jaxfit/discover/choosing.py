@@ -16,7 +16,7 @@ PRICE = 0.1
 # Forms that come to the last rung, resamples of the rows, and starts of each fit.
 FINALISTS, DRAWS, STARTS = 12, 12, 2
 # The share of resamples on which a form may fail.
-FAILING = 0.1
+FAILING = 0.2
 
 
 class Choice(NamedTuple):
@@ -51,9 +51,9 @@ def choose(judge: Judge, forms: Sequence[Judged], rule: str, seed: int) -> Choic
     """
     error = np.log([each.error + FLOOR for each in forms])
     drawn = resampled(judge, forms, seed)
-    # A form that fails on resamples, or says less than the mean does, is not to be trusted, however
-    # good it is on all rows. Where all do so now and then, those that do least are left.
-    failing = np.mean(~np.isfinite(drawn) | (drawn > 0), axis=0)
+    # A form that fails on resamples is not to be trusted, however good it is on all rows. Where all
+    # do now and then, those that fail least are left.
+    failing = np.mean(~np.isfinite(drawn), axis=0)
     sound = failing <= max(FAILING, failing.min())
     best = int(min(np.flatnonzero(sound), key=lambda i: error[i]))
     apart = drawn - drawn[:, [best]]
