@@ -83,7 +83,8 @@ def test_a_form_predicts_what_its_formula_says(said):
 
 def test_mutants_are_read_again_as_they_are_written():
     for known in MUTANTS:
-        again = parse(known.formula, INPUTS, known.link)
+        assert parse(known.formula, INPUTS) == known, known.formula
+        again = parse(known.text, INPUTS, known.link)
         assert again == known, known.formula
         same_values(known, again)
 
@@ -290,3 +291,17 @@ def test_numbers_are_folded_and_signs_dropped():
     assert nodes.text(forms.canonical(constant("c") * -(column("N") * 2.0))) == "c*N"
     kept = apply("log", number(-1.0))
     assert forms.canonical(kept) == kept  # what is not finite is not folded
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("E + A*x + 0*B*y", "E + A*x"),
+        ("E + exp(-(k*x))/(c + y)", "E + exp(k*x)/(c + y)"),
+        ("E - 2*c*y + A*(x + c)/(x + c)", "E + c*y"),
+    ],
+)
+def test_what_cancels_is_gone_for_good(text, same):
+    found = parse(text, ("x", "y"))
+    assert parse(found.formula, ("x", "y")) == found
+    assert found == parse(same, ("x", "y"))

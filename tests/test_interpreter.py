@@ -328,9 +328,46 @@ def test_answers_stay_inside_of_their_bounds():
     assert free.constants[0, 2] > 0.2
 
 
-def test_more_starts_agree_where_the_optimum_is_one():
+def test_every_start_ends_at_the_optimum_where_there_is_one():
     evidence = runs()
     one = wanted_of("E + A*N^-alpha + B*D^-beta", evidence, starts=8)
-    (found,) = fit_batch([one], evidence, evidence.cells([0, 1]), max_steps=60)
-    assert found.agreeing[0] == 8
-    assert found.work > 0
+    alone = [one._replace(starts=one.starts[:, [i]]) for i in range(8)]
+    found = fit_batch(alone, evidence, evidence.cells([0, 1]), max_steps=60)
+    assert_allclose([each.training for each in found], [found[0].training] * 8, rtol=1e-8)
+    assert all(each.work > 0 for each in found)
+
+
+def test_a_borrowed_start_does_not_decide_what_the_rows_leave_open():
+    # The fold trains on one value of D: what D does cannot be known from its rows.
+    evidence = runs()
+    size = evidence.columns["D"]
+    high = size > np.median(size)
+    columns = {**evidence.columns, "D": np.where(high, 1e11, 1e8)}
+    folds = (Fold("D", ~high, high),)
+    single = replace(evidence, columns=columns, folds=folds)
+    one = wanted_of("E + A*N^-alpha + B*D^-beta", single)
+    cells = single.cells([0, 1])
+    (whole,) = fit_batch([one], single, cells, only=np.arange(2))
+    truth = one.limits.places(whole.constants)[:, None]
+    starts = np.concatenate([truth, np.broadcast_to(one.starts[:, :2], (2, 2, 5))], axis=1)
+    (kept,) = fit_batch([one._replace(starts=starts)], single, cells, only=np.array([2, 3]))
+    told = one._replace(starts=starts, borrowed=1)
+    (found,) = fit_batch([told], single, cells, only=np.array([2, 3]))
+    assert not found.identified.any()
+    drawn = one._replace(starts=starts[:, 1:])
+    (free,) = fit_batch([drawn], single, cells, only=np.array([2, 3]))
+    assert_allclose(found.held, free.held)
+    assert (kept.held < found.held).any()
+    (sound,) = fit_batch([one], evidence, evidence.cells([0, 1]))
+    assert sound.identified.all()
+
+
+def test_an_input_of_zero_has_no_slope_that_is_not_finite():
+    columns = {"N": np.array([0.0, 1.0, 2.0, 4.0, 9.0, 16.0] * 2), "D": np.ones(12)}
+    target = (1 + 2 * np.sqrt(columns["N"]))[:, None]
+    last = np.arange(12) >= 10
+    folds = (Fold("last", ~last, last),)
+    known = Evidence(INPUTS, ("y",), columns, target, np.zeros(12, int), ("g",), (), folds)
+    (found,) = fit_batch([wanted_of("E + A*N^alpha", known)], known, known.cells([0, 1]))
+    assert_allclose(found.constants[:, :2], [[1.0, 2.0]] * 2, rtol=1e-6)
+    assert (found.training < 1e-12).all()

@@ -173,17 +173,19 @@ def test_what_is_to_be_said_of_a_law_is_a_warning():
     rows = {name: values[:15] for name, values in powers().items()}  # 12 of a and 3 of b
     known = evidence(rows, folds=KFold(3), **ONE)
 
-    def said(text, unconverged=0.0):
+    def said(text, unconverged=0.0, left_open=0.0, value=1.0):
         form = parse(text, ["N"])
-        constants = np.ones((2, 1, form.num_constants))
+        constants = np.full((2, 1, form.num_constants), value)
         folds, cells = np.ones(3), np.ones((3, 2, 1))
-        judged = Judged(form, 1.0, folds, cells, 1.0, constants, unconverged, 1.0, 0.0)
+        judged = Judged(form, 1.0, folds, cells, 1.0, constants, unconverged, left_open, 0.0)
         return " / ".join(warnings_of(judged, known))
 
     assert said("A*N^-alpha") == ""
     assert "redundant" in said("A*N^-alpha*exp(beta)")
     assert said("A*log(1 + N)") == "what it can say depends on the units of its inputs"
     assert said("A*N^-alpha", 0.25) == "25% of the fits were still moving when they ended"
+    assert said("A*N^-alpha", 0.0, 0.5) == "50% of the fits (folds included) leave a constant open"
+    assert said("A*N^-alpha", value=8.0) == "alpha ends on a bound of its range in 2 of 2 fits"
     assert said("E + A*N^-alpha") == "1 of 2 groups have no more rows than it has constants"
 
 

@@ -31,7 +31,7 @@ class Fitted:
     training: np.ndarray  # (C,) sum of squares of the fitted rows; inf where nothing was finite
     held: np.ndarray  # (C,) sum of squares of the rows that were held out
     converged: np.ndarray  # (C,) bool
-    agreeing: np.ndarray  # (C,) starts that reach the best
+    identified: np.ndarray  # (C,) bool, the fitted rows tell all constants apart
     work: float  # numbers that were computed, in all
 
 
@@ -39,7 +39,7 @@ def joined(one: Fitted, two: Fitted, order: np.ndarray) -> Fitted:
     """A form's fits in the cells of both, in another order."""
     parts = [
         np.concatenate([getattr(each, name) for each in (one, two)])[order]
-        for name in ("constants", "training", "held", "converged", "agreeing")
+        for name in ("constants", "training", "held", "converged", "identified")
     ]
     return Fitted(*parts, work=one.work + two.work)
 
@@ -50,6 +50,7 @@ class Wanted(NamedTuple):
     form: Form
     limits: Limits
     starts: np.ndarray  # (c or 1, S, P)
+    borrowed: int = 0  # first starts that other rows than the cell's own have told of
 
 
 def fit_batch(
@@ -145,7 +146,7 @@ def _fit_part(part, evidence: Evidence, cells: Cells, chosen, seen, size: Size, 
         lanes.fit_jobs(code, traits, seen, jobs, np.int32(steps), size=size)
         for jobs in _calls(*map(np.concatenate, (which, cell, start)), empty=len(part))
     ]
-    joined = [np.concatenate([np.asarray(part[k]) for part in found])[:total] for k in range(5)]
+    joined = [np.concatenate([np.asarray(part[k]) for part in found])[:total] for k in range(6)]
     return _split(part, cells.of(chosen), which, code.length, *joined)
 
 
@@ -183,9 +184,13 @@ def _traits(part: Sequence[Wanted], size: Size, count: int) -> lanes.Traits:
 
 
 def _split(
-    part, cells: Cells, which, length, place, training, converged, prediction, steps
+    part, cells: Cells, which, length, place, training, converged, prediction, identified, steps
 ) -> list[Fitted]:
-    """What was found in each cell, from the lanes of all blocks."""
+    """What was found in each cell, from the lanes of all blocks.
+
+    Where the rows of a cell leave constants open, a start that other rows told of would keep what
+    these say: it is not taken.
+    """
     out, first, num = [], 0, len(cells)
     for w, own in zip(part, which, strict=True):
         count = w.starts.shape[1]
@@ -196,8 +201,9 @@ def _split(
             flat = values[rows].reshape(-1, *values.shape[2:])[: num * count]
             return flat.reshape(num, count, *values.shape[2:])
 
-        value = lanes_of(training)
-        best = value.argmin(axis=1)
+        value, told = lanes_of(training), lanes_of(identified)
+        knows = np.arange(count) < w.borrowed
+        best = np.where(knows & ~told, np.inf, value).argmin(axis=1)
         at = np.arange(num), best
         constants = lanes_of(place)[at][:, : w.form.num_constants]
         constants = w.limits.constants(constants)
@@ -207,7 +213,6 @@ def _split(
             off = (said - cells.target) ** 2
             held = np.sum(np.where(cells.held > 0, cells.held * off, 0.0), axis=1)
             trained = np.sum(np.where(cells.train > 0, cells.train * off, 0.0), axis=1)
-            close = value <= value[at][:, None] * (1 + 1e-6) + 1e-300
         failed = ~np.isfinite(value[at])
         out.append(
             Fitted(
@@ -215,7 +220,7 @@ def _split(
                 np.where(failed | ~np.isfinite(trained), np.inf, trained),
                 np.where(failed | ~np.isfinite(held), np.inf, held),
                 lanes_of(converged)[at],
-                close.sum(axis=1),
+                told[at],
                 float(steps[rows].sum() * (_SOLVING + length[len(out)]) * prediction[0].size),
             )
         )

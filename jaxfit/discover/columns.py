@@ -106,8 +106,10 @@ class Columns:
             own = every[:, rows]
             target = self._evidence.target[rows]
             if form.link == "log":
-                target = np.log(np.where(target > 0, target, 1.0))
-            target = target - target.mean(axis=0)
+                rows = rows[(target > 0).all(axis=1)]
+                if not len(rows):
+                    continue
+                own, target = every[:, rows], np.log(self._evidence.target[rows])
             finite = np.all(np.isfinite(own), axis=1)
             own = np.where(finite[:, None], own, 0.0)
             length = np.linalg.norm(own, axis=1)
@@ -118,7 +120,8 @@ class Columns:
             side = right[place]
             solved = np.linalg.solve(small, side)
             gained = np.einsum("ckt,ckt->ct", side, solved)
-            all_of_it = np.maximum((target**2).sum(axis=0), 1e-300)
-            left = (1 - gained / all_of_it).mean(axis=1)
+            whole = (target**2).sum(axis=0)
+            spread = np.maximum(((target - target.mean(axis=0)) ** 2).sum(axis=0), 1e-300)
+            left = ((whole - gained) / spread).mean(axis=1)
             total += np.where(np.all(finite[place], axis=1), left, np.inf)
         return total

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..data import from_table, key_columns
-from ..select.splits import MOST_SCALES, Corner, Fold, KFold, Largest, Rolling, Rows, Split
-from ..tables import Table, plain_name, read
+from ..select.splits import MOST_SCALES, Corner, Fold, KFold, Rolling, Rows, Split
+from ..tables import Table, nearest, plain_name, read
 
+AUTO = "auto"
 # Inputs whose sum is 1 to this precision are shares of a whole, which have no larger scale.
 _WHOLE = 1e-3
 # Every fold trains on at least this share of a group's rows.
@@ -155,7 +156,8 @@ def evidence(
     table = read(data)
     targets = (target,) if isinstance(target, str) else tuple(target)
     keys = key_columns(by)
-    names = tuple(inputs or numeric_columns(table, (*targets, *keys)))
+    asked = (inputs,) if isinstance(inputs, str) else inputs
+    names = tuple(asked or numeric_columns(table, (*targets, *keys)))
     for option, columns in (("target", targets), ("inputs", names)):
         if len(set(columns)) < len(columns):
             raise ValueError(f"{option}= names a column twice: {', '.join(columns)}.")
@@ -169,8 +171,7 @@ def evidence(
     present, group = np.unique(found[0].group[keep], return_inverse=True)
     groups = tuple(found[0].groups[g] for g in present)
     rows = Rows(columns, group, len(groups))
-    rules = question_folds(rows, values[:, 0]) if isinstance(folds, str) else folds
-    rules = (rules,) if isinstance(rules, Largest | Corner | Rolling | KFold) else tuple(rules)
+    rules = _rules(folds, rows, values[:, 0])
     made = tuple(fold for rule in rules for fold in rule.folds(rows) if _trains(fold, rows))
     if rules and not made:
         raise ValueError(
@@ -178,6 +179,20 @@ def evidence(
             "Give folds=jaxfit.KFold(5), or more runs."
         )
     return Evidence(names, targets, columns, values, group, groups, found[0].by, made)
+
+
+def _rules(folds: Any, rows: Rows, target: np.ndarray) -> tuple[Split, ...]:
+    """The splits that a user names."""
+    if isinstance(folds, str):
+        if folds != AUTO:
+            near = nearest(folds, [AUTO])
+            raise ValueError(f"folds={folds!r}{near} Give 'auto', or splits such as KFold(5).")
+        return question_folds(rows, target)
+    rules = (folds,) if isinstance(folds, Split) else tuple(folds)
+    for rule in rules:
+        if not isinstance(rule, Split):
+            raise TypeError(f"folds= holds {rule!r}, which is no split; give Rolling, KFold, ...")
+    return rules
 
 
 def question_folds(rows: Rows, target: np.ndarray) -> tuple[Split, ...]:

@@ -149,6 +149,7 @@ def form(root: Node, link: str = "identity") -> Form:
         root, link = root.args[0], "log"
     elif link == "log" and not _spans(root):
         root, link = Node("exp", (root,)), "identity"
+    root = canonical(root)
     constants = nodes.constants_of(root)
     if not constants or not nodes.inputs_of(root):
         raise ValueError(f"`{nodes.text(root)}` needs an input and a constant to be fitted.")
@@ -210,7 +211,10 @@ def _negative(node: Node) -> Node:
 
 def canonical(root: Node) -> Node:
     """The tree with sums and products sorted, numbers folded and free signs dropped."""
-    return _canonical(root, _counts(root))
+    # What cancels may set a constant free, whose sign and number then go too.
+    while (again := _canonical(root, _counts(root))) != root:
+        root = again
+    return root
 
 
 def _canonical(root: Node, counts: Mapping) -> Node:
@@ -274,6 +278,8 @@ def _product(parts: list[Node], counts: Mapping) -> Node:
                 scale *= each.args[0]
             else:
                 kept.append(each)
+    if scale == 0:
+        return number(0.0)
     bare = [part for part in kept if _free(part, counts)]
     kept = _gathered([part for part in kept if part not in bare[1:]], counts)
     kept.sort(key=_order)

@@ -105,13 +105,15 @@ class Growth:
         every = np.concatenate([term.columns for term in self.terms])
         added, scaled = [], []
         for g in self._looked:
-            rows = np.flatnonzero(self._evidence.group == g)
-            columns = {name: self._evidence.columns[name][rows] for name in self._evidence.columns}
             for t in range(len(self._evidence.targets)):
+                rows = np.flatnonzero(self._evidence.group == g)
+                if parent.form.link == "log":
+                    rows = rows[self._evidence.target[rows, t] > 0]
+                columns = {name: own[rows] for name, own in self._evidence.columns.items()}
                 said, slopes = _linearised(parent.form, columns, parent.constants[g, t])
                 left = self._evidence.target[rows, t]
                 if parent.form.link == "log":
-                    left = np.log(np.where(left > 0, left, 1.0))
+                    left = np.log(left)
                 basis = _basis(slopes)
                 left = left - said
                 left = left - basis @ (basis.T @ left)

@@ -95,6 +95,8 @@ def derivatives(program: Programs, size: Size, held: Array, num_inputs: int) -> 
         left, right = program.left[k], program.right[k]
         g = adjoints[size.constants + k]
         da, db = lax.switch(program.ops[k], branches, held[left], held[right], held[first + k], g)
+        # What does not matter does not, though its slope be infinite: x^a at 0 is exp(a log x).
+        da, db = jnp.where(g == 0, 0.0, da), jnp.where(g == 0, 0.0, db)
         to_left, to_right = adjoint(left), adjoint(right)
         adjoints = adjoints.at[to_left].add(da)
         return adjoints.at[to_right].add(db)

@@ -35,7 +35,8 @@ class Judged:
     it and not by how hard it is. folds: (F,) mean squared error of the held-out rows as a share of
     the target's variance, mean over targets. cells: (F, G, T) the same of each, NaN where a fold
     holds nothing out. training: of all rows, fitted to all rows. constants: (G, T, P) of that fit.
-    unconverged: share of the fits that were still moving when their steps ran out.
+    unconverged: share of the fits that were still moving when their steps ran out. open: share of
+    them whose rows do not tell all constants apart. work: numbers that were computed.
     """
 
     form: Any  # Form or, where it was compiled, Law
@@ -45,7 +46,7 @@ class Judged:
     training: float
     constants: np.ndarray
     unconverged: float
-    agreeing: float
+    open: float
     work: float
 
     @classmethod
@@ -61,7 +62,10 @@ class Judge:
     """Judges forms by the evidence; learns where constants lie as it goes."""
 
     def __init__(self, evidence: Evidence, *, seed: int = 0, rows: int | None = ROWS):
-        self.evidence = evidence if rows is None else evidence.thinned(rows, seed)
+        """rows: of each group that are looked at, the same for every seed; None for all."""
+        if not evidence.folds:
+            raise ValueError("There are no folds to judge laws by; give folds='auto', or KFold(5).")
+        self.evidence = evidence if rows is None else evidence.thinned(rows)
         self.memory = Memory()
         self._columns = Columns(self.evidence, seed)
         self.seed = seed
@@ -92,11 +96,13 @@ class Judge:
         folds = np.flatnonzero(self.cells.fold > 0)
         wanted = [w for _, w in self._wanted(forms, starts, whole)]
         fits = self._fit(wanted, whole, max_steps)
-        # A fold is fitted from where all rows end, and from draws of its own; which of these is
-        # best its own rows say.
+        # A fold is fitted from where all rows end, and from draws; which of these is best its own
+        # rows say, and where they leave constants open it is a draw.
         own = self.cells.group * len(self.evidence.targets) + self.cells.output
         again = [
-            w._replace(starts=_around(w, fit, max(2, starts // 2), self.seed)[own[folds]])
+            w._replace(
+                starts=_around(w, fit, max(3, starts // 2), self.seed)[own[folds]], borrowed=1
+            )
             for w, fit in zip(wanted, fits, strict=True)
         ]
         held = self._fit(again, folds, max_steps)
@@ -122,11 +128,17 @@ class Judge:
             except TooLarge:
                 continue
             where = limits(ranges(form, self.evidence.columns))
-            out.append((i, Wanted(form, where, self._starts(form, where, starts)[own])))
+            places, known = self._starts(form, where, starts)
+            # All rows have told of these, and not those alone that a fold trains on.
+            borrowed = known if (self.cells.fold[cells] > 0).any() else 0
+            out.append((i, Wanted(form, where, places[own], borrowed)))
         return out
 
-    def _starts(self, form: Form, where: Limits, count: int) -> np.ndarray:
-        """Starts (G T, count, P): what relatives ended at, what shared columns say, and draws."""
+    def _starts(self, form: Form, where: Limits, count: int) -> tuple[np.ndarray, int]:
+        """Starts (G T, count, P): what relatives ended at, what shared columns say, and draws.
+
+        And how many are no draws.
+        """
         cells = len(self.evidence.groups) * len(self.evidence.targets)
         out = np.broadcast_to(draw(where, count, self.seed), (cells, count, form.num_constants))
         out, first = out.copy(), 0
@@ -137,7 +149,8 @@ class Judge:
         solved = self._columns.starts(form, where, max(1, (count - first) // 2))
         if solved is not None:
             out[:, first : first + len(solved)] = solved
-        return out
+            first += len(solved)
+        return out, first
 
     def _judged(self, form: Form, fit: Fitted) -> Judged:
         folds, cells = self._errors(fit, self.cells)
@@ -152,7 +165,7 @@ class Judge:
             float((training / self.evidence.variance).mean()),
             fit.constants[whole].reshape(*size, -1),
             float(1 - fit.converged.mean()),
-            float(fit.agreeing.mean()),
+            float(1 - fit.identified.mean()),
             fit.work,
         )
 

@@ -16,9 +16,9 @@ from .interpreter import derivatives, registers
 from .programs import Programs, Size
 
 # A step that promises less than this share of the objective is the last.
-TOLERANCE = {"float64": 1e-11, "float32": 1e-6}
+TOLERANCE = 1e-11
 # A sum of squares below this share of that of the target is rounding.
-ROUNDING = {"float64": 1e-27, "float32": 1e-12}
+ROUNDING = 1e-27
 # Linear constants that a solve moves by more than this share change what the others do.
 FAR = 0.02
 # Of the box of a constant, that a step crosses at most.
@@ -26,8 +26,10 @@ REACH = 1 / 4
 # Damping of the first step, relative to what linear constants leave of a column, and its factors
 # after a step that was better and one that was not.
 _FIRST, _EASED, _TIGHTENED = 1.0, 0.2, 4.0
-_RIDGE = {"float64": 1e-14, "float32": 1e-7}
+_RIDGE = 1e-14
 _LEAST_DAMPING, _MOST_DAMPING = 1e-12, 1e12
+# What must be left of a column that others have explained, for its constant to be told from theirs.
+_TOLD = 1e-11
 
 
 Array = jax.Array | np.ndarray
@@ -70,6 +72,7 @@ class Found(NamedTuple):
     training: Array  # (J, L) weighted sum of squares; inf where nothing finite was found
     converged: Array  # (J, L) bool: another step promised nothing
     prediction: Array  # (J, L, n) at all rows of the cell's table
+    identified: Array  # (J, L) bool: the rows that were fitted tell all constants apart
     steps: Array  # (J,) that the block took
 
 
@@ -102,9 +105,8 @@ def _fit_block(program, traits, cells: Cells, cell, start, size: Size, max_steps
     num_lanes, n = cell.shape[0], cells.target.shape[1]
     leaves = jnp.moveaxis(cells.leaves[cells.table[cell]], 1, 0).reshape(-1, num_lanes * n)
     target, root = cells.target[cell], jnp.sqrt(cells.weight[cell])
-    dtype = target.dtype.name
     lanes = jnp.zeros(num_lanes, target.dtype)
-    floor = ROUNDING[dtype] * jnp.sum((root * target) ** 2, axis=1)
+    floor = ROUNDING * jnp.sum((root * target) ** 2, axis=1)
 
     def run(place):
         """Registers at a place (L, P)."""
@@ -130,7 +132,7 @@ def _fit_block(program, traits, cells: Cells, cell, start, size: Size, max_steps
         off, to = rows(place)
         gram = jnp.einsum("pln,qln->lpq", to, to)
         solved = jnp.broadcast_to(traits.linear & traits.free, place.shape)
-        table, scale = _table(gram, jnp.einsum("pln,ln->lp", to, off), solved, traits, dtype)
+        table, scale = _table(gram, jnp.einsum("pln,ln->lp", to, off), solved, traits)
         move = jnp.where(solved, table[:, :, -1] * scale, 0.0)
         far = jnp.any(jnp.abs(move) > FAR * jnp.abs(place), axis=1)
 
@@ -149,7 +151,7 @@ def _fit_block(program, traits, cells: Cells, cell, start, size: Size, max_steps
         return (state.step < max_steps) & ~jnp.all(state.done)
 
     def step(state: _State) -> _State:
-        tried, last = _trial(state, traits, dtype)
+        tried, last = _trial(state, traits)
         return _judged(state, projected(tried, ~state.done), last | (state.value <= floor))
 
     first = projected(jnp.where(traits.free, start, 0.0), lanes == 0)
@@ -157,7 +159,10 @@ def _fit_block(program, traits, cells: Cells, cell, start, size: Size, max_steps
     end = lax.while_loop(go, step, begin)
     held = run(end.place)[1]
     prediction = held[program.output].reshape(num_lanes, n)
-    return end.place, end.value, end.done & jnp.isfinite(end.value), prediction, end.step
+    # Who was stuck is done, but not at an end.
+    ended = end.done & (end.damping <= _MOST_DAMPING) & jnp.isfinite(end.value)
+    identified = _identified(end.gram, traits.free)
+    return end.place, end.value, ended, prediction, identified, end.step
 
 
 def _judged(state: _State, trial, ended) -> _State:
@@ -176,35 +181,46 @@ def _judged(state: _State, trial, ended) -> _State:
         value,
         gram,
         slope,
-        jnp.clip(damping, _LEAST_DAMPING, None),
+        jnp.where(state.done, state.damping, jnp.clip(damping, _LEAST_DAMPING, None)),
         state.done | ended | stuck | ~jnp.isfinite(state.value),
         state.step + 1,
     )
 
 
-def _trial(state: _State, traits: Traits, dtype: str):
+def _trial(state: _State, traits: Traits):
     """The next place (L, P) in the box, and whether a step promises too little (L,)."""
-    whole = _step(state, jnp.broadcast_to(traits.free, state.place.shape), traits, dtype)
+    whole = _step(state, jnp.broadcast_to(traits.free, state.place.shape), traits)
     # What lies on a bound and would go beyond it stays; the others step as if it were a number.
     stay = ((state.place <= traits.low) & (whole < 0)) | (
         (state.place >= traits.high) & (whole > 0)
     )
     whole = lax.cond(
         jnp.any(stay & ~state.done[:, None]),
-        lambda: _step(state, traits.free & ~stay, traits, dtype),
+        lambda: _step(state, traits.free & ~stay, traits),
         lambda: whole,
     )
     reach = REACH * (traits.high - traits.low)
     share = jnp.max(jnp.abs(whole) / reach, axis=1, keepdims=True)
     tried = state.place + whole / jnp.maximum(share, 1.0)
     promise = -jnp.sum(whole * state.slope, axis=1)
-    small = (promise <= TOLERANCE[dtype] * state.value) & (state.damping <= 1.0)
+    small = (promise <= TOLERANCE * state.value) & (state.damping <= 1.0)
     return jnp.clip(tried, traits.low, traits.high), small
 
 
-def _step(state: _State, moving, traits: Traits, dtype: str):
+def _identified(gram, free):
+    """Whether normal equations (L, P, P) determine all constants that there are (L,)."""
+    length = jnp.sqrt(jnp.diagonal(gram, axis1=1, axis2=2))
+    scale = jnp.where(free & (length > 0), 1 / jnp.where(length > 0, length, 1.0), 0.0)
+    scaled = gram * scale[:, :, None] * scale[:, None, :]
+    scaled = jnp.where(jnp.isfinite(scaled), scaled, 0.0)
+    pivots = jnp.linalg.cholesky(scaled + jnp.diag(jnp.where(free, 0.0, 1.0)))
+    left = jnp.diagonal(pivots, axis1=1, axis2=2) ** 2
+    return jnp.all(left > _TOLD, axis=1)
+
+
+def _step(state: _State, moving, traits: Traits):
     """The damped step (L, P) of constants that move (L, P)."""
-    table, scale = _table(state.gram, state.slope, moving, traits, dtype)
+    table, scale = _table(state.gram, state.slope, moving, traits)
     num = scale.shape[1]
     left = jnp.where(traits.linear, 0.0, jnp.diagonal(table, axis1=1, axis2=2))
     eye = jnp.eye(num, dtype=table.dtype)
@@ -213,7 +229,7 @@ def _step(state: _State, moving, traits: Traits, dtype: str):
     return table[:, :, num] * scale
 
 
-def _table(gram, slope, moving, traits: Traits, dtype: str):
+def _table(gram, slope, moving, traits: Traits):
     """Normal equations (L, P, P + 1) of constants that move, linear ones eliminated; scales (L, P).
 
     Columns are scaled to length 1. The last has the steps of linear constants alone.
@@ -222,7 +238,7 @@ def _table(gram, slope, moving, traits: Traits, dtype: str):
     length = jnp.sqrt(jnp.diagonal(gram, axis1=1, axis2=2))
     moving = moving & (length > 0)
     scale = jnp.where(moving, 1 / jnp.where(length > 0, length, 1.0), 0.0)
-    diagonal = jnp.where(moving, _RIDGE[dtype], 1.0)
+    diagonal = jnp.where(moving, _RIDGE, 1.0)
     scaled = gram * scale[:, :, None] * scale[:, None, :]
     scaled = scaled + jnp.eye(num, dtype=gram.dtype) * diagonal[:, :, None]
     table = jnp.concatenate([scaled, -(slope * scale)[:, :, None]], axis=2)

@@ -91,7 +91,7 @@ def judged(law: Form | Law, evidence: Evidence, *, starts: int, seed: int) -> Ju
         training if np.isfinite(training) else np.inf,
         constants_of(found, evidence),
         float(1 - done.mean()),
-        float(np.mean(found.starts_agreeing)),
+        float(np.mean(found.status == "unidentifiable")),
         0.0,
     )
 

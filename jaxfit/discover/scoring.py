@@ -15,11 +15,14 @@ from .evidence import Evidence, evidence
 from .forms import Form, parse
 from .judge import Judge, Judged
 from .programs import TooLarge, size_of
+from .ranges import limits, ranges
 from .symmetry import told
 from .vocabulary import words
 
 # Forms that are handed over at a time, so that progress is told.
 _PART = 64
+# How near to the end of its range a constant is on it, as a share of the range.
+_EDGE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -215,9 +218,15 @@ def warnings_of(judged: Judged, known: Evidence) -> tuple[str, ...]:
         out.append("failed: not finite on the rows of some fold")
     if judged.unconverged > 0:
         out.append(f"{judged.unconverged:.0%} of the fits were still moving when they ended")
+    if judged.open > 0:
+        out.append(f"{judged.open:.0%} of the fits (folds included) leave a constant open")
+    if isinstance(judged.form, Form) and np.isfinite(judged.error):
+        out += _at_bounds(judged, known)
     if isinstance(judged.form, Form):
         sound = told(judged.form, words(known.columns))
-        if not sound.independent:
+        if not sound.finite:
+            out.append("whether a constant is redundant is not known: it is seldom finite")
+        elif not sound.independent:
             out.append("a constant is redundant: others can do all that it does")
         elif not sound.unit_free:
             out.append("what it can say depends on the units of its inputs")
@@ -226,6 +235,20 @@ def warnings_of(judged: Judged, known: Evidence) -> tuple[str, ...]:
     if few:
         out.append(f"{few} of {len(sizes)} groups have no more rows than it has constants")
     return tuple(out)
+
+
+def _at_bounds(judged: Judged, known: Evidence) -> list[str]:
+    """Constants that end on a bound of their range, in words."""
+    where = limits(ranges(judged.form, known.columns))
+    places = where.places(judged.constants)
+    near = _EDGE * np.where(np.isfinite(where.high - where.low), where.high - where.low, 1.0)
+    at = (places <= where.low + near) | (places >= where.high - near)
+    total = at.shape[0] * at.shape[1]
+    return [
+        f"{name} ends on a bound of its range in {count} of {total} fits"
+        for name, count in zip(judged.form.names, at.sum(axis=(0, 1)).tolist(), strict=True)
+        if count
+    ]
 
 
 def fits(form: Form) -> bool:

@@ -25,6 +25,7 @@ class Told(NamedTuple):
 
     independent: bool  # no constant is redundant
     unit_free: bool  # no unit of an input matters
+    finite: bool  # it could be told, at points of the size of 1
     fingerprint: tuple[float, ...]  # equal for forms that compute the same from the same constants
 
     @property
@@ -49,6 +50,7 @@ def told(form: Form, words: Words, seed: int = 0) -> Told:
         for name in words.inputs
     }
     where = limits(ranges(form, points))
+    finite = False
     for place in draw(where, 6, seed):
         constants = where.constants(place)
         # Draws of linear constants are those of a support that means nothing.
@@ -58,6 +60,7 @@ def told(form: Form, words: Words, seed: int = 0) -> Told:
         known = (np.abs(own) < _LARGE).all(axis=0) & (np.abs(shifts) < _LARGE).all(axis=0)
         if known.sum() < form.num_constants + 4:
             continue
+        finite = True
         own, shifts = own[:, known], shifts[:, known]
         length = np.linalg.norm(own, axis=1, keepdims=True)
         # Where a maximum hides a constant, other draws may show it.
@@ -68,8 +71,8 @@ def told(form: Form, words: Words, seed: int = 0) -> Told:
             continue
         outside = np.linalg.norm(shifts.T - basis @ (basis.T @ shifts.T), axis=0)
         free = bool((outside <= _OUTSIDE * np.linalg.norm(shifts, axis=1)).all())
-        return Told(True, free, _fingerprint(form, points, where))
-    return Told(False, False, ())
+        return Told(True, free, True, _fingerprint(form, points, where))
+    return Told(False, False, finite, ())
 
 
 def _derivatives(form: Form, points, constants: np.ndarray, words: Words):
