@@ -86,11 +86,15 @@ def run(
         "settings": {"minutes": minutes, "held out": "largest scales of training rows"},
         "routes": [*found.values()],
         "tables": {
-            "means": [
-                {"of": "laws found", "R2": statistics.fmean(ours)},
-                {"of": "human laws, fitted by jaxfit", "R2": statistics.fmean(human)},
-            ],
-            "laws": [law for each in found.values() for law in each["laws"]],
+            "mean over the tasks": {
+                "laws found": {"R2": statistics.fmean(ours)},
+                "human laws, fitted by jaxfit": {"R2": statistics.fmean(human)},
+            },
+            "laws": {
+                f"{each['route']}, seed {law['seed']}": {"R2": law["R2"], "law": law["law"]}
+                for each in found.values()
+                for law in each["laws"]
+            },
         },
         "promises": [
             {"text": "constants within the limit", "measured": within, "holds": within},

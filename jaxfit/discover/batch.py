@@ -1,7 +1,7 @@
 """Many forms fitted in many cells from many starts, by the interpreter, on all cores."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -61,12 +61,10 @@ def fit_batch(
     only: np.ndarray | None = None,
     max_steps: int = 30,
     workers: int | None = None,
-    each: Callable[[int], None] | None = None,
 ) -> list[Fitted]:
     """Fit forms in the same C cells, or in those of `only` (c,), of which the answers then are.
 
-    All cells are handed over, so that other cells of them cost no compilation. each: called with
-    the number of forms done.
+    All cells are handed over, so that other cells of them cost no compilation.
     """
     out: dict[int, Fitted] = {}
     chosen = np.arange(len(cells)) if only is None else only
@@ -89,8 +87,6 @@ def fit_batch(
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
         for done in pool.map(work, tasks):
             out.update(done)
-            if each:
-                each(len(out))
     return [out[i] for i in range(len(wanted))]
 
 

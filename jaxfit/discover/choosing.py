@@ -30,7 +30,7 @@ class Choice(NamedTuple):
 
 
 def finalists(found: Sequence[Judged]) -> list[Judged]:
-    """The Pareto front of constants against error, and the best, the least error first."""
+    """The best of every number of constants, and the best of all, the least error first."""
     order = sorted(found, key=lambda each: (each.error, each.form.nodes))
     front: dict[int, Judged] = {}
     for each in order:

@@ -312,6 +312,24 @@ def _chosen(
     )
 
 
+def _cuts(states: Sequence[State], known: Evidence) -> list[str]:
+    """What the search left out, in words."""
+    out = []
+    looked = len(states[0].judge.evidence.group)
+    if looked < len(known.group):
+        out.append(
+            f"Laws were judged by {looked} of {len(known.group)} rows; the fit has them all."
+        )
+    unsound, refused = sum(s.unsound for s in states), sum(s.refused for s in states)
+    if unsound:
+        out.append(
+            f"{unsound} laws were not tried: a constant is redundant, or a unit of an input matters."
+        )
+    if refused:
+        out.append(f"{refused} laws were refused for what they say beyond the data.")
+    return out
+
+
 def _nearly(forms, choice: Choice, known: Evidence) -> tuple[tuple[Score, float, float], ...]:
     order = [i for i in range(len(forms)) if i != choice.chosen]
     return tuple(

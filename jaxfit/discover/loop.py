@@ -56,6 +56,8 @@ class State:
     prints: set[tuple[float, ...]] = field(default_factory=set)
     work: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    refused: int = 0  # laws that were fitted and break a condition beyond the data
+    unsound: int = 0  # laws that were not fitted, for a constant is redundant or a unit matters
     proposed: int = 0
     turn: int = 0
 
@@ -193,6 +195,7 @@ def _fresh(state: State, proposed: Sequence[Form], rules: Rules) -> list[Form]:
         state.seen.add(form)
         known = told(form, rules.words)
         if not known.independent or (rules.units and not known.unit_free):
+            state.unsound += 1
             continue
         if known.fingerprint in state.prints:
             continue
@@ -217,6 +220,7 @@ def _judged(state: State, forms: Sequence[Form], rules: Rules, name: str):
         if not np.isfinite(each.error):
             continue
         if rules.broken(each.form, each.constants, state.judge.evidence):
+            state.refused += 1
             continue
         trials.append(_trial(each, name))
         constants.append(each.constants.tolist())
@@ -227,7 +231,7 @@ def _judged(state: State, forms: Sequence[Form], rules: Rules, name: str):
 
 def _trial(each: Judged, name: str) -> Trial:
     notes = []
-    if each.unconverged > 0.1:
+    if each.unconverged > 0:
         notes.append(f"{each.unconverged:.0%} of the fits did not converge")
     return Trial(
         each.form,

@@ -6,7 +6,7 @@ as they are.
 """
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, permutations
 
@@ -54,9 +54,6 @@ def words(columns: Mapping[str, np.ndarray]) -> Words:
     plain = tuple(name for name in columns if name not in scales)
     signed = tuple(name for name in plain if columns[name].min() < 0 < columns[name].max())
     return Words(scales, plain, signed)
-
-
-Maker = Callable[..., Node]
 
 
 def along(words: Words, name: str) -> Node:
