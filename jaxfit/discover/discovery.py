@@ -323,7 +323,7 @@ def _cuts(states: Sequence[State], known: Evidence) -> list[str]:
     unsound, refused = sum(s.unsound for s in states), sum(s.refused for s in states)
     if unsound:
         out.append(
-            f"{unsound} laws were not tried: a constant is redundant, or a unit of an input matters."
+            f"{unsound} laws were not tried: a constant is redundant, or a unit matters in them."
         )
     if refused:
         out.append(f"{refused} laws were refused for what they say beyond the data.")

@@ -12,9 +12,9 @@ class Trial:
     """A form that was tried on the training rows.
 
     error: squared error on the rows held out of the folds, as a share of the target's variance
-    (mean over targets, geometric mean over folds; inf where the form failed). folds: the same of each fold.
-    training: squared error on the rows that were fitted, in the same unit. notes: what was wrong,
-    in words. proposer: who proposed it. seconds: what it cost to score.
+    (mean over targets, geometric mean over folds; inf where the form failed). folds: the same of
+    each fold. training: squared error on the rows that were fitted, in the same unit. notes: what
+    was wrong, in words. proposer: who proposed it. seconds: what it cost to score.
     """
 
     form: Form
