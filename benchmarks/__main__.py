@@ -20,6 +20,7 @@ NAMES = (
     "choosing",
     "coverage",
     "programs",
+    "discovery",
     "blind",
 )
 

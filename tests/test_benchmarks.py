@@ -25,7 +25,7 @@ chinchilla, sft, sweep, cold, roofline, gpu, zoo, pooling, choosing, bootstrap, 
         *("choosing", "bootstrap", "coverage"),
     )
 )
-programs = import_module("benchmarks.programs")
+programs, discovery = (import_module(f"benchmarks.{name}") for name in ("programs", "discovery"))
 blind, blind_laws = (import_module(f"benchmarks.{name}") for name in ("blind", "blind_laws"))
 forms, forms_peers = (import_module(f"benchmarks.forms{name}") for name in ("", "_peers"))
 zoo_data, zoo_meanings = (import_module(f"benchmarks.zoo_{name}") for name in ("data", "meanings"))
@@ -223,7 +223,7 @@ def test_the_command_tells_a_broken_promise_by_its_exit_code(small_sft, tmp_path
     assert all(word in printed for word in (": HOLDS", "NOT JUDGED", "DOES NOT HOLD"))
 
 
-@pytest.mark.parametrize("module", [chinchilla, sft, zoo, programs])
+@pytest.mark.parametrize("module", [chinchilla, sft, zoo, programs, discovery])
 def test_missing_data_is_an_error_that_names_the_variable(module, monkeypatch, tmp_path, capsys):
     monkeypatch.delenv(data.VARIABLE, raising=False)
     assert module.main([]) == 1
@@ -552,6 +552,31 @@ def test_programs_tells_every_score_and_of_which_rows_it_is(monkeypatch, tmp_pat
     result = programs.run(tasks=("parallel",))
     assert result["promises"][0]["holds"] is False
     assert "failed" in of_programs(result, tmp_path / "programs.png")
+
+
+@needs_data
+def test_discovery_seals_what_is_like_the_official_rows():
+    for name, task in discovery.TASKS.items():
+        table = discovery._table(task)
+        sealed = discovery._sealed_rows(task, table)
+        assert 0.01 < sealed.mean() < 0.4, name
+    vocabulary = discovery.TASKS["vocab"]
+    table = discovery._table(vocabulary)
+    sizes = table.numbers("vocab_size")[0]
+    assert np.array_equal(discovery._sealed_rows(vocabulary, table), sizes == sizes.max())
+
+
+@needs_data
+def test_discovery_tells_scores_of_laws_and_programs(tmp_path):
+    result = discovery.run(tasks=("parallel",), minutes=0.05, seeds=(0,))
+    (row,) = result["routes"]
+    assert row["rows"] == 12
+    assert row["human"] > 0.999
+    assert row["r2"] == pytest.approx(row["program"], abs=1e-3)
+    assert max(row["constants_used"]) <= row["limit"] == 4
+    whole = {**result, "environment": {**report.environment(), "load_before": None}}
+    assert "parallel, seed 0: " in report.text(whole, discovery.COLUMNS)
+    assert discovery.picture(whole, tmp_path / "d.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.fixture(scope="module")
