@@ -38,8 +38,7 @@ class Columns:
     def __init__(self, evidence: Evidence, seed: int):
         self._evidence, self._seed = evidence, seed
         self._kept: dict[tuple[str, bytes], tuple[np.ndarray, np.ndarray]] = {}
-        count = len(evidence.groups)
-        self._groups = np.unique(np.linspace(0, count - 1, GROUPS).astype(int))
+        self._groups = evidence.some_groups(GROUPS)
 
     def starts(self, form: Form, where: Limits, count: int) -> np.ndarray | None:
         """The best combinations (count or fewer, P) in search coordinates, over all cells together.

@@ -13,10 +13,9 @@ import numpy as np
 from ..data import from_table, key_columns
 from ..select.splits import MOST_SCALES, Corner, Fold, KFold, Rolling, Rows, Split
 from ..tables import Table, nearest, plain_name, read
+from .vocabulary import are_shares
 
 AUTO = "auto"
-# Inputs whose sum is 1 to this precision are shares of a whole, which have no larger scale.
-_WHOLE = 1e-3
 # Every fold trains on at least this share of a group's rows.
 _LEAST_SHARE = 0.3
 # Rows that are held out at a time where values hardly repeat.
@@ -60,6 +59,10 @@ class Evidence:
         """(T,) of each target over all rows."""
         found = self.target.var(axis=0)
         return np.where(found > 0, found, 1.0)
+
+    def some_groups(self, most: int) -> np.ndarray:
+        """At most `most` groups, evenly among all: enough to compare forms at a glance."""
+        return np.unique(np.linspace(0, len(self.groups) - 1, most).astype(int))
 
     def keys(self, rows: np.ndarray) -> dict[str, list[Any]]:
         """{column of keys: cells} of some rows."""
@@ -205,8 +208,7 @@ def question_folds(rows: Rows, target: np.ndarray) -> tuple[Split, ...]:
     out.
     """
     columns = rows.columns
-    total = np.sum(list(columns.values()), axis=0)
-    if len(columns) > 1 and np.abs(total - 1).max() < _WHOLE:
+    if are_shares(columns):
         return (KFold(5),)
     knobs = tuned(rows, target)
     names = [name for name in columns if name not in knobs]

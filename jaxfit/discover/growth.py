@@ -23,7 +23,6 @@ from .vocabulary import Fresh
 DRAWS = 24
 # Groups that are looked at, and how much of a column must be new for it to count.
 _GROUPS, _NEW = 8, 1e-5
-_STEP = 1e-30
 
 
 class Term(NamedTuple):
@@ -96,8 +95,7 @@ class Growth:
 
     @property
     def _looked(self) -> np.ndarray:
-        count = len(self._evidence.groups)
-        return np.unique(np.linspace(0, count - 1, _GROUPS).astype(int))
+        return self._evidence.some_groups(_GROUPS)
 
     def _gains(self, parent: Judged) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """For each term (draws, cells looked at): what adding it gains, and what scaling gains."""
@@ -110,7 +108,7 @@ class Growth:
                 if parent.form.link == "log":
                     rows = rows[self._evidence.target[rows, t] > 0]
                 columns = {name: own[rows] for name, own in self._evidence.columns.items()}
-                said, slopes = _linearised(parent.form, columns, parent.constants[g, t])
+                said, slopes = nodes.linearised(parent.form.root, columns, parent.constants[g, t])
                 left = self._evidence.target[rows, t]
                 if parent.form.link == "log":
                     left = np.log(left)
@@ -136,18 +134,6 @@ def _gain(columns: np.ndarray, basis: np.ndarray, left: np.ndarray) -> np.ndarra
         worth = size > _NEW**2 * np.einsum("cn,cn->c", columns, columns)
         gain = np.where(worth, (new @ left) ** 2 / np.where(worth, size, 1.0), 0.0)
     return np.where(np.isfinite(gain), gain, 0.0)
-
-
-def _linearised(form: Form, columns, constants: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What `form.root` says (n,) and its derivatives (P, n), by complex steps."""
-    count = len(constants)
-    theta = np.repeat(constants[:, None, None].astype(complex), count, axis=1)
-    for p in range(count):
-        theta[p, p] += 1j * _STEP
-    rows = {name: values.astype(complex) for name, values in columns.items()}
-    found = nodes.value(form.root, rows, dict(enumerate(theta)))
-    found = np.broadcast_to(found, (count, len(next(iter(columns.values())))))
-    return np.real(found[0]), np.imag(found) / _STEP
 
 
 def _basis(slopes: np.ndarray) -> np.ndarray:

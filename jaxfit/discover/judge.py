@@ -74,8 +74,7 @@ class Judge:
     @cached_property
     def _glance(self) -> np.ndarray:
         """The cells of a first glance: two folds of a few groups."""
-        count = len(self.evidence.groups)
-        groups = np.unique(np.linspace(0, count - 1, GROUPS).astype(int))
+        groups = self.evidence.some_groups(GROUPS)
         folds = np.unique([1, min(3, len(self.evidence.folds))])
         return np.flatnonzero(np.isin(self.cells.fold, folds) & np.isin(self.cells.group, groups))
 

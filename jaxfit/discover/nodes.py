@@ -13,6 +13,7 @@ import numpy as np
 
 from ..laws.text import TextError, syntax_tree
 
+STEP = 1e-30  # of a complex step
 INPUT, CONSTANT, NUMBER = "input", "constant", "number"
 BINARY = ("add", "sub", "mul", "div", "pow", "max", "min")
 UNARY = ("neg", "exp", "log", "sqrt", "abs", "sigmoid", "softplus", "tanh", "sin")
@@ -165,6 +166,23 @@ def _value(node: Node, columns, constants) -> Any:
     if node.op == CONSTANT:
         return constants[node.args[0]]
     return _NUMPY[node.op](*(_value(arg, columns, constants) for arg in node.args))
+
+
+def linearised(
+    node: Node, columns: Mapping[str, Any], constants: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Values (n,) at columns (n,) and derivatives (P, n) to constants 0, 1, ..., by complex steps.
+
+    A step of the imaginary part has no cancellation (Squire & Trapp 1998).
+    """
+    count = len(constants)
+    theta = np.repeat(constants[:, None, None].astype(complex), count, axis=1)
+    for p in range(count):
+        theta[p, p] += 1j * STEP
+    found = value(node, {k: v.astype(complex) for k, v in columns.items()}, dict(enumerate(theta)))
+    found = np.broadcast_to(found, (count, len(next(iter(columns.values())))))
+    with np.errstate(all="ignore"):
+        return np.real(found[0]), np.imag(found) / STEP
 
 
 def text(node: Node) -> str:

@@ -15,7 +15,6 @@ from .forms import Form
 from .ranges import Limits, draw, limits, ranges
 from .vocabulary import Words
 
-_STEP = 1e-30  # of a complex step, which has no cancellation
 _OUTSIDE, _RANK = 1e-7, 1e-9
 _LARGE = 1e100
 
@@ -81,17 +80,17 @@ def _derivatives(form: Form, points, constants: np.ndarray, words: Words):
     rows = len(constants) + len(moved)
     theta = np.repeat(constants[:, None, None].astype(complex), rows, axis=1)  # (P, rows, 1)
     for p in range(len(constants)):
-        theta[p, p] += 1j * _STEP
+        theta[p, p] += 1j * nodes.STEP
     columns = {}
     for name in form.inputs:
         values = np.repeat(points[name][None].astype(complex), rows, axis=0)
         if name in moved:
             row = len(constants) + moved.index(name)
-            values[row] += 1j * _STEP * (points[name] if name in words.scales else 1.0)
+            values[row] += 1j * nodes.STEP * (points[name] if name in words.scales else 1.0)
         columns[name] = values
     found = nodes.value(form.root, columns, dict(enumerate(theta)))
     with np.errstate(over="ignore", invalid="ignore"):
-        slopes = np.imag(found) / _STEP
+        slopes = np.imag(found) / nodes.STEP
     out = np.broadcast_to(slopes, (rows, len(next(iter(points.values())))))
     return out[: len(constants)], out[len(constants) :]
 
@@ -103,12 +102,9 @@ def _fingerprint(form: Form, points, where: Limits) -> tuple[float, ...]:
     """
     constants = where.constants(where.start.mean(axis=1))
     constants[list(form.linear)] = 1.25
-    theta = np.repeat(constants[:, None, None].astype(complex), len(constants), axis=1)
-    for p in range(len(constants)):
-        theta[p, p] += 1j * _STEP
-    few = {name: values[:8].astype(complex) for name, values in points.items()}
-    found = np.atleast_2d(nodes.value(form.root, few, dict(enumerate(theta))))
+    few = {name: values[:8] for name, values in points.items()}
+    found, slopes = nodes.linearised(form.root, few, constants)
     with np.errstate(all="ignore"):
-        slopes = np.sort(np.sum(np.imag(found) / _STEP, axis=1))
-    numbers = [form.link == "log", len(constants), *np.real(found[0]), *slopes]
+        slopes = np.sort(np.sum(slopes, axis=1))
+    numbers = [form.link == "log", len(constants), *found, *slopes]
     return tuple(float(f"{number:.9g}") for number in numbers)

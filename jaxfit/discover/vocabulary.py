@@ -16,6 +16,8 @@ from .nodes import Node, apply, column, constant, number
 
 # From this ratio of largest to least on, an input of positive numbers spans scales.
 _SCALES = 3.0
+# Inputs whose sum is 1 to this precision are shares.
+_WHOLE = 1e-3
 
 
 _COUNT = itertools.count()
@@ -42,10 +44,15 @@ class Words:
         return (*self.scales, *self.plain)
 
 
+def are_shares(columns: Mapping[str, np.ndarray]) -> bool:
+    """Whether inputs (m,) each are shares of a whole: they sum to 1, and have no larger scale."""
+    total = np.sum(list(columns.values()), axis=0)
+    return len(columns) > 1 and bool(np.abs(total - 1).max() < _WHOLE)
+
+
 def words(columns: Mapping[str, np.ndarray]) -> Words:
     """What the inputs (m,) of some rows are."""
-    total = np.sum(list(columns.values()), axis=0)
-    shares = len(columns) > 1 and bool(np.abs(total - 1).max() < 1e-3)
+    shares = are_shares(columns)
     scales = tuple(
         name
         for name, values in columns.items()
