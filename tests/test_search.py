@@ -17,9 +17,10 @@ from jaxfit.discover.bandit import start
 from jaxfit.discover.evidence import evidence
 from jaxfit.discover.forms import Form, form
 from jaxfit.discover.growth import Growth
+from jaxfit.discover.heldout_rows import held_out
 from jaxfit.discover.judge import Judge, Judged
 from jaxfit.discover.memory import Memory
-from jaxfit.discover.native import starts_about
+from jaxfit.discover.native import fitted, starts_about
 from jaxfit.discover.ranges import limits, ranges
 from jaxfit.discover.record import TURNS, Record, Turn
 from jaxfit.discover.symmetry import told
@@ -239,6 +240,32 @@ def test_the_held_out_error_is_that_of_the_law_on_the_sealed_rows():
     assert_allclose(found.heldout.r2, 1 - np.mean(off**2) / rows["loss"].var(), rtol=1e-9)
     for key, error in found.heldout.groups.items():
         assert_allclose(error, np.sqrt(np.mean(off[rows["family"] == key] ** 2)), rtol=1e-9)
+
+
+def test_a_sealed_row_that_lacks_a_target_is_one_row_that_is_left_out():
+    table = {**grid(), "twice": 2 * grid()["loss"]}
+    sealed = SealedHoldout(table, Largest("N"), by="family")
+    known = evidence(
+        sealed.training, target=["loss", "twice"], by="family", inputs=["N", "D"], folds=()
+    )
+    fit = fitted(parse("E + A*N^-alpha", ["N"]), known, starts=16, seed=0)
+    rows = np.flatnonzero(table["N"] == table["N"].max())
+    for lacking, count, lost in (
+        ({"loss": rows[:2]}, 10, 2),
+        ({"loss": rows[:2], "twice": rows[1:3]}, 9, 3),
+    ):
+        holed = {name: values.copy() for name, values in table.items()}
+        for name, places in lacking.items():
+            holed[name][places] = np.nan
+        found = held_out(
+            SealedHoldout(holed, Largest("N"), by="family"),
+            parse("E + A*N^-alpha", ["N"]),
+            fit,
+            known,
+            "family",
+        )
+        assert found.rows == count
+        assert found.notes[0].startswith(f"{lost} sealed rows are left out")
 
 
 def test_nobody_opens_sealed_rows_during_a_search():

@@ -12,7 +12,8 @@ class Trial:
     """A form that was tried on the training rows.
 
     error: squared error on the rows held out of the folds, as a share of the target's variance
-    (mean over targets and folds; inf where the form failed). folds: the same of each fold.
+    (mean over targets, geometric mean over folds; inf where the form failed). folds: the same of
+    each fold.
     training: squared error on the rows that were fitted, in the same unit. notes: what was wrong,
     in words. proposer: who proposed it. seconds: what it cost to score.
     """
