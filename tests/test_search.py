@@ -22,7 +22,7 @@ from jaxfit.discover.judge import Judge, Judged
 from jaxfit.discover.memory import Memory
 from jaxfit.discover.native import fitted, starts_about
 from jaxfit.discover.ranges import limits, ranges
-from jaxfit.discover.record import TURNS, Record, Turn
+from jaxfit.discover.record import TURNS, Record, Turn, chosen
 from jaxfit.discover.symmetry import told
 from jaxfit.discover.variation import Changes
 from jaxfit.discover.vocabulary import Fresh, Words, terms_of, words
@@ -144,6 +144,15 @@ def test_another_question_is_not_resumed_and_what_differs_is_named(whole, tmp_pa
     ):
         with pytest.raises(ValueError, match=f"another `{name}`"):
             search(data, out=tmp_path, resume=True, **{**QUICK, **options})
+
+
+def test_another_rule_chooses_of_the_turns_on_record(whole, tmp_path, monkeypatch):
+    shutil.copytree(whole[2], tmp_path / "copy")
+    monkeypatch.setattr(loop, "_take", lambda *_: pytest.fail("a turn was taken"))
+    for rule in ("least", "one-standard-error"):
+        found = search(powers(0.01), out=tmp_path / "copy", resume=True, rule=rule, **QUICK)
+        assert found.settings["rule"] == rule
+        assert chosen(tmp_path / "copy", ["N"]) == found.form
 
 
 class Mine:
