@@ -309,6 +309,7 @@ ATTEMPTS = {
     "landlock": {
         "read": "open(folder + '/secret')",
         "list": "os.listdir(folder)",
+        "read packages": "open(package)",
         "read processes": "open('/proc/1/environ')",
         "read passwords": "open('/etc/passwd')",
         "write": "open(folder + '/new', 'w')",
@@ -319,7 +320,7 @@ ATTEMPTS = {
     },
 }
 HARNESS = """
-import ctypes, fcntl, importlib.util, os, resource, socket, sys
+import ctypes, fcntl, importlib.util, os, pathlib, resource, socket, sys
 spec = importlib.util.spec_from_file_location("walls", {walls!r})
 walls = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(walls)
@@ -328,6 +329,9 @@ def libc(*args):
     if raw.syscall(*args) < 0:
         raise OSError(ctypes.get_errno(), "refused")
 walls._hook = lambda *_: lambda *_: None
+# A file of the packages of a Python that is no virtual environment, if it has any.
+packages = pathlib.Path(os.__file__).parent.glob("*-packages/**/*.*")
+package = next((path for path in packages if path.is_file()), folder + "/secret")
 setattr(walls, {other!r}, lambda *_: False)
 print(*walls.put_up([os.path.dirname(os.__file__)], []), flush=True)
 for name, code in {attempts!r}.items():
