@@ -175,6 +175,9 @@ def test_searches_that_share_a_time_are_on_record_together(folder, tmp_path, cap
     assert len(trials) == told["judged"]
     assert len(trials) == sum(len(on_record(tmp_path / "both" / f"search-{i}")[1]) for i in (0, 1))
     assert chosen(tmp_path / "both", ["N"]).formula == told["law"]
+    for flags in ((), ("--searches", "3")):
+        assert cli.main(command(folder, "--out", str(tmp_path / "both"), "--resume", *flags)) == 1
+        assert "has another `" in capsys.readouterr().err
 
 
 def test_several_targets_without_groups_are_reported(tmp_path):

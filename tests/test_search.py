@@ -136,6 +136,7 @@ def test_another_question_is_not_resumed_and_what_differs_is_named(whole, tmp_pa
     for data, options, name in (
         (powers(0.01), {"max_constants": 5}, "max_constants"),
         (powers(0.01), {"seed": 1}, "seed"),
+        (powers(0.01), {"searches": 2}, "searches"),
         (powers(0.01), {"folds": Largest("N")}, "folds"),
         (powers(0.01), {"outward": Outward(low=0.0)}, "outward"),
         (powers(0.01), {"units": False}, "units"),

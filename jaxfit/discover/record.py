@@ -13,7 +13,7 @@ from .history import Trial
 
 QUESTION, TURNS, CHOSEN, FORMAT = "question.json", "turns.jsonl", "chosen.json", 1
 # Folders of searches that shared a time, in that of the whole.
-SEVERAL = "search-*"
+SEVERAL = "search-[0-9]*"
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,13 @@ class Record:
                         f"{known.get(name)!r}, and not {asked.get(name)!r}. Give another folder."
                     )
         else:
+            several = question.get("searches", 1) > 1
+            whole = self._folder.parent if several else self._folder
+            if [*whole.glob(QUESTION if several else f"{SEVERAL}/{QUESTION}")]:
+                raise ValueError(
+                    f"The search in {whole} has another `searches`: "
+                    f"{'it is one' if several else 'there are several'}. Give another folder."
+                )
             self._folder.mkdir(parents=True, exist_ok=True)
             write_whole(path, json.dumps(asked, indent=1).encode() + b"\n")
 
@@ -97,8 +104,8 @@ def on_record(folder: Any) -> tuple[dict[str, Any], list[Trial]]:
     places = [at for at in (path, *sorted(path.glob(SEVERAL))) if (at / QUESTION).is_file()]
     if not places:
         raise ValueError(
-            f"{path} holds no search: {QUESTION} is neither in it nor in a {SEVERAL} of it. Give "
-            "the folder that out= (--out) named."
+            f"{path} holds no search: {QUESTION} is neither in it nor in a folder search-0 "
+            "there. Give the folder that out= (--out) named."
         )
     questions = [json.loads((at / QUESTION).read_text()) for at in places]
     trials = []
