@@ -220,7 +220,7 @@ def _human(task: Task, table, sealed: np.ndarray) -> float:
     )
     law = jaxfit.parse(HUMAN[task.name], task.inputs)
     fit = native.fitted(law, known, starts=1024, seed=0)
-    found = held_out(holdout, law, fit, known, task.group, "raise")
+    found = held_out(holdout, law, fit, known, task.group)
     assert found is not None
     return found.r2
 

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -19,7 +20,7 @@ from jaxfit.commands import progress
 from jaxfit.discover import picture
 from jaxfit.discover.forms import parse
 from jaxfit.discover.history import Trial
-from jaxfit.discover.record import on_record
+from jaxfit.discover.record import CHOSEN, chosen, on_record, write_chosen
 
 TRUTH = {"code": (0.8, 30.0, 0.3), "web": (1.7, 20.0, 0.25)}
 
@@ -162,6 +163,23 @@ def test_pictures_show_the_chosen_law_and_the_rows_that_were_opened(found, tmp_p
     assert [len(line.get_xdata()) for line in left.lines[:2]] == [22, 2]
 
 
+def test_searches_that_share_a_time_are_on_record_together(folder, tmp_path, capsys):
+    flags = ("--searches", "2", "--out", str(tmp_path / "both"), "--json", "--quiet")
+    assert cli.main(command(folder, *flags, "--decades", "0.25", turns=1)) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["settings"]["searches"] == 2
+    assert told["settings"]["jaxfit"] == jaxfit.__version__
+    assert "decades=0.25" in told["settings"]["outward"]
+    question, trials = on_record(tmp_path / "both")
+    assert "rule" not in question
+    assert len(trials) == told["judged"]
+    assert len(trials) == sum(len(on_record(tmp_path / "both" / f"search-{i}")[1]) for i in (0, 1))
+    assert chosen(tmp_path / "both", ["N"]).formula == told["law"]
+    for flags in ((), ("--searches", "3")):
+        assert cli.main(command(folder, "--out", str(tmp_path / "both"), "--resume", *flags)) == 1
+        assert "has another `" in capsys.readouterr().err
+
+
 def test_several_targets_without_groups_are_reported(tmp_path):
     found = discover.search(
         {name: values[:12] for name, values in table().items() if name != "group"},
@@ -201,6 +219,8 @@ def test_several_targets_without_groups_are_reported(tmp_path):
         (("--monotone", "N=decreasin"), "did you mean `decreasing`"),
         (("--monotone", "M=decreasing"), "`M`, which is no input"),
         (("--rule", "best"), "There are: priced, "),
+        (("--searches", "0"), "searches=0: give an integer"),
+        (("--decades", "-1"), "decades above 0"),
         (("--report", "r.txt"), "ends in neither .md nor .html"),
         (("--plot", "p.xyz"), "ends in .png, .pdf or .svg"),
         (("--plot", "nowhere/p.png"), "There is no folder"),
@@ -287,10 +307,22 @@ def test_a_formula_becomes_a_program_that_stands_alone(folder, tmp_path, capsys)
     assert "written.py exists already" in capsys.readouterr().err
 
 
-def test_the_best_law_on_record_becomes_a_program(folder, tmp_path, capsys):
-    words = ["discover", "export", str(folder / "search"), str(folder / "runs.csv"), "--no-cache"]
+def test_the_law_of_a_search_on_record_becomes_a_program(folder, found, tmp_path, capsys):
+    shutil.copytree(folder / "search", tmp_path / "search")
+    words = ["discover", "export", str(tmp_path / "search"), str(folder / "runs.csv"), "--no-cache"]
+    other = next(score.law for score, *_ in found.nearly)
+    assert other.formula != found.form.formula
+    for form in (found.form, other):
+        write_chosen(tmp_path / "search", form, ["N"])
+        assert cli.main(words) == 0
+        told = capsys.readouterr()
+        assert f" = {form}\n" in told.out
+        assert "that was chosen of" in told.out
+        assert not told.err
+    (tmp_path / "search" / CHOSEN).unlink()
     assert cli.main(words) == 0
-    text = capsys.readouterr().out
+    text, note = capsys.readouterr()
+    assert "No law was chosen yet in" in note
     _, trials = on_record(folder / "search")
     assert str(min(trials, key=lambda trial: trial.error).form) in text
     assert np.abs(run_alone(text, tmp_path)[1]).max() < 0.03

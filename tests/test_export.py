@@ -290,6 +290,7 @@ def test_a_form_as_numpy(run):
     found = module.scaling_law_func(columns["N"], [1, 2, 3])
     np.testing.assert_allclose(found, wanted, rtol=1e-12)
     assert "scipy" not in writing.python(form)
+    assert form.python(["x", "N"]) == writing.python(form, ["x", "N"])
 
 
 def test_long_forms_are_broken_into_lines(run):

@@ -294,7 +294,7 @@ def test_a_sine_is_read_when_asked_for():
 
 def test_the_logarithm_of_the_target_keeps_an_exponential_on_the_right():
     (found,) = prompt.read("log(L) = exp(a + b*N)", history()).forms
-    assert (found.link, found.root.op) == ("log", "exp")
+    assert (found.link, found.root.op, found.root.args[0].op) == ("identity", "exp", "exp")
 
 
 def test_a_form_is_taken_once_from_a_reply():
@@ -554,6 +554,21 @@ def test_the_seed_differs_from_call_to_call_and_is_the_same_again(server):
         seeds.append([request["seed"] for *_, request in server.asked])
         server.asked.clear()
     assert seeds == [[5, 6, 7]] * 2
+
+
+def test_a_budget_is_for_all_calls_in_the_log(server, tmp_path):
+    log, budget = tmp_path / "log", Budget(calls=3)
+    first, _ = asking(server, (200, completion("A*N")), log=log, budget=budget, seed=5)
+    for _ in range(2):
+        first.propose(TRIED, 30)
+    again, _ = asking(server, (200, completion("A*N")), log=log, budget=budget, seed=5)
+    assert again.spent == first.spent == Spent(2, 200, 100)
+    assert again.propose(TRIED, 30)
+    assert not again.propose(TRIED, 30)
+    assert [request["seed"] for *_, request in server.asked] == [5, 6, 7]
+    log.write_text("what is no log\n")
+    with pytest.raises(ValueError, match=r"Line 1 of .*log is no call"):
+        LLM("m", log=log)
 
 
 def test_the_log_is_only_added_to_and_never_holds_the_key(server, tmp_path):

@@ -309,6 +309,7 @@ ATTEMPTS = {
     "landlock": {
         "read": "open(folder + '/secret')",
         "list": "os.listdir(folder)",
+        "read packages": "open(package)",
         "read processes": "open('/proc/1/environ')",
         "read passwords": "open('/etc/passwd')",
         "write": "open(folder + '/new', 'w')",
@@ -319,7 +320,7 @@ ATTEMPTS = {
     },
 }
 HARNESS = """
-import ctypes, fcntl, importlib.util, os, resource, socket, sys
+import ctypes, fcntl, importlib.util, os, pathlib, resource, socket, sys
 spec = importlib.util.spec_from_file_location("walls", {walls!r})
 walls = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(walls)
@@ -328,6 +329,9 @@ def libc(*args):
     if raw.syscall(*args) < 0:
         raise OSError(ctypes.get_errno(), "refused")
 walls._hook = lambda *_: lambda *_: None
+# A file of the packages of a Python that is no virtual environment, if it has any.
+packages = pathlib.Path(os.__file__).parent.glob("*-packages/**/*.*")
+package = next((path for path in packages if path.is_file()), folder + "/secret")
 setattr(walls, {other!r}, lambda *_: False)
 print(*walls.put_up([os.path.dirname(os.__file__)], []), flush=True)
 for name, code in {attempts!r}.items():
@@ -416,6 +420,52 @@ def test_the_hook_cannot_be_changed_through_its_traceback():
     )
     assert (found.status, found.walls[-1]) == ("refused", "hook")
     assert "opening '/etc/passwd'" in found.message
+
+
+def test_nothing_that_the_hook_holds_can_be_changed():
+    found = run(
+        fitting(
+            "class Greedy:\n"
+            "    def __eq__(self, other):\n"
+            "        other['open'] = ('/',)\n"
+            "        return True\n"
+            "try: open('/etc/passwd')\n"
+            "except OSError as error: held = error.__traceback__.tb_next.tb_frame.f_locals\n"
+            "for value in [*held.values()]:\n"
+            "    owner = getattr(value, '__self__', None)\n"
+            "    assert owner is None, owner\n"
+            "    for each in (value, owner):\n"
+            "        try: each == Greedy()\n"
+            "        except TypeError: pass\n"
+            "        try: each['open'] = ('/',)\n"
+            "        except TypeError: pass\n"
+            "open('/etc/passwd')"
+        )
+    )
+    assert found.status == "refused", found.message
+    assert "opening '/etc/passwd'" in found.message
+
+
+def test_a_process_is_not_reaped_before_its_group_is_killed(monkeypatch):
+    kill, seen = os.killpg, []
+
+    def noted(pid, number):
+        seen.append(os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT) is not None)
+        kill(pid, number)
+
+    monkeypatch.setattr(os, "killpg", noted)
+    assert run(LINE).status == "ok"
+    assert run(fitting("import os; os._exit(3)")).message.endswith("(exit code 3)")
+    assert seen == [True, True]
+
+
+def test_packages_in_a_folder_of_python_are_no_part_of_it(tmp_path):
+    for name in ("site-packages", "dist-packages", "json", "os.py"):
+        (tmp_path / name).mkdir()
+    kept = walls._inside(str(tmp_path), walls._PACKAGES)
+    assert kept == [f"{tmp_path}/json", f"{tmp_path}/os.py"]
+    assert walls._inside(kept[0], walls._PACKAGES) == [kept[0]]
+    assert walls._inside(f"{tmp_path}/none", ()) == [f"{tmp_path}/none"]
 
 
 def test_a_program_has_one_thread():

@@ -17,11 +17,12 @@ from jaxfit.discover.bandit import start
 from jaxfit.discover.evidence import evidence
 from jaxfit.discover.forms import Form, form
 from jaxfit.discover.growth import Growth
+from jaxfit.discover.heldout_rows import held_out
 from jaxfit.discover.judge import Judge, Judged
 from jaxfit.discover.memory import Memory
-from jaxfit.discover.native import starts_about
+from jaxfit.discover.native import fitted, starts_about
 from jaxfit.discover.ranges import limits, ranges
-from jaxfit.discover.record import TURNS, Record, Turn
+from jaxfit.discover.record import TURNS, Record, Turn, chosen
 from jaxfit.discover.symmetry import told
 from jaxfit.discover.variation import Changes
 from jaxfit.discover.vocabulary import Fresh, Words, terms_of, words
@@ -135,6 +136,7 @@ def test_another_question_is_not_resumed_and_what_differs_is_named(whole, tmp_pa
     for data, options, name in (
         (powers(0.01), {"max_constants": 5}, "max_constants"),
         (powers(0.01), {"seed": 1}, "seed"),
+        (powers(0.01), {"searches": 2}, "searches"),
         (powers(0.01), {"folds": Largest("N")}, "folds"),
         (powers(0.01), {"outward": Outward(low=0.0)}, "outward"),
         (powers(0.01), {"units": False}, "units"),
@@ -143,6 +145,15 @@ def test_another_question_is_not_resumed_and_what_differs_is_named(whole, tmp_pa
     ):
         with pytest.raises(ValueError, match=f"another `{name}`"):
             search(data, out=tmp_path, resume=True, **{**QUICK, **options})
+
+
+def test_another_rule_chooses_of_the_turns_on_record(whole, tmp_path, monkeypatch):
+    shutil.copytree(whole[2], tmp_path / "copy")
+    monkeypatch.setattr(loop, "_take", lambda *_: pytest.fail("a turn was taken"))
+    for rule in ("least", "one-standard-error"):
+        found = search(powers(0.01), out=tmp_path / "copy", resume=True, rule=rule, **QUICK)
+        assert found.settings["rule"] == rule
+        assert chosen(tmp_path / "copy", ["N"]) == found.form
 
 
 class Mine:
@@ -239,6 +250,32 @@ def test_the_held_out_error_is_that_of_the_law_on_the_sealed_rows():
     assert_allclose(found.heldout.r2, 1 - np.mean(off**2) / rows["loss"].var(), rtol=1e-9)
     for key, error in found.heldout.groups.items():
         assert_allclose(error, np.sqrt(np.mean(off[rows["family"] == key] ** 2)), rtol=1e-9)
+
+
+def test_a_sealed_row_that_lacks_a_target_is_one_row_that_is_left_out():
+    table = {**grid(), "twice": 2 * grid()["loss"]}
+    sealed = SealedHoldout(table, Largest("N"), by="family")
+    known = evidence(
+        sealed.training, target=["loss", "twice"], by="family", inputs=["N", "D"], folds=()
+    )
+    fit = fitted(parse("E + A*N^-alpha", ["N"]), known, starts=16, seed=0)
+    rows = np.flatnonzero(table["N"] == table["N"].max())
+    for lacking, count, lost in (
+        ({"loss": rows[:2]}, 10, 2),
+        ({"loss": rows[:2], "twice": rows[1:3]}, 9, 3),
+    ):
+        holed = {name: values.copy() for name, values in table.items()}
+        for name, places in lacking.items():
+            holed[name][places] = np.nan
+        found = held_out(
+            SealedHoldout(holed, Largest("N"), by="family"),
+            parse("E + A*N^-alpha", ["N"]),
+            fit,
+            known,
+            "family",
+        )
+        assert found.rows == count
+        assert found.notes[0].startswith(f"{lost} sealed rows are left out")
 
 
 def test_nobody_opens_sealed_rows_during_a_search():

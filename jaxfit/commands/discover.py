@@ -50,8 +50,10 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-constants", type=int, default=7, metavar="N", help=text)
     text = "how long to search (default 5)"
     parser.add_argument("--minutes", type=float, default=5.0, help=text)
-    text = "for how many turns in place of minutes, which is the same search on any machine"
+    text = "for how many turns, in place of minutes"
     parser.add_argument("--turns", type=int, metavar="N", help=text)
+    text = "how many searches, each with a seed of its own, share the minutes (default 1)"
+    parser.add_argument("--searches", type=int, default=1, metavar="N", help=text)
     text = (
         "rows that nothing sees until a law is chosen: auto (default), corner (large in all inputs "
         "at once), none, or COLUMN or COLUMN:SCALES, its largest scales or, below 1, that share of "
@@ -62,6 +64,8 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--monotone", nargs="+", metavar="INPUT=SENSE", help=text)
     text = "where predictions stay beyond the data; - for no bound"
     parser.add_argument("--between", nargs=2, metavar=("LOW", "HIGH"), help=text)
+    text = "how far beyond the data these conditions hold, in decades of every input (default 0.5)"
+    parser.add_argument("--decades", type=float, metavar="X", help=text)
     text = "allow laws whose curves depend on the units of the inputs"
     parser.add_argument("--any-units", action="store_true", help=text)
     text = (
@@ -113,6 +117,7 @@ def _run(options) -> int:
             proposers=models,
             nan=options.nan,
             seed=options.seed,
+            searches=options.searches,
             out=options.out,
             resume=options.resume,
             progress=None if options.quiet else Front(options.minutes, options.turns),
@@ -176,6 +181,7 @@ def _outward(options) -> Any:
         flags.pairs(options.monotone, "--monotone") or {},
         _end(low, float("-inf")),
         _end(high, float("inf")),
+        **({} if options.decades is None else {"decades": options.decades}),
     )
 
 

@@ -13,13 +13,13 @@ _STARTS = 256
 
 def add(commands) -> None:
     """Add the command to those of a parser."""
-    text = "write a law, or the best of a search, as a program of NumPy and SciPy alone"
+    text = "write a law, or that of a search, as a program of NumPy and SciPy alone"
     parser = commands.add_parser("discover export", help=text)
     parser.add_argument(
         "law",
         metavar="LAW",
         help='a formula such as "E + A*N^-alpha", whose inputs are columns; or the --out folder of '
-        "a search, whose law of least error is taken, and its columns",
+        "a search, whose chosen law is taken, and its columns",
     )
     add_question(parser, required=False)
     text = "where to write the program (default: print it)"
@@ -78,8 +78,8 @@ def _written(options) -> tuple[Any, Any, str]:
 
 
 def _recorded(options) -> tuple[Any, Any, str]:
-    """The form of least error of a search on record, whose columns it has."""
-    from ..discover.record import on_record
+    """The form that a search on record chose, or else that of least error, and its columns."""
+    from ..discover.record import chosen, on_record
 
     for flag in ("target", "by", "inputs"):
         if getattr(options, flag):
@@ -87,8 +87,13 @@ def _recorded(options) -> tuple[Any, Any, str]:
     question, trials = on_record(options.law)
     if not trials:
         raise ValueError(f"No law was judged yet in {options.law}; go on with --resume.")
-    best = min(trials, key=lambda trial: (trial.error, trial.form.nodes))
     options.target, options.by = question["targets"], question["by"]
     options.inputs = question["inputs"]
-    origin = f"the law of least error of {len(trials)} that jaxfit judged"
-    return best.form, read_table(options)[0], origin
+    form, how = chosen(options.law, options.inputs), "that was chosen"
+    if form is None:
+        form = min(trials, key=lambda trial: (trial.error, trial.form.nodes)).form
+        how = "of least error"
+        said = f"No law was chosen yet in {options.law}: that {how} is taken."
+        print(said, file=sys.stderr)
+    origin = f"the law {how} of {len(trials)} that jaxfit judged"
+    return form, read_table(options)[0], origin

@@ -28,7 +28,7 @@ from .history import History, Proposer, Question, Trial
 from .judge import Judge, Judged
 from .loop import Progress, State
 from .outward import Outward
-from .record import Record
+from .record import Record, write_chosen
 from .scoring import Score, of_judged
 from .vocabulary import words
 
@@ -148,10 +148,9 @@ def search(
         its own. by: the columns whose values make the groups. inputs: the columns that laws may
         use; by default all columns of numbers that are left.
     max_constants: at most so many are fitted in each group (and target).
-    minutes: how long to search; turns: or for how many turns, which makes the same search on any
-        machine. holdout: rows that nothing sees until a law is chosen: `Largest`, `Corner`, one
-        truth value a row, None, or "auto", the largest scales. folds: as of `score`, made of the
-        other rows.
+    minutes: how long to search; turns: or for how many turns, each of the searches.
+    holdout: rows that nothing sees until a law is chosen: `Largest`, `Corner`, one truth value a
+        row, None, or "auto", the largest scales. folds: as of `score`, made of the other rows.
     rule: how a law is chosen of the finalists: `jaxfit.discover.choosing.choose`.
     units: refuse laws whose curves depend on the units of the inputs. outward: conditions on laws
         beyond the data; by default they may not run away from the target's range. None for none.
@@ -159,10 +158,14 @@ def search(
         `jaxfit.discover.llm.LLM()`; one that fails is left out, with a note.
     searches: how many searches share the time, each with a seed of its own; the law is chosen of
         all that they found.
-    out: a folder in which every turn is recorded; resume: go on with the search that is there.
+    out: a folder in which every turn is recorded, and the law that was chosen; resume: go on with
+        the search that is there.
     progress: called after every turn.
 
-    The same seed gives the same turns. Ctrl-C ends the search and chooses of what there is.
+    On one machine, the same seed gives the same turns, with this package's own proposers: whose
+    turn is next depends on the work of those before. With `proposers` the time they take counts as
+    work, and what they propose is theirs to repeat. Ctrl-C ends the search and chooses of what
+    there is.
 
     Returns a `Discovery`. Raises ValueError or TypeError for a table or option that cannot be used,
     and ValueError where no law could be judged.
@@ -178,7 +181,7 @@ def search(
         if outward is not None:
             outward.check(known.inputs)
         asked = loop.question(known, max_constants)
-        settings = _settings(known, max_constants, rule, units, outward, proposers, seed)
+        settings = _settings(known, max_constants, units, outward, proposers, seed, searches)
         settings |= {"holdout": said, "nan": nan}
         conditions = loop.Rules(words(known.columns), units, outward)
         records = [_record(out, i, searches, settings, resume) for i in range(searches)]
@@ -187,7 +190,9 @@ def search(
         states, ended = _searched(*searched, until, records, progress)
         forms, choice, found = _chosen(states, known, conditions, rule, seed)
     chosen = forms[choice.chosen]
-    heldout = held_out(sealed, chosen.form, found, known, by, nan) if sealed else None
+    if out is not None:
+        write_chosen(out, chosen.form, known.inputs)
+    heldout = held_out(sealed, chosen.form, found, known, by) if sealed else None
     return Discovery(
         form=chosen.form,
         why=choice.why,
@@ -198,7 +203,7 @@ def search(
         nearly=_nearly(forms, choice, known),
         heldout=heldout,
         evidence=known,
-        settings=settings,
+        settings=settings | {"rule": rule},
         seconds=time.monotonic() - begun,
         **_together(states, asked),
         interrupted=ended,
@@ -343,7 +348,10 @@ def _until(begun: float, minutes: float, turns: int | None) -> Callable[[State],
     return lambda state: time.monotonic() >= begun + 60 * minutes
 
 
-def _settings(known: Evidence, max_constants, rule, units, outward, proposers, seed):
+def _settings(known: Evidence, max_constants, units, outward, proposers, seed, searches):
+    """All that turns depend on, as JSON has it."""
+    from .. import __version__
+
     digest = sha256()
     for values in (*known.columns.values(), known.target, known.group):
         digest.update(np.ascontiguousarray(values).tobytes())
@@ -356,11 +364,12 @@ def _settings(known: Evidence, max_constants, rule, units, outward, proposers, s
         "sha256": digest.hexdigest(),
         "folds": [fold.name for fold in known.folds],
         "max_constants": max_constants,
-        "rule": rule,
         "units": units,
         "outward": repr(outward),
         "proposers": [each.name for each in proposers],
         "seed": seed,
+        "searches": searches,
+        "jaxfit": __version__,
     }
 
 

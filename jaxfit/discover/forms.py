@@ -122,6 +122,12 @@ class Form:
 
         return latex(self)
 
+    def python(self, inputs: Sequence[str] | None = None) -> str:
+        """The source of a module that predicts, of NumPy alone; see `writing.python`."""
+        from .writing import python
+
+        return python(self, inputs)
+
     def law(self, ranges: "Sequence[Support]") -> "Law":
         """The form as a law, with a support for each of `names`; see `writing.as_law`."""
         from .writing import as_law

@@ -28,8 +28,8 @@ class HeldOut:
 
     r2: 1 - mean over targets of squared error / variance, over the rows of all groups together.
     targets: {target: R2}. groups: {group: root of the mean squared error}, over all targets.
-    rows: how many. points: {target: (measured, predicted)}, each (n,). openings: the log of the
-    hold-out. notes: what was left out.
+    rows: how many have any target. points: {target: (measured, predicted)}, each (n,). openings:
+    the log of the hold-out. notes: what was left out, for any target.
     """
 
     r2: float
@@ -85,22 +85,20 @@ def held_out(
     fit: Fit,
     known: Evidence,
     by: str | Sequence[str] | None,
-    nan: str,
 ) -> HeldOut | None:
-    """Open the sealed rows and compare; None where none of them is of a group that was fitted."""
+    """Open the sealed rows and compare; None where, for some target, none is of a fitted group."""
     table = sealed.open(f"the error of {law}")
     constants = native.constants_of(fit, known)
     place = {key: g for g, key in enumerate(known.groups)}
     targets: dict[str, float] = {}
     points: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     squares: dict[Any, list[float]] = {}
-    rows = lost = 0
+    used = np.zeros((len(known.targets), table.num_rows), bool)
     for t, name in enumerate(known.targets):
         data = from_table(table, known.inputs, target=name, by=by, nan="mask")
         there = np.array([key in place for key in data.groups])[data.group]
-        lost = int(data.rows_masked.sum()) + int((~there).sum())
-        rows = int(there.sum())
-        if not rows:
+        used[t, data.index[there]] = True
+        if not there.any():
             return None
         off = np.full(len(data.target), np.nan)
         for g, key in enumerate(data.groups):
@@ -114,12 +112,13 @@ def held_out(
         variance = float(np.var(measured))
         error = float(np.mean(off[there] ** 2))
         targets[name] = 1 - error / variance if variance > 0 else float("nan")
+    lost = int((~used.all(axis=0)).sum())
     notes = (f"{lost} sealed rows are left out: a cell is missing, or their group was not fitted.",)
     return HeldOut(
         float(np.mean(list(targets.values()))),
         targets,
         {key: float(np.sqrt(np.mean(values))) for key, values in squares.items()},
-        rows,
+        int(used.any(axis=0).sum()),
         points,
         sealed.openings,
         notes if lost else (),

@@ -102,14 +102,16 @@ class LLM:
     """Proposes the formulas that a language model writes.
 
     model, base_url, key: by default what JAXFIT_LLM_MODEL, OPENAI_BASE_URL and OPENAI_API_KEY say.
-    budget: never overrun. log: a file to which one line of JSON is added for each call.
+    budget: never overrun. log: a file to which one line of JSON is added for each call; what the
+    calls in it used already counts, so that a search that is resumed goes on with what is left.
     temperature, seed: passed on where the model takes them; None leaves them out. timeout: seconds
     until a silent call is given up. retries, backoff: how often a call is repeated that failed for
     no fault of its own, after backoff, 2 backoff, 4 backoff, ... seconds, or what the server asks
     for. sin: whether forms may have sines. reply_tokens: at most, in one reply.
 
-    What `propose` is asked of a model depends on the history and on what was dropped of the
-    model's last reply, and on nothing else. Raises LLMError when the model cannot be asked.
+    The question that `propose` asks depends on the history and on what was dropped of the model's
+    last reply; the seed and the room of the reply depend on what was spent too. Raises LLMError
+    when the model cannot be asked.
     """
 
     model: str = ""
@@ -144,6 +146,7 @@ class LLM:
             # Before anything is paid for, not after.
             with path_of(self.log).open("a"):
                 pass
+            self.spent = _spent(path_of(self.log))
 
     @property
     def name(self) -> str:
@@ -243,6 +246,18 @@ class LLM:
         }
         with Path(self.log).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+
+
+def _spent(log: Path) -> Spent:
+    """What the calls in a log used, together."""
+    calls = []
+    for i, line in enumerate(log.read_text(encoding="utf-8", errors="replace").splitlines()):
+        try:
+            call = json.loads(line)
+            calls.append([int(call.get(name) or 0) for name in ("tokens_in", "tokens_out")])
+        except (ValueError, TypeError, AttributeError):
+            raise ValueError(f"Line {i + 1} of {log} is no call; name another file.") from None
+    return Spent(len(calls), sum(sent for sent, _ in calls), sum(got for _, got in calls))
 
 
 def _most_tokens(text: str) -> int:

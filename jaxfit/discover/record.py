@@ -11,16 +11,18 @@ from ..files import path_of, write_whole
 from .forms import Form, parse
 from .history import Trial
 
-QUESTION, TURNS, FORMAT = "question.json", "turns.jsonl", 1
+QUESTION, TURNS, CHOSEN, FORMAT = "question.json", "turns.jsonl", "chosen.json", 1
+# Folders of searches that shared a time, in that of the whole.
+SEVERAL = "search-[0-9]*"
 
 
 @dataclass(frozen=True)
 class Turn:
     """One turn of a search: who proposed what, and what became of it.
 
-    proposed: the forms that were new. trials: those that were judged in full, with their constants
-    [G][T][P] beside. work: what it cost, in seconds of a nominal machine. failed: why it could
-    propose nothing.
+    proposed: all that was proposed, new or not, each form once. trials: those that were judged in
+    full and can be used, with their constants [G][T][P] beside. work: what it cost, in seconds of a
+    nominal machine. failed: why it could propose nothing.
     """
 
     proposer: str
@@ -57,6 +59,13 @@ class Record:
                         f"{known.get(name)!r}, and not {asked.get(name)!r}. Give another folder."
                     )
         else:
+            several = question.get("searches", 1) > 1
+            whole = self._folder.parent if several else self._folder
+            if [*whole.glob(QUESTION if several else f"{SEVERAL}/{QUESTION}")]:
+                raise ValueError(
+                    f"The search in {whole} has another `searches`: "
+                    f"{'it is one' if several else 'there are several'}. Give another folder."
+                )
             self._folder.mkdir(parents=True, exist_ok=True)
             write_whole(path, json.dumps(asked, indent=1).encode() + b"\n")
 
@@ -88,16 +97,38 @@ class Record:
 def on_record(folder: Any) -> tuple[dict[str, Any], list[Trial]]:
     """The question of the search in a folder, and its trials so far; nothing there is changed.
 
-    Raises ValueError where there is no search.
+    Of several searches that shared a time, the question of the first and the trials of all. Raises
+    ValueError where there is no search.
     """
     path = Path(path_of(folder))
-    if not (path / QUESTION).is_file():
-        raise ValueError(f"{path} holds no search: there is no {QUESTION}. Give its --out folder.")
-    question = json.loads((path / QUESTION).read_text())
-    turns = path / TURNS
-    lines = _whole_lines(turns) if turns.exists() else []
-    found = [_turn(json.loads(line), question["inputs"]) for line in lines]
-    return question, [trial for turn in found for trial in turn.trials]
+    places = [at for at in (path, *sorted(path.glob(SEVERAL))) if (at / QUESTION).is_file()]
+    if not places:
+        raise ValueError(
+            f"{path} holds no search: {QUESTION} is neither in it nor in a folder search-0 "
+            "there. Give the folder that out= (--out) named."
+        )
+    questions = [json.loads((at / QUESTION).read_text()) for at in places]
+    trials = []
+    for at, question in zip(places, questions, strict=True):
+        lines = _whole_lines(at / TURNS) if (at / TURNS).exists() else []
+        for line in lines:
+            trials += _turn(json.loads(line), question["inputs"]).trials
+    return questions[0], trials
+
+
+def write_chosen(folder: Any, form: Form, inputs: Sequence[str]) -> None:
+    """Put on record which law was chosen at the end of a search."""
+    content = json.dumps({"form": _said(form, inputs)}).encode() + b"\n"
+    write_whole(Path(path_of(folder)) / CHOSEN, content)
+
+
+def chosen(folder: Any, inputs: Sequence[str]) -> Form | None:
+    """The law that was chosen when the search in a folder ended last; None if it never did."""
+    path = Path(path_of(folder)) / CHOSEN
+    if not path.exists():
+        return None
+    text, link = json.loads(path.read_text())["form"]
+    return parse(text, inputs, link)
 
 
 def _whole_lines(path: Path) -> list[bytes]:

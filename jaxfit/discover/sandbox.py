@@ -36,6 +36,7 @@ LEAST_MEMORY = 0.5  # GB: NumPy and SciPy take a third of one
 # Bytes of an answer beside its predictions, and of each of these, which is a number of JSON.
 _MOST_BYTES, _MOST_OF_NUMBER = 2**20, 32
 _MOST_TEXT = 300
+_PAUSE = 0.002  # seconds until one looks again whether a process that said all has ended
 _INSIDE = Path(__file__).with_name("inside.py")
 
 
@@ -117,7 +118,10 @@ def _home(package: str) -> str:
 
 
 def _talk(file, folder: str, deadline: float, most: int) -> tuple[bytearray, int | None]:
-    """What the process wrote, and its exit code; None where it had to be ended."""
+    """What the process wrote, and its exit code; None where it had to be ended.
+
+    It is reaped only after all of its group was killed: until then its number is nobody else's.
+    """
     ours, theirs = os.pipe()
     threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     try:
@@ -137,40 +141,53 @@ def _talk(file, folder: str, deadline: float, most: int) -> tuple[bytearray, int
     finally:
         os.close(theirs)
     try:
-        return _listen(process, ours, deadline, most)
+        data, ended = _listen(process, ours, deadline, most)
     finally:
         os.close(ours)
-        # All of its group, before its number is free again.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         process.kill()
-        process.wait()
+        code = process.wait()
+    return data, code if ended else None
 
 
-def _listen(process, pipe: int, deadline: float, most: int) -> tuple[bytearray, int | None]:
-    """What is written until the end, the deadline, or more than `most` bytes; and as `_talk`."""
+def _has_ended(process) -> bool:
+    """Whether the process is over, without reaping it."""
+    if not hasattr(os, "waitid"):  # macOS before Python 3.13
+        return process.poll() is not None
+    try:
+        seen = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+    except ChildProcessError:  # reaped already, by a caller that ignores or collects its children
+        return True
+    return seen is not None
+
+
+def _listen(process, pipe: int, deadline: float, most: int) -> tuple[bytearray, bool]:
+    """What is written until the end, the deadline, or more than `most` bytes.
+
+    Also, whether the process ended by itself.
+    """
     data = bytearray()
     with selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)
         while len(data) <= most:
             left = deadline - time.monotonic()
             if left <= 0:
-                return data, None
+                return data, False
             # A child of the program might hold the pipe open when the program is gone.
             if not selector.select(min(left, 0.2)):
-                if process.poll() is not None:
-                    return data, process.returncode
+                if _has_ended(process):
+                    return data, True
                 continue
             piece = os.read(pipe, 2**16)
             if not piece:
                 break
             data += piece
         else:
-            return data, None
-    try:
-        return data, process.wait(max(deadline - time.monotonic(), 0))
-    except subprocess.TimeoutExpired:
-        return data, None
+            return data, False
+    while not (ended := _has_ended(process)) and time.monotonic() < deadline:
+        time.sleep(_PAUSE)
+    return data, ended
 
 
 def _parsed(data: bytearray) -> tuple[tuple[str, ...], dict[str, Any] | None]:

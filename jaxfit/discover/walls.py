@@ -34,7 +34,9 @@ BARRED, HARMLESS = frozenset(_BARRED.split()), frozenset(_HARMLESS.split())
 LISTING = ("os.listdir", "os.scandir")
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 # Where shared libraries of extension modules are, beside those of the packages.
-LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache")
+LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", f"{sys.base_prefix}/lib")
+# Folders of packages within that of the standard library.
+_PACKAGES = ("site-packages", "dist-packages")
 
 # From linux/prctl.h, linux/sched.h, linux/landlock.h, linux/seccomp.h and linux/bpf_common.h.
 _PDEATHSIG, _NO_NEW_PRIVILEGES, _SECCOMP, _FILTER = 1, 38, 22, 2
@@ -96,8 +98,11 @@ def limit(seconds: float, memory: int) -> None:
 def put_up(read: list[str], listed: list[str]) -> list[str]:
     """Put up all walls that this system has; there is no way back. Returns their names.
 
-    read: folders to read files from, and to import from. listed: folders that may be listed too.
+    read: folders to read files from, and to import from, without the packages that may be in them.
+    listed: folders that may be listed too.
     """
+    listed = [*read, *listed]
+    read = [path for folder in read for path in _inside(folder, _PACKAGES)]
     stand = []
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
@@ -110,12 +115,22 @@ def put_up(read: list[str], listed: list[str]) -> list[str]:
         ):
             if wall():
                 stand.append(name)
-    sys.addaudithook(_hook(read, [*read, *listed]))
+    sys.addaudithook(_hook(read, listed))
     return [*stand, "hook"]
 
 
+def _inside(folder: str, without: tuple[str, ...]) -> list[str]:
+    """The paths in a folder but for names that begin as given; the folder itself if none does."""
+    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    kept = [name for name in names if not name.startswith(without)]
+    return [folder] if kept == names else [f"{folder}/{name}" for name in kept]
+
+
 def _landlock(libc, read, listed) -> bool:
-    """Nothing is written, and read only below the folders given, whatever the program becomes."""
+    """Nothing is written, and read only below the paths given, whatever the program becomes.
+
+    Raises OSError where the system refuses a rule.
+    """
     version = libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), 1)
     if version < 1:
         return False
@@ -126,15 +141,20 @@ def _landlock(libc, read, listed) -> bool:
     if rules < 0:
         return False
     allowed = dict.fromkeys(listed, _READ_DIR)
-    allowed |= dict.fromkeys((*read, *LIBRARIES, f"{sys.base_prefix}/lib"), _READ_FILE | _READ_DIR)
+    # Python's own folders there hold packages; what is to be read of them is in `read`.
+    libraries = [path for folder in LIBRARIES for path in _inside(folder, ("python",))]
+    whole = (*read, *libraries, "/etc/ld.so.cache")
+    allowed |= dict.fromkeys(whole, _READ_FILE | _READ_DIR)
     for path, rights in allowed.items():
         if not os.path.exists(path):
             continue
         rights = rights if os.path.isdir(path) else _READ_FILE
         handle = os.open(path, os.O_PATH)
         beneath = struct.pack("<Qi", rights, handle)
-        libc.syscall(_ADD_RULE, rules, 1, beneath, 0)
+        added = libc.syscall(_ADD_RULE, rules, 1, beneath, 0) == 0
         os.close(handle)
+        if not added:
+            raise OSError(f"Landlock takes no rule for {path}: {os.strerror(ctypes.get_errno())}")
     done = libc.syscall(_RESTRICT_SELF, rules, 0) == 0
     os.close(rules)
     return done
@@ -170,12 +190,13 @@ def _call(number, conditions):
 def _hook(read, listed):
     """A function for `sys.addaudithook`.
 
-    All that it uses are defaults of its arguments: a program may replace what is in modules, and
-    reaches through a traceback the frame of a call, but no function that nothing refers to.
+    All that it uses are defaults of its arguments, which cannot be changed: a program may replace
+    what is in modules, and reaches through a traceback the frame of a call and what that holds, but
+    no function that nothing refers to.
     """
 
     importable = frozenset(sys.stdlib_module_names) | {"numpy", "scipy"}
-    where = {"open": _below(read), **dict.fromkeys(LISTING, _below(listed))}
+    to_open, to_list = _below(read), _below(listed)
 
     def hook(
         event,
@@ -184,7 +205,9 @@ def _hook(read, listed):
         harmless=HARMLESS,
         barred=BARRED,
         known=importable,
-        places=where.get,
+        opened=to_open,
+        listed=to_list,
+        listing=LISTING,
         writing=WRITING,
         kind=type,
         text=str,
@@ -196,22 +219,25 @@ def _hook(read, listed):
     ):
         if event in harmless:
             return
-        below = places(event)
         if event == "import":
             # A subclass of str could tell the import one name and this function another.
             top = split(args[0], ".")[0] if kind(args[0]) is text else "what is no str"
             if top in barred or top not in known:
                 raise missing(f"importing {top} is not allowed: NumPy, SciPy, and what computes")
-        elif below is None:
-            raise refuse(f"{event} is not allowed")
-        else:
-            path, flags = args[0], args[2] if event == "open" else 0
-            if event == "open" and kind(path) is number:
+        elif event == "open":
+            path, flags = args[0], args[2]
+            if kind(path) is number:
                 return
-            inside = kind(path) is text and begins(path + "/", below)
+            inside = kind(path) is text and begins(path + "/", opened)
             if flags & writing or not inside or ".." in split(path, "/"):
-                done = "opening" if event == "open" else "listing"
-                raise refuse(f"{done} {path!r} is not allowed")
+                raise refuse(f"opening {path!r} is not allowed")
+        elif event in listing:
+            path = args[0]
+            inside = kind(path) is text and begins(path + "/", listed)
+            if not inside or ".." in split(path, "/"):
+                raise refuse(f"listing {path!r} is not allowed")
+        else:
+            raise refuse(f"{event} is not allowed")
 
     return hook
 
