@@ -65,7 +65,8 @@ def natural(log: np.ndarray, z):
     if not log.any():
         return z
     f = functions(z)
-    return f.where(log, f.exp(f.where(log, z, 0.0)), z)
+    with np.errstate(over="ignore"):  # a parameter that went to infinity is told as such
+        return f.where(log, f.exp(f.where(log, z, 0.0)), z)
 
 
 def search(log: np.ndarray, theta):

@@ -176,7 +176,7 @@ def test_a_proposer_of_ones_own_takes_part():
     mine = Mine([SEEN])
     found = search(powers(0.01), proposers=[mine], **QUICK)
     assert mine.asked == 1
-    assert found.notes == ()
+    assert not any(n.startswith("Proposer") for n in found.notes)
     assert found.work["mine"] > 0
 
 
@@ -193,7 +193,7 @@ def test_a_proposer_that_fails_is_left_out_with_a_note(act, said):
     mine = Mine([], act)
     found = search(powers(0.01), proposers=[mine], **QUICK)
     assert mine.asked == 1
-    (note,) = found.notes
+    (note,) = [n for n in found.notes if n.startswith("Proposer")]
     assert note.startswith("Proposer mine was left out: ")
     assert re.search(said, note)
 
@@ -285,7 +285,7 @@ def test_nobody_opens_sealed_rows_during_a_search():
         return hidden.open("to see what is to be foretold")
 
     found = search(hidden, proposers=[Mine([], peep)], **{**QUICK, "holdout": "auto"})
-    (note,) = found.notes
+    (note,) = [n for n in found.notes if n.startswith("Proposer")]
     assert "cannot be opened during the search for a law" in note
     assert len(hidden.openings) == 1
     with pytest.raises(RuntimeError, match="cannot be opened during"):

@@ -56,7 +56,8 @@ def choose(judge: Judge, forms: Sequence[Judged], rule: str, seed: int) -> Choic
     failing = np.mean(~np.isfinite(drawn), axis=0)
     sound = failing <= max(FAILING, failing.min())
     best = int(min(np.flatnonzero(sound), key=lambda i: error[i]))
-    apart = drawn - drawn[:, [best]]
+    with np.errstate(invalid="ignore"):
+        apart = drawn - drawn[:, [best]]
     known = np.isfinite(apart)
     doubt = np.array([_spread(own[seen]) for own, seen in zip(apart.T, known.T, strict=True)])
     behind = error - error[best]

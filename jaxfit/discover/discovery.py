@@ -24,7 +24,7 @@ from .choosing import RULES, Choice, choose, finalists
 from .evidence import Evidence, evidence
 from .forms import Form
 from .heldout_rows import AUTO, HeldOut, held_out, sealed_rows
-from .history import History, Proposer, Question, Trial
+from .history import History, Proposer, Trial
 from .judge import Judge, Judged
 from .loop import Progress, State
 from .outward import Outward
@@ -180,14 +180,13 @@ def search(
         known = evidence(table, target=targets, by=by, inputs=inputs, folds=folds, nan=nan)
         if outward is not None:
             outward.check(known.inputs)
-        asked = loop.question(known, max_constants)
-        settings = _settings(known, max_constants, units, outward, proposers, seed, searches)
-        settings |= {"holdout": said, "nan": nan}
+        settings = {"holdout": said, "nan": nan}
+        settings |= _settings(known, max_constants, units, outward, proposers, seed, searches)
         conditions = loop.Rules(words(known.columns), units, outward)
         records = [_record(out, i, searches, settings, resume) for i in range(searches)]
         until = [_until(begun, minutes * (i + 1) / searches, turns) for i in range(searches)]
-        searched = known, asked, conditions, proposers, seed
-        states, ended = _searched(*searched, until, records, progress)
+        asking = known, max_constants, conditions, proposers, seed, until, records, progress
+        states, ended = _searched(*asking)
         forms, choice, found = _chosen(states, known, conditions, rule, seed)
     chosen = forms[choice.chosen]
     if out is not None:
@@ -205,27 +204,28 @@ def search(
         evidence=known,
         settings=settings | {"rule": rule},
         seconds=time.monotonic() - begun,
-        **_together(states, asked),
+        **_together(states, known),
         interrupted=ended,
     )
 
 
-def _together(states: Sequence[State], asked: Question) -> dict[str, Any]:
+def _together(states: Sequence[State], known: Evidence) -> dict[str, Any]:
     """What the searches came to, together."""
     trials = [trial for state in states for trial in state.history.trials]
+    asked, said = states[0].history.question, [note for state in states for note in state.notes]
     return {
         "front": tuple(History(asked, trials).front()),
         "turns": sum(state.turn for state in states),
         "proposed": sum(state.proposed for state in states),
         "judged": len(trials),
         "work": {name: sum(s.work.get(name, 0.0) for s in states) for name in states[0].work},
-        "notes": tuple(dict.fromkeys(note for state in states for note in state.notes)),
+        "notes": tuple(dict.fromkeys([*_cuts(states, known), *said])),
     }
 
 
 def _searched(
     known: Evidence,
-    asked: Question,
+    max_constants: int,
     conditions: loop.Rules,
     proposers,
     seed,
@@ -234,6 +234,7 @@ def _searched(
     progress,
 ) -> tuple[list[State], bool]:
     """The states of the searches at their ends, one a record; whether they were ended by hand."""
+    asked = loop.question(known, max_constants)
     states: list[State] = []
     for i, (enough, record) in enumerate(zip(until, records, strict=True)):
         judge = Judge(known, seed=seed + i)

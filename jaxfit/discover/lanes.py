@@ -157,12 +157,14 @@ def _fit_block(program, traits, cells: Cells, cell, start, size: Size, max_steps
     first = projected(jnp.where(traits.free, start, 0.0), lanes == 0)
     begin = _State(*first, lanes + _FIRST, lanes > 0, jnp.zeros((), jnp.int32))
     end = lax.while_loop(go, step, begin)
-    held = run(end.place)[1]
-    prediction = held[program.output].reshape(num_lanes, n)
-    # Who was stuck is done, but not at an end.
-    ended = end.done & (end.damping <= _MOST_DAMPING) & jnp.isfinite(end.value)
+    prediction = run(end.place)[1][program.output].reshape(num_lanes, n)
     identified = _identified(end.gram, traits.free)
-    return end.place, end.value, ended, prediction, identified, end.step
+    return end.place, end.value, _ended(end), prediction, identified, end.step
+
+
+def _ended(state: _State):
+    """Which lanes (L,) are at an end; who was stuck is done, but not at one."""
+    return state.done & (state.damping <= _MOST_DAMPING) & jnp.isfinite(state.value)
 
 
 def _judged(state: _State, trial, ended) -> _State:
