@@ -116,7 +116,8 @@ def run(
     ours, scipy = judged[: 2 + len(OUR_STEPS)], judged[2 + len(OUR_STEPS)]
     equal, low = bench.against(ours[0], scipy)
     operon = [row["good"] for row in judged if row["route"].startswith("pyoperon")]
-    ratio = max(row["good"] for row in ours) / max(operon) if operon else None
+    best = max(operon, default=0.0)
+    ratio = max(row["good"] for row in ours) / best if best else None
     return {
         "benchmark": "forms",
         "problem": {"forms": forms, "points": len(bench.target), "starts": STARTS},
@@ -162,7 +163,8 @@ class _Bench:
             self.columns,
             self.target[:, None],
             np.zeros(rows, int),
-            (0,),
+            ("all",),
+            (),
             (),
         )
         self.cells = self.evidence.cells([0])
