@@ -36,11 +36,16 @@ def _pow_back(a, b, v, g):
     return jnp.where(b == 0, 0.0, g * b * v / jnp.where(a == 0, 1.0, a)), g * v * log
 
 
+def _mul_back(a, b, g):
+    # What does not matter does not, though it be infinite: x^a is exp(a log x), at 0 too.
+    return jnp.where(g == 0, 0.0, g * b), jnp.where(g == 0, 0.0, g * a)
+
+
 # What an adjoint g of v = op(a, b) adds to those of a and b.
 _BACKWARD = {
     "add": lambda a, b, v, g: (g, g),
     "sub": lambda a, b, v, g: (g, -g),
-    "mul": lambda a, b, v, g: (g * b, g * a),
+    "mul": lambda a, b, v, g: _mul_back(a, b, g),
     "div": lambda a, b, v, g: (g / b, -g * v / b),
     "pow": _pow_back,
     "max": lambda a, b, v, g: (jnp.where(a >= b, g, 0.0), jnp.where(a >= b, 0.0, g)),
@@ -95,8 +100,6 @@ def derivatives(program: Programs, size: Size, held: Array, num_inputs: int) -> 
         left, right = program.left[k], program.right[k]
         g = adjoints[size.constants + k]
         da, db = lax.switch(program.ops[k], branches, held[left], held[right], held[first + k], g)
-        # What does not matter does not, though its slope be infinite: x^a at 0 is exp(a log x).
-        da, db = jnp.where(g == 0, 0.0, da), jnp.where(g == 0, 0.0, db)
         to_left, to_right = adjoint(left), adjoint(right)
         adjoints = adjoints.at[to_left].add(da)
         return adjoints.at[to_right].add(db)
