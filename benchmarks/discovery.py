@@ -21,7 +21,7 @@ import jaxfit
 from jaxfit import discover
 from jaxfit.discover import export, native
 from jaxfit.discover.evidence import evidence
-from jaxfit.discover.heldout_rows import held_out
+from jaxfit.discover.heldout import held_out
 from jaxfit.discover.tasks import TASKS, Task
 from jaxfit.tables import Table
 
@@ -116,15 +116,7 @@ def _task(task: Task, minutes: float, seeds: Sequence[int]) -> dict[str, Any]:
     scores, programs, laws, seconds, used = [], [], [], [], []
     for seed in seeds:
         begun = time.perf_counter()
-        found = discover.search(
-            jaxfit.SealedHoldout(table, sealed, by=task.group),
-            target=task.targets,
-            by=task.group,
-            inputs=task.inputs,
-            max_constants=_limit(task),
-            minutes=minutes,
-            seed=seed,
-        )
+        found = _search(task, table, holdout=sealed, minutes=minutes, seed=seed)
         seconds.append(time.perf_counter() - begun)
         assert found.heldout is not None
         scores.append(max(found.heldout.r2, -1.0))
@@ -154,20 +146,22 @@ def write_programs(folder: Path, tasks: Sequence[str] = tuple(TASKS)) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in tasks:
         task, begun = TASKS[name], time.perf_counter()
-        found = discover.search(
-            _table(task),
-            target=task.targets,
-            by=task.group,
-            inputs=task.inputs,
-            max_constants=_limit(task),
-            minutes=POOLED_MINUTES,
-            searches=POOLED,
-            holdout=None,
-        )
+        found = _search(task, _table(task), holdout=None, minutes=POOLED_MINUTES, searches=POOLED)
         origin = "found by python -m benchmarks.discovery --programs, from training rows alone"
         export.write(folder / f"{name}.py", found.program(origin))
         spent = time.perf_counter() - begun
         print(f"{name}: {found.form} (error {found.score.error:.4g}, {spent:.0f} s)", flush=True)
+
+
+def _search(task: Task, table: Table, **options) -> discover.Discovery:
+    return discover.search(
+        table,
+        target=task.targets,
+        by=task.group,
+        inputs=task.inputs,
+        max_constants=_limit(task),
+        **options,
+    )
 
 
 def _limit(task: Task) -> int:
@@ -220,7 +214,7 @@ def _human(task: Task, table, sealed: np.ndarray) -> float:
     )
     law = jaxfit.parse(HUMAN[task.name], task.inputs)
     fit = native.fitted(law, known, starts=1024, seed=0)
-    found = held_out(holdout, law, fit, known, task.group)
+    found = held_out(holdout, fit, known)
     assert found is not None
     return found.r2
 

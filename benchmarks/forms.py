@@ -16,7 +16,7 @@ from jaxfit.discover.nodes import CONSTANT, walk
 from jaxfit.discover.ranges import draw, limits, ranges
 from jaxfit.discover.symmetry import told
 from jaxfit.discover.variation import Changes
-from jaxfit.discover.vocabulary import Fresh, summed, terms_of, words
+from jaxfit.discover.vocabulary import summed, terms_of, words
 
 from . import report
 from .forms_peers import Operon, Projected, sum_of_squares
@@ -70,12 +70,12 @@ def table(rows: int = 200, seed: int = 0) -> tuple[dict[str, np.ndarray], np.nda
 def population(count: int, columns, seed: int = 0) -> list[Form]:
     """Distinct sound forms: sums of terms of the vocabulary, and changes of these."""
     rng = np.random.default_rng(seed)
-    known, fresh = words(columns), Fresh()
-    terms, changes = terms_of(fresh, known), Changes(known, MOST_CONSTANTS, rng)
+    known = words(columns)
+    terms, changes = terms_of(known), Changes(known, MOST_CONSTANTS, rng)
     found: dict[Form, None] = {}
     while len(found) < count:
         chosen = rng.choice(len(terms), 1 + rng.integers(3), replace=False)
-        child: Form | None = form(summed(fresh, [terms[i] for i in chosen]))
+        child: Form | None = form(summed([terms[i] for i in chosen]))
         for _ in range(rng.integers(3)):
             child = changes.mutated(child) if child else None
         if child and _wanted(child, rng) and told(child, known).sound:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxfit.discover.benchmark import Evaluation, evaluate
-from jaxfit.discover.heldout import read_task
+from jaxfit.discover.task_rows import read_task
 from jaxfit.discover.tasks import TASKS
 
 from . import data, report

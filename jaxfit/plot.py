@@ -22,11 +22,7 @@ def overview(fit: Fit, path: str | os.PathLike | None = None) -> Any:
     Returns the matplotlib figure; with `path`, writes it there as well (PNG, PDF or SVG).
     Raises ImportError naming the extra when matplotlib is missing.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError('Plots need matplotlib: pip install "jaxfit-laws[plot]".') from error
-    figure = Figure(figsize=(10, 4.2), layout="constrained", dpi=120)
+    figure = empty((10, 4.2))
     left, right = figure.subplots(1, 2)
     members = fit.data.rows()
     shown = [g for g, rows in enumerate(members) if _fitted(fit, rows)]
@@ -52,6 +48,15 @@ def overview(fit: Fit, path: str | os.PathLike | None = None) -> Any:
         except ValueError as error:
             raise ValueError(f"Cannot draw {path}: {error}.") from None
     return figure
+
+
+def empty(size: tuple[float, float]) -> Any:
+    """A matplotlib figure of a size in inches; ImportError naming the extra without matplotlib."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError('Plots need matplotlib: pip install "jaxfit-laws[plot]".') from error
+    return Figure(figsize=size, layout="constrained", dpi=120)
 
 
 def _fitted(fit, rows):

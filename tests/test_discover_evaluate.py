@@ -12,9 +12,10 @@ import pytest
 
 import jaxfit
 from jaxfit import cli
-from jaxfit.discover import heldout, sandbox, tasks
+from jaxfit.discover import sandbox, tasks
 from jaxfit.discover.benchmark import evaluate
-from jaxfit.discover.heldout import read_task
+from jaxfit.discover.evidence import orders
+from jaxfit.discover.task_rows import read_task
 from jaxfit.discover.tasks import TASKS, Task, task
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="there are no walls on this system")
@@ -262,8 +263,8 @@ def test_groups_of_one_scale_are_left_out_and_told(tmp_path):
 
 
 def test_orders_of_magnitude_are_of_what_is_above_0():
-    assert heldout._orders(np.array([1.0, 1000.0])) == pytest.approx(3)
-    assert heldout._orders(np.array([-1.0, 1000.0])) == 0
+    assert orders(np.array([1.0, 1000.0])) == pytest.approx(3)
+    assert orders(np.array([-1.0, 1000.0])) == 0
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from jaxfit.discover.forms import Form, form, parse
 from jaxfit.discover.nodes import apply, column, constant, number
 from jaxfit.discover.ranges import draw, limits, ranges
 from jaxfit.discover.variation import Changes
-from jaxfit.discover.vocabulary import Fresh, summed, terms_of, words
+from jaxfit.discover.vocabulary import summed, terms_of, words
 
 INPUTS = ("N", "D")
 FORMULAS = (
@@ -37,12 +37,12 @@ def table(seed=0, count=40):
 def mutants(count, seed=0):
     """Forms of the vocabulary, changed at random up to four times."""
     rng = np.random.default_rng(seed)
-    known, fresh = words(table()), Fresh()
-    changes, terms = Changes(known, 10, rng), terms_of(fresh, known)
+    known = words(table())
+    changes, terms = Changes(known, 10, rng), terms_of(known)
     out = []
     while len(out) < count:
         chosen = rng.choice(len(terms), 1 + rng.integers(3), replace=False)
-        child = form(summed(fresh, [terms[i] for i in chosen]))
+        child = form(summed([terms[i] for i in chosen]))
         for _ in range(rng.integers(5)):
             child = changes.mutated(child) or child
         out.append(child)

@@ -17,7 +17,7 @@ from jaxfit.discover.bandit import start
 from jaxfit.discover.evidence import evidence
 from jaxfit.discover.forms import Form, form
 from jaxfit.discover.growth import Growth
-from jaxfit.discover.heldout_rows import held_out
+from jaxfit.discover.heldout import held_out
 from jaxfit.discover.judge import Judge, Judged
 from jaxfit.discover.memory import Memory
 from jaxfit.discover.native import fitted, starts_about
@@ -25,7 +25,7 @@ from jaxfit.discover.ranges import limits, ranges
 from jaxfit.discover.record import TURNS, Record, Turn, chosen
 from jaxfit.discover.symmetry import told
 from jaxfit.discover.variation import Changes
-from jaxfit.discover.vocabulary import Fresh, Words, terms_of, words
+from jaxfit.discover.vocabulary import Words, summed, terms_of, words
 
 ONE = {"target": "loss", "by": "family"}
 # Every proposer of its own has had a turn after those that are the literature's.
@@ -269,10 +269,8 @@ def test_a_sealed_row_that_lacks_a_target_is_one_row_that_is_left_out():
             holed[name][places] = np.nan
         found = held_out(
             SealedHoldout(holed, Largest("N"), by="family"),
-            parse("E + A*N^-alpha", ["N"]),
             fit,
             known,
-            "family",
         )
         assert found.rows == count
         assert found.notes[0].startswith(f"{lost} sealed rows are left out")
@@ -372,8 +370,8 @@ KINDS = (
 @pytest.mark.parametrize("kinds", KINDS, ids=lambda kinds: " ".join(kinds.inputs))
 def test_what_varies_is_a_form_that_reads_back(kinds):
     rng = np.random.default_rng(5)
-    changes, c = Changes(kinds, 6, rng), Fresh()
-    pool, made = [form(c() + c() * term) for term in terms_of(c, kinds)], 0
+    changes = Changes(kinds, 6, rng)
+    pool, made = [form(summed([term])) for term in terms_of(kinds)], 0
     while made < 500:
         one, two = (pool[i] for i in rng.integers(len(pool), size=2))
         child = changes.crossed(one, two) if rng.random() < 0.25 else changes.mutated(one)
@@ -408,7 +406,7 @@ def scaled(size, data, group):
 def ranked(judged, law, text):
     """(gain as a share of what is left, term) of every term, by what it gains, for each way."""
     judge, parent = judged(text, grid(law))
-    growth = Growth(terms_of(Fresh(), words(judge.evidence.columns)), judge.evidence, seed=0)
+    growth = Growth(terms_of(words(judge.evidence.columns)), judge.evidence, seed=0)
     gains = [[each.max(axis=0).sum() / parent.training for each in way] for way in
              growth._gains(parent)]  # fmt: skip
     terms = [term.alone for term in growth.terms]
@@ -439,7 +437,7 @@ def test_the_term_that_was_left_out_is_ranked_first(judged, law, way, term, want
 
 
 def test_terms_have_constants_of_their_own():
-    own = Growth(terms_of(Fresh(), Words(("N",), ())), evidence(powers(), **ONE), seed=0)
+    own = Growth(terms_of(Words(("N",), ())), evidence(powers(), **ONE), seed=0)
     terms = {term.alone for term in own.terms}
     assert len(terms) == len(own.terms)
     for text in ("A*N^-alpha", "A*(N + alpha)^-beta", "A*sigmoid((log(N) - alpha)/beta)"):

@@ -6,7 +6,7 @@ import pytest
 from jaxfit.discover.forms import form, parse
 from jaxfit.discover.nodes import column, constant
 from jaxfit.discover.symmetry import told
-from jaxfit.discover.vocabulary import Fresh, Words, summed, terms_of, words
+from jaxfit.discover.vocabulary import Words, summed, terms_of, words
 
 INPUTS = ("N", "D", "s", "c")
 # Two inputs that span scales, a share, and a coordinate with an arbitrary zero.
@@ -141,13 +141,12 @@ def test_every_term_of_the_vocabulary_is_sound():
     rng = np.random.default_rng(0)
     columns = {"N": 10 ** rng.uniform(6, 9, 50), "D": 10 ** rng.uniform(8, 11, 50)}
     columns |= {"s": rng.uniform(0, 1, 50), "c": rng.uniform(-1, 1, 50)}
-    fresh = Fresh()
     columns["s"][0] = 0.0  # as it is, for it has no logarithm
     known = words(columns)
     assert known == WORDS
     failed = []
-    for term in terms_of(fresh, known):
-        single = form(summed(fresh, [term]))
+    for term in terms_of(known):
+        single = form(summed([term]))
         if not told(single, known).independent:
             failed.append(single.formula)
     assert failed == []

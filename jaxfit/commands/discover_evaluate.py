@@ -43,7 +43,7 @@ def add(commands) -> None:
 def _run(options) -> int:
     """0 where the status is ok, else 2."""
     from ..discover.benchmark import evaluate
-    from ..discover.heldout import read_task
+    from ..discover.task_rows import read_task
     from ..discover.tasks import task
 
     wanted = task(options.task)

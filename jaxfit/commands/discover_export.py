@@ -33,7 +33,6 @@ def add(commands) -> None:
 def _run(options) -> int:
     from ..discover import export, native
     from ..discover.evidence import evidence
-    from ..discover.ranges import ranges
 
     refuse_same([options.out], [options.data])
     refuse_existing(options.out, options.overwrite)
@@ -49,10 +48,7 @@ def _run(options) -> int:
         nan=options.nan,
     )
     fit = native.fitted(form, known, starts=_STARTS, seed=options.seed)
-    starts = native.constants_of(fit, known).reshape(-1, form.num_constants)
-    text = export.program(
-        form, known.inputs, known.targets, starts, ranges(form, known.columns), origin=origin
-    )
+    text = export.program_of(form, fit, known, origin)
     if options.out is None:
         print(text, end="")
     else:

@@ -12,7 +12,7 @@ import numpy as np
 from . import lanes
 from .evidence import Cells, Evidence
 from .forms import Form
-from .programs import SIZES, Programs, Size, programs, size_of
+from .programs import Programs, Size, programs, size_of
 from .ranges import Limits
 
 # Registers of about so many numbers are fastest: they stay in the cache.
@@ -68,19 +68,21 @@ def fit_batch(
     """
     out: dict[int, Fitted] = {}
     chosen = np.arange(len(cells)) if only is None else only
-    tasks = []
-    for link in ("identity", "log"):
-        seen = _seen(evidence, cells, link)
-        for size in SIZES:
-            own = [i for i, w in enumerate(wanted) if w.form.link == link]
-            own = [i for i in own if size_of(wanted[i].form) == size]
-            tasks += [(part, size, seen) for part in _parts(own, wanted, len(chosen), evidence)]
+    alike: dict[tuple[str, Size], list[int]] = {}
+    for i, w in enumerate(wanted):
+        alike.setdefault((w.form.link, size_of(w.form)), []).append(i)
+    seen = {link: _seen(evidence, cells, link) for link in {link for link, _ in alike}}
+    tasks = [
+        (part, size, seen[link])
+        for (link, size), own in alike.items()
+        for part in _parts(own, wanted, len(chosen), evidence)
+    ]
 
     def work(task) -> dict[int, Fitted]:
-        own, size, seen = task
+        own, size, known = task
         with jax.enable_x64(True):
             found = _fit_part(
-                [wanted[i] for i in own], evidence, cells, chosen, seen, size, max_steps
+                [wanted[i] for i in own], evidence, cells, chosen, known, size, max_steps
             )
         return dict(zip(own, found, strict=True))
 

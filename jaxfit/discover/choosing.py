@@ -6,15 +6,14 @@ from typing import NamedTuple
 import numpy as np
 
 from .batch import Wanted, fit_batch
-from .evidence import Cells
-from .judge import FLOOR, Judge, Judged
+from .judge import FLOOR, Judge, Judged, log_error
 from .ranges import limits, ranges
 
 RULES = ("priced", "one-standard-error", "least")
 # What a constant costs, in the log of the error.
 PRICE = 0.1
-# Forms that come to the last rung, resamples of the rows, and starts of each fit.
-FINALISTS, DRAWS, STARTS = 12, 12, 2
+# Forms that come to the last rung, and resamples of the rows.
+FINALISTS, DRAWS = 12, 12
 # The share of resamples on which a form may fail.
 FAILING = 0.2
 
@@ -88,6 +87,7 @@ def resampled(judge: Judge, forms: Sequence[Judged], seed: int) -> np.ndarray:
     """Mean log errors (DRAWS, L) over the folds, of forms refitted to resampled rows."""
     rng, evidence = np.random.default_rng((seed, 11)), judge.evidence
     wanted = [_wanted(judge, each) for each in forms]
+    folds = np.flatnonzero(judge.cells.fold > 0)
     out = np.full((DRAWS, len(forms)), np.nan)
     for b in range(DRAWS):
         counts = np.zeros(len(evidence.group))
@@ -95,9 +95,9 @@ def resampled(judge: Judge, forms: Sequence[Judged], seed: int) -> np.ndarray:
             own = np.flatnonzero(evidence.group == g)
             np.add.at(counts, rng.choice(own, len(own)), 1.0)
         cells = judge.cells.resampled(evidence.rows, counts)
-        fits = fit_batch(wanted, evidence, cells, only=np.flatnonzero(cells.fold > 0))
+        fits = fit_batch(wanted, evidence, cells, only=folds)
         for i, fit in enumerate(fits):
-            out[b, i] = _log_error(fit.held, cells, evidence)
+            out[b, i] = log_error(judge.errors(fit, cells.of(folds))[0])
     return out
 
 
@@ -105,22 +105,9 @@ def _wanted(judge: Judge, each: Judged) -> Wanted:
     where = limits(ranges(each.form, judge.evidence.columns))
     places = where.places(each.constants.reshape(-1, each.form.num_constants))
     spread = 0.05 * (where.start[:, 1] - where.start[:, 0])
-    starts = np.stack([places, places + spread], axis=1)[:, :STARTS]
-    folds = judge.cells.fold > 0
-    own = judge.cells.group * len(judge.evidence.targets) + judge.cells.output
-    return Wanted(each.form, where, np.clip(starts, where.low, where.high)[own[folds]])
-
-
-def _log_error(held: np.ndarray, cells: Cells, evidence) -> float:
-    """Mean over folds of the log of the error on resampled rows that were held out."""
-    own = cells.of(np.flatnonzero(cells.fold > 0))
-    size = 1 + len(evidence.folds), len(evidence.targets)
-    total, count = np.zeros(size), np.zeros(size)
-    np.add.at(total, (own.fold, own.output), held)
-    np.add.at(count, (own.fold, own.output), own.held.sum(axis=1))
-    with np.errstate(all="ignore"):
-        folds = (total / count / evidence.variance)[1:].mean(axis=1)
-        return float(np.nanmean(np.log(folds + FLOOR)))
+    starts = np.stack([places, places + spread], axis=1)
+    own = judge.whole[judge.cells.fold > 0]
+    return Wanted(each.form, where, np.clip(starts, where.low, where.high)[own])
 
 
 def _why(forms: Sequence[Judged], chosen: int, best: int, behind, doubt, rule: str) -> str:

@@ -21,10 +21,10 @@ from ..tables import nearest, read
 from ..uncertainty.intervals import Intervals
 from . import loop, native
 from .choosing import RULES, Choice, choose, finalists
-from .evidence import Evidence, evidence
+from .evidence import AUTO, Evidence, evidence
 from .forms import Form
-from .heldout_rows import AUTO, HeldOut, held_out, sealed_rows
-from .history import History, Proposer, Trial
+from .heldout import HeldOut, held_out, sealed_rows
+from .history import History, Proposer, Question, Trial
 from .judge import Judge, Judged
 from .loop import Progress, State
 from .outward import Outward
@@ -45,9 +45,8 @@ class Discovery:
     of that. fit: its constants in every group, by `jaxfit.fit` on all training rows; of several
     targets, groups are named (group, target). front: of all that was tried, the best of every
     number of constants. nearly: the other finalists, the least error first, each with its `behind`
-    and `doubt`. heldout: errors on the sealed
-    rows, which were opened after the choice; None without a hold-out. interrupted: whether the
-    search was ended early by hand.
+    and `doubt`. heldout: errors on the sealed rows, which were opened after the choice; None
+    without a hold-out. interrupted: whether the search was ended early by hand.
     """
 
     form: Form
@@ -76,18 +75,10 @@ class Discovery:
 
     def program(self, origin: str = "") -> str:
         """The law as a program of NumPy and SciPy alone (`scaling_law_func`, `fit_scaling_law`)."""
-        from .export import program
-        from .ranges import ranges
+        from .export import program_of
 
-        starts = native.constants_of(self.fit, self.evidence)
-        return program(
-            self.form,
-            self.evidence.inputs,
-            self.evidence.targets,
-            starts.reshape(-1, self.form.num_constants),
-            ranges(self.form, self.evidence.columns),
-            origin=origin or f"found by jaxfit in {self.judged} laws that it judged",
-        )
+        said = origin or f"found by jaxfit in {self.judged} laws that it judged"
+        return program_of(self.form, self.fit, self.evidence, said)
 
     def report(self, path: str | os.PathLike | None = None, *, overwrite: bool = False) -> Report:
         """All that a reader asks of the law and the search; with `path`, written there as well.
@@ -183,15 +174,14 @@ def search(
         settings = {"holdout": said, "nan": nan}
         settings |= _settings(known, max_constants, units, outward, proposers, seed, searches)
         conditions = loop.Rules(words(known.columns), units, outward)
-        records = [_record(out, i, searches, settings, resume) for i in range(searches)]
-        until = [_until(begun, minutes * (i + 1) / searches, turns) for i in range(searches)]
-        asking = known, max_constants, conditions, proposers, seed, until, records, progress
-        states, ended = _searched(*asking)
+        plans = _plans(out, settings, resume, begun, minutes, turns)
+        asked = loop.question(known, max_constants)
+        states, ended = _searched(known, asked, conditions, proposers, seed, plans, progress)
         forms, choice, found = _chosen(states, known, conditions, rule, seed)
     chosen = forms[choice.chosen]
     if out is not None:
         write_chosen(out, chosen.form, known.inputs)
-    heldout = held_out(sealed, chosen.form, found, known, by) if sealed else None
+    heldout = held_out(sealed, found, known) if sealed else None
     return Discovery(
         form=chosen.form,
         why=choice.why,
@@ -224,19 +214,14 @@ def _together(states: Sequence[State], known: Evidence) -> dict[str, Any]:
 
 
 def _searched(
-    known: Evidence,
-    max_constants: int,
-    conditions: loop.Rules,
-    proposers,
-    seed,
-    until,
-    records,
-    progress,
+    known: Evidence, asked: Question, conditions: loop.Rules, proposers, seed, plans, progress
 ) -> tuple[list[State], bool]:
-    """The states of the searches at their ends, one a record; whether they were ended by hand."""
-    asked = loop.question(known, max_constants)
+    """The states of the searches at their ends; whether they were ended by hand.
+
+    plans: of each search, when it is enough, and its record.
+    """
     states: list[State] = []
-    for i, (enough, record) in enumerate(zip(until, records, strict=True)):
+    for i, (enough, record) in enumerate(plans):
         judge = Judge(known, seed=seed + i)
         state, everybody = loop.begin(judge, asked, proposers, seed + i)
         states.append(state)
@@ -256,13 +241,17 @@ def _searched(
     return states, False
 
 
-def _record(out: Any, i: int, searches: int, settings, resume: bool) -> Record | None:
-    """The record of one of several searches, in a folder of its own."""
-    if out is None:
-        return None
-    folder = Path(path_of(out))
-    folder = folder / f"search-{i}" if searches > 1 else folder
-    return Record(folder, settings, settings["inputs"], resume)
+def _plans(out: Any, settings: Mapping[str, Any], resume: bool, begun, minutes, turns):
+    """Of each search, when it is enough, and its record: of several, in a folder of its own."""
+    plans, count = [], settings["searches"]
+    for i in range(count):
+        record = None
+        if out is not None:
+            folder = Path(path_of(out))
+            folder = folder / f"search-{i}" if count > 1 else folder
+            record = Record(folder, settings, settings["inputs"], resume)
+        plans.append((_until(begun, minutes * (i + 1) / count, turns), record))
+    return plans
 
 
 def _finalists(states: Sequence[State]) -> list[Judged]:

@@ -19,7 +19,7 @@ AUTO = "auto"
 # Every fold trains on at least this share of a group's rows.
 _LEAST_SHARE = 0.3
 # Rows that are held out at a time where values hardly repeat.
-_SHARE = 0.15
+SHARE = 0.15
 # An input is tuned where its best value is inside in this share of at least so many cells.
 _INSIDE, _CELLS = 0.8, 10
 
@@ -216,11 +216,26 @@ def question_folds(rows: Rows, target: np.ndarray) -> tuple[Split, ...]:
     for name in names:
         levels = len(np.unique(columns[name]))
         if levels > 2:
-            scales = 1 if levels <= MOST_SCALES else _SHARE
+            scales = at_a_time(columns[name])
             out.append(Rolling(name, scales, origins=max(1, min(2, levels - 3))))
     if len(names) > 1:
         out.append(Corner(tuple(names)))
     return tuple(out or [KFold(5)])
+
+
+def at_a_time(values: np.ndarray) -> int | float:
+    """How many of the largest scales of a column (m,) are held out, or what share of its rows."""
+    return 1 if len(np.unique(values)) <= MOST_SCALES else SHARE
+
+
+def widest(columns: Mapping[str, np.ndarray]) -> str:
+    """The column (m,) that spans most orders of magnitude."""
+    return max(columns, key=lambda name: orders(columns[name]))
+
+
+def orders(values: np.ndarray) -> float:
+    """How many orders of magnitude a column (m,) spans; 0 where it is not above 0."""
+    return float(np.log10(values.max() / values.min())) if values.min() > 0 else 0.0
 
 
 def tuned(rows: Rows, target: np.ndarray) -> tuple[str, ...]:

@@ -12,10 +12,13 @@ from string import Template
 import numpy as np
 
 from ..files import path_of, write_whole
+from ..result import Fit
 from ..supports import Interval, Positive, Support, unconstrain
-from . import program_text, writing
+from . import native, program_text, writing
+from .evidence import Evidence
 from .forms import Form
 from .nodes import inputs_of
+from .ranges import ranges as ranges_of
 
 WIDTH = 96
 # What a program's search does otherwise where the form is the logarithm of what is predicted.
@@ -69,6 +72,13 @@ def program(
         "" if affine else program_text.REFINED[form.link],
     ]
     return description + Template("".join(pieces)).substitute(filled)
+
+
+def program_of(form: Form, fit: Fit, known: Evidence, origin: str) -> str:
+    """The program of a form that starts from a fit to all rows of the evidence."""
+    starts = native.constants_of(fit, known).reshape(-1, form.num_constants)
+    where = ranges_of(form, known.columns)
+    return program(form, known.inputs, known.targets, starts, where, origin=origin)
 
 
 def write(path: str | Path, text: str) -> None:

@@ -20,8 +20,9 @@ from . import nodes
 from .evidence import Evidence, evidence
 from .forms import Form, parse
 from .judge import FLOOR, Judge
+from .programs import fits
 from .remarks import refusal, remarks
-from .scoring import Score, compiled, fits, of_judged
+from .scoring import Score, compiled, of_judged
 
 NAME = "FORM"
 # Bytes of a file that are read; a formula is shorter.

@@ -268,10 +268,7 @@ def _sum(parts: list[tuple[float, Node]], counts: Mapping) -> Node:
     if first is None:
         return -_sum([(1.0, term) for _, term in signed], counts)
     signed.insert(0, signed.pop(first))
-    out = signed[0][1]
-    for sign, term in signed[1:]:
-        out = out + term if sign > 0 else out - term
-    return out
+    return nodes.total(signed)
 
 
 def _product(parts: list[Node], counts: Mapping) -> Node:
@@ -295,9 +292,7 @@ def _product(parts: list[Node], counts: Mapping) -> Node:
     sign, scale = (1.0, 1.0) if bare else (math.copysign(1.0, scale), abs(scale))
     if scale != 1.0:
         kept.insert(0, number(scale))
-    out = kept[0]
-    for part in kept[1:]:
-        out = out * part
+    out = nodes.product(kept)
     return out if sign > 0 else -out
 
 

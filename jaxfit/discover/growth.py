@@ -18,7 +18,7 @@ from .judge import Judged
 from .memory import Memory
 from .nodes import Node
 from .ranges import draw, limits, ranges
-from .vocabulary import Fresh
+from .vocabulary import fresh
 
 DRAWS = 24
 # Groups that are looked at, and how much of a column must be new for it to count.
@@ -38,14 +38,14 @@ class Growth:
     """The columns of terms over the rows of some evidence."""
 
     def __init__(self, terms: Sequence[Node], evidence: Evidence, seed: int):
-        self._evidence, self._fresh = evidence, Fresh()
+        self._evidence = evidence
         found = [self._term(term, seed) for term in terms]
         # Some terms are reached by two ways.
         self.terms = [*{term.alone: term for term in found if term is not None}.values()]
 
     def _term(self, node: Node, seed: int) -> Term | None:
         try:
-            alone = form(self._fresh() * node)
+            alone = form(fresh() * node)
         except ValueError:
             return None
         where = limits(ranges(alone, self._evidence.columns))
@@ -67,10 +67,10 @@ class Growth:
         with np.errstate(all="ignore"):
             added, scaled = self._gains(parent)
         out: list[Form] = []
-        root, link, c = parent.form.root, parent.form.link, self._fresh
+        root, link = parent.form.root, parent.form.link
         for gains, grown in (
-            (added, lambda term: root + c() * term),
-            (scaled, lambda term: root * (1.0 + c() * term)),
+            (added, lambda term: root + fresh() * term),
+            (scaled, lambda term: root * (1.0 + fresh() * term)),
         ):
             total = np.array([each.max(axis=0).sum() for each in gains])
             for i in np.argsort(-total)[:count]:

@@ -1,74 +1,104 @@
-"""Held-out rows of a task: those of a folder beside the training rows, or the largest scales."""
+"""The rows that are sealed before a search, and errors on them, for which they are opened once."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from ..select.splits import Largest, Rows
-from ..tables import Table, nearest, read
-from .tasks import Task, task
+from ..data import from_table, key_columns
+from ..result import Fit
+from ..select.sealed import Opening, SealedHoldout
+from ..select.splits import Corner, Largest, Rows
+from ..tables import Table, nearest, plain_name, read
+from . import native
+from .evidence import AUTO, SHARE, Evidence, at_a_time, numeric_columns, widest
 
 
-@dataclass(frozen=True, eq=False)
-class TaskRows:
-    """The rows of a task, and in words which of them are held out."""
+@dataclass(frozen=True)
+class HeldOut:
+    """How a law does on rows that neither its choice nor its fit has seen.
 
-    training: Table
-    heldout: Table
-    said: str
-
-
-def read_task(folder: str | Path, name: str | Task, holdout: str | None = None) -> TaskRows:
-    """The rows of a task in a folder of the benchmark's tables.
-
-    `folder/FILE` has the training rows. Held out are, with `holdout`, the rows at the largest
-    value of that input in every group (the largest tenth where values hardly repeat); without, the
-    rows of `folder/test/FILE`, or where there is no such file the largest of the input that varies
-    most, in orders of magnitude.
-
-    Raises ValueError for a file or a column that is not there, an input that is none of the
-    task's, and where no group has two scales.
+    r2: 1 - mean over targets of squared error / variance, over the rows of all groups together.
+    targets: {target: R2}. groups: {group: root of the mean squared error}, over all targets.
+    rows: how many have any target. points: {target: (measured, predicted)}, each (n,). openings:
+    the log of the hold-out. notes: what was left out, for any target.
     """
-    wanted = task(name)
-    path, beside = Path(folder) / wanted.file, Path(folder) / "test" / wanted.file
-    if not path.is_file():
-        raise ValueError(
-            f"There is no file {path}, which is to have the training rows of task `{wanted.name}`."
-        )
-    if holdout is not None and holdout not in wanted.inputs:
-        raise ValueError(
-            f"holdout={holdout!r} is no input of task `{wanted.name}`"
-            f"{nearest(holdout, wanted.inputs)} Its inputs are: {', '.join(wanted.inputs)}."
-        )
-    table = read(path)
-    if holdout is None and beside.is_file():
-        found = read(beside)
-        return TaskRows(table, found, f"the {found.num_rows} rows of {beside}")
-    return _largest(table, wanted, holdout)
+
+    r2: float
+    targets: Mapping[str, float]
+    groups: Mapping[Any, float]
+    rows: int
+    points: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    openings: tuple[Opening, ...]
+    notes: tuple[str, ...]
 
 
-def _largest(table: Table, wanted: Task, holdout: str | None) -> TaskRows:
-    columns = {name: table.numbers(name)[0] for name in wanted.inputs}
-    column = holdout or max(wanted.inputs, key=lambda name: _orders(columns[name]))
-    keys, group = table.grouped((wanted.group,))
-    folds = Largest(column).folds(Rows({column: columns[column]}, group, len(keys)))
-    if not folds:
-        raise ValueError(
-            f"No group of {table.source} has two values of {column}, so that none can be held "
-            "out; name another input."
-        )
-    (fold,) = folds
-    test, train = np.flatnonzero(fold.test), np.flatnonzero(fold.train)
-    said = (
-        f"{len(test)} of the {table.num_rows} training rows, in each group those of the largest "
-        f"{column}; they are not the benchmark's"
+def sealed_rows(data: Any, holdout, targets, by, inputs) -> tuple[SealedHoldout | None, str]:
+    """The table with the rows that are kept for the end, sealed; which these are, in words."""
+    if isinstance(data, SealedHoldout):
+        return data, "sealed beforehand"
+    if holdout is None:
+        return None, "none"
+    if isinstance(holdout, str):
+        if holdout != AUTO:
+            raise ValueError(f"holdout={holdout!r}{nearest(holdout, [AUTO])} Give Largest(column).")
+        holdout = _largest(read(data), targets, by, inputs)
+    said = repr(holdout) if isinstance(holdout, Largest | Corner) else "one truth value a row"
+    return SealedHoldout(data, holdout, by=by), said
+
+
+def _largest(table: Table, targets, by, inputs) -> Largest | Corner:
+    """The rows that are large in all inputs at once, or the largest of the one that varies most."""
+    keys = key_columns(by)
+    names = tuple(inputs or numeric_columns(table, (*targets, *keys)))
+    # Of the targets nothing is looked at, nor whether they are missing.
+    columns = {name: table.numbers(plain_name(name))[0] for name in names}
+    known = np.logical_and.reduce([np.isfinite(values) for values in columns.values()])
+    groups, group = table.grouped(keys) if keys else ([()], np.zeros(len(known), int))
+    rows = Rows(columns, group, len(groups)).of(known)
+    if len(names) > 1:
+        corner = Corner(names)
+        folds = corner.folds(rows)
+        if folds and SHARE / 4 <= folds[0].test.mean() <= 2 * SHARE:
+            return corner
+    name = widest(rows.columns)
+    return Largest(name, at_a_time(rows.columns[name]))
+
+
+def held_out(sealed: SealedHoldout, fit: Fit, known: Evidence) -> HeldOut | None:
+    """Open the sealed rows and compare; None where, for some target, none is of a fitted group."""
+    table = sealed.open(f"the error of {fit.law}")
+    place = {key: g for g, key in enumerate(known.groups)}
+    targets: dict[str, float] = {}
+    points: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    squares: dict[Any, list[float]] = {}
+    used = np.zeros((len(known.targets), table.num_rows), bool)
+    for t, name in enumerate(known.targets):
+        data = from_table(table, known.inputs, target=name, by=known.by, nan="mask")
+        group = np.array([place.get(key, -1) for key in data.groups])[data.group]
+        there = group >= 0
+        used[t, data.index[there]] = True
+        if not there.any():
+            return None
+        group, measured = group[there], data.target[there]
+        inputs = {column: values[there] for column, values in data.inputs.items()}
+        predicted = native.predicted(fit, known, inputs, group, t)
+        points[name] = measured, predicted
+        off = predicted - measured
+        for g in dict.fromkeys(group.tolist()):
+            squares.setdefault(known.groups[g], []).append(float(np.mean(off[group == g] ** 2)))
+        variance = float(np.var(measured))
+        error = float(np.mean(off**2))
+        targets[name] = 1 - error / variance if variance > 0 else float("nan")
+    lost = int((~used.all(axis=0)).sum())
+    notes = (f"{lost} sealed rows are left out: a cell is missing, or their group was not fitted.",)
+    return HeldOut(
+        float(np.mean(list(targets.values()))),
+        targets,
+        {key: float(np.sqrt(np.mean(values))) for key, values in squares.items()},
+        int(used.any(axis=0).sum()),
+        points,
+        sealed.openings,
+        notes if lost else (),
     )
-    if lost := table.num_rows - len(test) - len(train):
-        said += f". {lost} rows of groups with one {column} are left out"
-    return TaskRows(table.of(train), table.of(test), said)
-
-
-def _orders(values: np.ndarray) -> float:
-    """How many orders of magnitude a column (m,) spans; 0 where it is not above 0."""
-    return float(np.log10(values.max() / values.min())) if values.min() > 0 else 0.0

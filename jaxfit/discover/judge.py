@@ -13,11 +13,11 @@ import numpy as np
 
 from .batch import Fitted, Wanted, fit_batch, joined
 from .columns import Columns
-from .evidence import Evidence
+from .evidence import Cells, Evidence
 from .forms import Form
 from .history import Trial
 from .memory import Memory
-from .programs import TooLarge, size_of
+from .programs import fits
 from .ranges import Limits, draw, limits, ranges
 
 # Errors are shares of the variance of the target; what is below this is rounding.
@@ -70,6 +70,8 @@ class Judge:
         self._columns = Columns(self.evidence, seed)
         self.seed = seed
         self.cells = self.evidence.cells(range(1 + len(self.evidence.folds)))
+        # Which of the G T fits to all rows each cell is a part of.
+        self.whole = self.cells.group * len(self.evidence.targets) + self.cells.output
 
     @cached_property
     def _glance(self) -> np.ndarray:
@@ -84,7 +86,7 @@ class Judge:
         wanted = self._wanted(forms, starts, self._glance)
         fits = self._fit([w for _, w in wanted], self._glance, _GLANCE_STEPS)
         for (i, _), fit in zip(wanted, fits, strict=True):
-            folds, _ = self._errors(fit, self.cells.of(self._glance))
+            folds, _ = self.errors(fit, self.cells.of(self._glance))
             found[i] = mean_error(folds)
             work += fit.work
         return found, work
@@ -97,11 +99,9 @@ class Judge:
         fits = self._fit(wanted, whole, max_steps)
         # A fold is fitted from where all rows end, and from draws; which of these is best its own
         # rows say, and where they leave constants open it is a draw.
-        own = self.cells.group * len(self.evidence.targets) + self.cells.output
+        own = self.whole[folds]
         again = [
-            w._replace(
-                starts=_around(w, fit, max(3, starts // 2), self.seed)[own[folds]], borrowed=1
-            )
+            w._replace(starts=_around(w, fit, max(3, starts // 2), self.seed)[own], borrowed=1)
             for w, fit in zip(wanted, fits, strict=True)
         ]
         held = self._fit(again, folds, max_steps)
@@ -118,13 +118,10 @@ class Judge:
         return fit_batch(wanted, self.evidence, self.cells, only=cells, max_steps=max_steps)
 
     def _wanted(self, forms: Sequence[Form], starts: int, cells) -> list[tuple[int, Wanted]]:
-        num_targets = len(self.evidence.targets)
-        own = self.cells.group[cells] * num_targets + self.cells.output[cells]
+        own = self.whole[cells]
         out = []
         for i, form in enumerate(forms):
-            try:
-                size_of(form)
-            except TooLarge:
+            if not fits(form):
                 continue
             where = limits(ranges(form, self.evidence.columns))
             places, known = self._starts(form, where, starts)
@@ -152,7 +149,7 @@ class Judge:
         return out, first
 
     def _judged(self, form: Form, fit: Fitted) -> Judged:
-        folds, cells = self._errors(fit, self.cells)
+        folds, cells = self.errors(fit, self.cells)
         whole = self.cells.fold == 0
         size = len(self.evidence.groups), len(self.evidence.targets)
         training = fit.training[whole].reshape(size).sum(axis=0) / len(self.evidence.group)
@@ -168,7 +165,7 @@ class Judge:
             fit.work,
         )
 
-    def _errors(self, fit: Fitted, cells) -> tuple[np.ndarray, np.ndarray]:
+    def errors(self, fit: Fitted, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
         """Errors of each fold, and of each cell (F, G, T)."""
         evidence = self.evidence
         shape = 1 + len(evidence.folds), len(evidence.groups), len(evidence.targets)
@@ -183,10 +180,15 @@ class Judge:
         return folds, each[1:]
 
 
+def log_error(folds: np.ndarray) -> float:
+    """Mean over folds (F,) of the logarithms of errors; inf where one failed."""
+    return float(np.log(folds + FLOOR).mean())
+
+
 def mean_error(folds: np.ndarray) -> float:
     """Geometric mean over folds (F,); inf where one failed."""
     with np.errstate(over="ignore"):
-        return float(np.exp(np.log(folds + FLOOR).mean()))
+        return float(np.exp(log_error(folds)))
 
 
 def _around(wanted: Wanted, fit: Fitted, count: int, seed: int) -> np.ndarray:

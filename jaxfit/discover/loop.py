@@ -16,7 +16,7 @@ from .outward import Outward
 from .proposers import Beam, Genetic, Zoo
 from .record import Record, Turn
 from .symmetry import told
-from .vocabulary import Fresh, Words, terms_of, words
+from .vocabulary import Words, terms_of, words
 
 # Forms of a turn, the share of them that is judged in full, and at least how many.
 FORMS, SHARE, LEAST = 64, 1 / 3, 8
@@ -41,7 +41,6 @@ class Progress:
     proposed: int
     judged: int
     front: tuple[Trial, ...]
-    shares: dict[str, float]  # of the work, by proposer
 
 
 @dataclass
@@ -85,7 +84,7 @@ def begin(
     kinds = words(evidence.columns)
     history = History(question)
     found: dict[Form, Judged] = {}
-    growth = Growth(terms_of(Fresh(), kinds), evidence, seed)
+    growth = Growth(terms_of(kinds), evidence, seed)
     own: list[Proposer] = [
         Zoo(kinds),
         Beam(growth, found, judge.memory),
@@ -123,7 +122,6 @@ def go(
                     state.proposed,
                     len(state.history.trials),
                     tuple(state.history.front()),
-                    dict(state.work),
                 )
             )
     return state

@@ -1,12 +1,13 @@
 """The third tier: laws that are compiled, each by itself, as `jaxfit.fit` does."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax
 import numpy as np
 
 from ..fitting import fit
 from ..laws import Law
+from ..predict import at_rows
 from ..result import Fit
 from .evidence import Evidence
 from .forms import Form
@@ -51,20 +52,24 @@ def starts_about(
 def constants_of(found: Fit, evidence: Evidence) -> np.ndarray:
     """The constants (G, T, P) of a fit to all rows."""
     values = np.stack([found.params[name] for name in found.law.parameters], axis=-1)
-    out = np.full((len(evidence.groups), len(evidence.targets), values.shape[-1]), np.nan)
-    for row, (group, target) in enumerate(_places(found, evidence)):
-        out[group, target] = values[row]
-    return out
+    return values[_rows(found, evidence)]
 
 
-def _places(found: Fit, evidence: Evidence) -> list[tuple[int, int]]:
-    """Which group and target each group of a fit is; the target is the last of its key."""
-    groups = {_tuple(key): g for g, key in enumerate(evidence.groups)}
-    if len(evidence.targets) == 1:
-        return [(groups[_tuple(key)] if evidence.by else 0, 0) for key in found.groups]
-    targets = {name: t for t, name in enumerate(evidence.targets)}
-    keys = [_tuple(key) for key in found.groups]
-    return [(groups[key[:-1]] if evidence.by else 0, targets[key[-1]]) for key in keys]
+def predicted(
+    found: Fit, evidence: Evidence, inputs: Mapping[str, np.ndarray], group: np.ndarray, target: int
+) -> np.ndarray:
+    """What a fit to all rows says (m,) of one target at inputs of groups of the evidence (m,)."""
+    columns = [inputs[name] for name in found.law.inputs]
+    return at_rows(found.law, found.params, columns, _rows(found, evidence)[group, target])
+
+
+def _rows(found: Fit, evidence: Evidence) -> np.ndarray:
+    """Which group of a fit each group and target are (G, T); a target is the last of its key."""
+    several = len(evidence.targets) > 1
+    rows = {_tuple(key) if evidence.by or several else (): i for i, key in enumerate(found.groups)}
+    keys = [_tuple(key) if evidence.by else () for key in evidence.groups]
+    ends = [(name,) if several else () for name in evidence.targets]
+    return np.array([[rows[key + end] for end in ends] for key in keys])
 
 
 def _tuple(key: Any) -> tuple[Any, ...]:
@@ -100,25 +105,23 @@ def _held(law: Law, evidence: Evidence, starts: int, seed: int) -> tuple[np.ndar
     """Sums of squares (F, G, T) on held-out rows, and of how many rows."""
     shape = len(evidence.folds), len(evidence.groups), len(evidence.targets)
     total, count = np.zeros(shape), np.zeros(shape)
-    used = [np.flatnonzero(fold.train) for fold in evidence.folds]
-    rows = np.concatenate(used)
-    fold = np.repeat(np.arange(len(used)), [len(own) for own in used])
-    columns = {FOLD: fold, _GROUP: evidence.group[rows]}
-    columns |= {name: values[rows] for name, values in evidence.columns.items()}
+    rows, columns = _stacked([fold.train for fold in evidence.folds], evidence)
     found = _fit(law, columns, evidence, evidence.target[rows], starts, seed, (FOLD, _GROUP))
-    place = {key: row for row, key in enumerate(found.groups)}
-    for f, each in enumerate(evidence.folds):
-        for g in np.unique(evidence.group[each.test]):
-            own = np.flatnonzero(each.test & (evidence.group == g))
-            for t, name in enumerate(evidence.targets):
-                row = place[(f, g, name) if len(evidence.targets) > 1 else (f, g)]
-                theta = {p: found.params[p][row] for p in law.parameters}
-                inputs = [evidence.columns[name][own] for name in law.inputs]
-                with jax.enable_x64(True):
-                    said = np.asarray(law(*inputs, **theta), float)
-                total[f, g, t] = np.sum((said - evidence.target[own, t]) ** 2)
-                count[f, g, t] = len(own)
+    rows, columns = _stacked([fold.test for fold in evidence.folds], evidence)
+    said = found.predict(columns).reshape(len(rows), -1)
+    place = columns[FOLD], columns[_GROUP]
+    np.add.at(total, place, (said - evidence.target[rows]) ** 2)
+    np.add.at(count, place, 1)
     return total, count
+
+
+def _stacked(masks: Sequence[np.ndarray], evidence: Evidence):
+    """Rows (r,) of the folds' masks (m,), one fold below the other, and a table of them."""
+    own = [np.flatnonzero(mask) for mask in masks]
+    rows = np.concatenate(own)
+    fold = np.repeat(np.arange(len(own)), [len(each) for each in own])
+    columns = {FOLD: fold, _GROUP: evidence.group[rows]}
+    return rows, columns | {name: values[rows] for name, values in evidence.columns.items()}
 
 
 def _fit(law: Law, columns, evidence: Evidence, target, starts: Any, seed: int, by) -> Fit:

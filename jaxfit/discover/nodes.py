@@ -5,7 +5,9 @@ tuples, so that equal trees are equal, hash fast and can be keys.
 """
 
 import ast
+import functools
 import math
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -112,6 +114,20 @@ def constant(key: Any) -> Node:
 def apply(op: str, *args: Node) -> Node:
     """A function of `UNARY` or `BINARY`, applied."""
     return Node(op, args)
+
+
+def total(signed: Sequence[tuple[float, Node]]) -> Node:
+    """The sum of terms with their signs."""
+    sign, out = signed[0]
+    out = out if sign > 0 else -out
+    for sign, term in signed[1:]:
+        out = out + term if sign > 0 else out - term
+    return out
+
+
+def product(factors: Sequence[Node]) -> Node:
+    """The product of factors."""
+    return functools.reduce(operator.mul, factors)
 
 
 def walk(node: Node) -> Iterator[Node]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..files import path_of
-from ..plot import COLOURS
+from ..plot import COLOURS, empty
 from . import shown
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def checked_name(path: str | os.PathLike) -> Path:
     Raises ImportError naming the extra when matplotlib is missing.
     """
     path = path_of(path)
-    kinds = _figure((1, 1)).canvas.get_supported_filetypes()
+    kinds = empty((1, 1)).canvas.get_supported_filetypes()
     if path.suffix.lstrip(".").lower() not in kinds:
         raise ValueError(f"Cannot draw {path}: give a name that ends in .png, .pdf or .svg.")
     return path
@@ -38,7 +38,7 @@ def front(found: "Discovery", path: str | os.PathLike | None = None) -> Any:
     The law that was chosen is marked. Finalists have bars of one standard error of the difference
     from the least error. Returns the matplotlib figure; with `path`, writes it there as well.
     """
-    figure = _figure((9.6, 4.4))
+    figure = empty((9.6, 4.4))
     axes, beside = figure.subplots(1, 2, width_ratios=(1.15, 1))
     counts = [each.form.num_constants for each in found.front]
     values = [each.error for each in found.front]
@@ -64,7 +64,7 @@ def front(found: "Discovery", path: str | os.PathLike | None = None) -> Any:
 def predictions(found: "Discovery", path: str | os.PathLike | None = None) -> Any:
     """Measured against predicted: training rows, and those that were opened after the choice."""
     fit = found.fit
-    figure = _figure((9.6, 4.2))
+    figure = empty((9.6, 4.2))
     left, right = figure.subplots(1, 2)
     rows = [(fit.data.target, fit.fitted)]
     if found.heldout is not None:
@@ -137,14 +137,6 @@ def _short(text: str, width: int) -> str:
     """Text of at most `width` characters, of which a $ starts no formula."""
     text = text if len(text) <= width else text[: width - 1] + "…"
     return text.replace("$", r"\$")
-
-
-def _figure(size: tuple[float, float]) -> Any:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError('Plots need matplotlib: pip install "jaxfit-laws[plot]".') from error
-    return Figure(figsize=size, layout="constrained", dpi=120)
 
 
 def _written(figure: Any, path: str | os.PathLike | None) -> Any:

@@ -58,6 +58,15 @@ def size_of(form: Form) -> Size:
     )
 
 
+def fits(form: Form) -> bool:
+    """Whether some size holds a form."""
+    try:
+        size_of(form)
+    except TooLarge:
+        return False
+    return True
+
+
 def programs(forms: Sequence[Form], inputs: Sequence[str], size: Size) -> Programs:
     """The programs (Q) of forms that are no larger than `size`, over the inputs of a data set."""
     places = {name: i for i, name in enumerate(inputs)}

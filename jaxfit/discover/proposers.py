@@ -13,7 +13,7 @@ from .history import History, Trial
 from .judge import Judged
 from .memory import Memory
 from .variation import Changes
-from .vocabulary import Fresh, Words, summed, terms_of
+from .vocabulary import Words, summed, terms_of
 
 # Terms that a form is grown by in each way, forms of a size that are, and those looked through.
 _CHILDREN, _WIDTH, _LOOKED = 12, 12, 600
@@ -35,9 +35,9 @@ class Zoo:
         return [each for each, _ in zip(self._left, range(n), strict=False)]
 
     def _all(self, most: int) -> Iterator[Form]:
-        c, seen = Fresh(), set()
-        for root in (summed(c, [term]) for term in terms_of(c, self._words)):
-            yield from _new(_made(root), most, seen)
+        seen: set[Form] = set()
+        for term in terms_of(self._words):
+            yield from _new(_made(summed([term])), most, seen)
         for law in LAWS.values():
             for order in permutations(self._words.inputs, len(law.inputs)):
                 yield from _new(_read(law.formula, law.inputs, order), most, seen)
@@ -123,9 +123,9 @@ def _priced(trial: Trial) -> float:
     return np.log(trial.error + 1e-300) + 0.03 * trial.form.num_constants
 
 
-def _made(root: nodes.Node, link: str = "identity") -> Form | None:
+def _made(root: nodes.Node) -> Form | None:
     try:
-        return form(root, link)
+        return form(root)
     except ValueError:
         return None
 

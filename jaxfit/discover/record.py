@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,9 @@ class Turn:
 class Record:
     """A folder with the question of a search and its turns."""
 
-    def __init__(self, folder: Any, question: dict[str, Any], inputs: Sequence[str], resume: bool):
+    def __init__(
+        self, folder: Any, question: Mapping[str, Any], inputs: Sequence[str], resume: bool
+    ):
         """Open the folder, or make it.
 
         Raises FileExistsError where there is a search and `resume` is false, and ValueError where

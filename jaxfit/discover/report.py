@@ -164,8 +164,8 @@ def _question(found: "Discovery") -> Iterator[Block]:
 
 def _search(found: "Discovery") -> Iterator[Block]:
     yield shown.cost(found)
-    total = sum(found.work.values()) or 1.0
-    rows = [(name, f"{work:.3g}", f"{work / total:.3f}") for name, work in found.work.items()]
+    shares = shown.shares(found)
+    rows = [(name, f"{found.work[name]:.3g}", f"{share:.3f}") for name, share in shares.items()]
     yield Grid(("proposer", "work, in seconds of a nominal machine", "share"), rows)
 
 

@@ -14,7 +14,7 @@ from . import native
 from .evidence import Evidence, evidence
 from .forms import Form, parse
 from .judge import Judge, Judged
-from .programs import TooLarge, size_of
+from .programs import fits
 from .ranges import limits, ranges
 from .symmetry import told
 from .vocabulary import words
@@ -249,12 +249,3 @@ def _at_bounds(judged: Judged, known: Evidence) -> list[str]:
         for name, count in zip(judged.form.names, at.sum(axis=(0, 1)).tolist(), strict=True)
         if count
     ]
-
-
-def fits(form: Form) -> bool:
-    """Whether a form is small enough for the program that fits all forms."""
-    try:
-        size_of(form)
-    except TooLarge:
-        return False
-    return True

@@ -96,18 +96,18 @@ def apart(behind: float, doubt: float) -> tuple[str, str]:
 
 def cost(found: "Discovery") -> str:
     """What the search took, in words."""
-    total = sum(found.work.values()) or 1.0
-    shares = ", ".join(f"{name} {work / total:.0%}" for name, work in found.work.items())
+    said = ", ".join(f"{name} {share:.0%}" for name, share in shares(found).items())
     turns = f"{found.turns} {'turn' if found.turns == 1 else 'turns'}"
     return (
         f"{found.judged} laws judged of {found.proposed} proposed, in {turns} and "
-        f"{found.seconds:.0f} s. Work by proposer: {shares or 'none'}."
+        f"{found.seconds:.0f} s. Work by proposer: {said or 'none'}."
     )
 
 
-def key_text(key: Any) -> str:
-    """A group's key on one line."""
-    return ", ".join(map(str, key if isinstance(key, tuple) else (key,)))
+def shares(found: "Discovery") -> dict[str, float]:
+    """The share of the work that each proposer took."""
+    total = sum(found.work.values()) or 1.0
+    return {name: work / total for name, work in found.work.items()}
 
 
 def _alike(one: "Score", other: "Score") -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from . import nodes
 from .forms import Form, factors, form, terms
 from .nodes import CONSTANT, INPUT, NUMBER, Node, apply, column, constant, number
-from .vocabulary import Fresh, Words, double, joint, single
+from .vocabulary import Words, double, fresh, joint, single
 
 _NUMBERS = (0.5, 1.0, 2.0)
 _OTHER_LINK = 0.05
@@ -21,7 +21,7 @@ class Changes:
     """Random changes of forms, of at most `most` constants, over the inputs of `words`."""
 
     def __init__(self, words: Words, most: int, rng: np.random.Generator):
-        self.words, self.most, self.rng, self.fresh = words, most, rng, Fresh()
+        self.words, self.most, self.rng = words, most, rng
         self._kinds: tuple[Callable[[Form], Node | None], ...] = (
             self.add_term,
             self.add_term,
@@ -67,18 +67,18 @@ class Changes:
         words, inputs = self.words, self.words.inputs
         kind = self.rng.random()
         if kind < 0.5 or len(inputs) < 2:
-            return self._any(single(self.fresh, words, self._pick(inputs)).values())
+            return self._any(single(words, self._pick(inputs)).values())
         one, two = (inputs[i] for i in self.rng.permutation(len(inputs))[:2])
         if kind < 0.75:
-            return self._any(double(self.fresh, words, one, two).values())
-        if kind < 0.82 and (every := [*joint(self.fresh, words).values()]):
+            return self._any(double(words, one, two).values())
+        if kind < 0.82 and (every := [*joint(words).values()]):
             return self._any(every)
-        left = self._any(single(self.fresh, words, one).values())
-        return left * self._any(single(self.fresh, words, two).values())
+        left = self._any(single(words, one).values())
+        return left * self._any(single(words, two).values())
 
     def add_term(self, parent: Form) -> Node:
         """One more term."""
-        return parent.root + self.fresh() * self.random_term()
+        return parent.root + fresh() * self.random_term()
 
     def drop_term(self, parent: Form) -> Node | None:
         """One term less."""
@@ -86,7 +86,7 @@ class Changes:
         if len(own) < 2:
             return None
         del own[self.rng.integers(len(own))]
-        return _joined(own)
+        return nodes.total(own)
 
     def multiply_term(self, parent: Form) -> Node | None:
         """A term times a factor, or times one plus a factor."""
@@ -94,11 +94,11 @@ class Changes:
         at = self._varying(own)
         if at is None:
             return None
-        factor = self._any(single(self.fresh, self.words, self._pick(self.words.inputs)).values())
+        factor = self._any(single(self.words, self._pick(self.words.inputs)).values())
         if self.rng.random() < 0.4:
-            factor = number(1.0) + self.fresh() * factor
+            factor = number(1.0) + fresh() * factor
         own[at] = (own[at][0], own[at][1] * factor)
-        return _joined(own)
+        return nodes.total(own)
 
     def exchange_term(self, parent: Form) -> Node | None:
         """Another term in the place of one."""
@@ -106,8 +106,8 @@ class Changes:
         at = self._varying(own)
         if at is None:
             return None
-        own[at] = (1.0, self.fresh() * self.random_term())
-        return _joined(own)
+        own[at] = (1.0, fresh() * self.random_term())
+        return nodes.total(own)
 
     def exchange_input(self, parent: Form) -> Node | None:
         """Another input in the place of one."""
@@ -119,24 +119,24 @@ class Changes:
     def sharpen_input(self, parent: Form) -> Node | None:
         """An input together with another one, as an effective size."""
         there = [node for node in nodes.walk(parent.root) if node.op == INPUT]
-        node, c = self._any(there), self.fresh
+        node = self._any(there)
         others = [name for name in self.words.inputs if name != node.args[0]]
         if node.args[0] not in self.words.scales:
-            return self._at(parent.root, node, node + c())
-        new: list[Node] = [node + c()]
+            return self._at(parent.root, node, node + fresh())
+        new: list[Node] = [node + fresh()]
         if others:
             z = self._pick(others)
             if z in self.words.scales:
                 log = apply("log", column(z))
                 new += [
-                    node * (number(1.0) + c() * log),
-                    node * column(z) ** c(),
-                    node + c() * column(z),
-                    node * (number(1.0) - apply("exp", -(column(z) / (c() * node)))),
-                    node / (node + c() * column(z)),
+                    node * (number(1.0) + fresh() * log),
+                    node * column(z) ** fresh(),
+                    node + fresh() * column(z),
+                    node * (number(1.0) - apply("exp", -(column(z) / (fresh() * node)))),
+                    node / (node + fresh() * column(z)),
                 ]
             else:
-                new += [node * apply("exp", c() * column(z))]
+                new += [node * apply("exp", fresh() * column(z))]
         return self._at(parent.root, node, self._any(new))
 
     def tie(self, parent: Form) -> Node | None:
@@ -159,7 +159,7 @@ class Changes:
     def free_number(self, parent: Form) -> Node | None:
         """A constant in the place of a number."""
         there = [node for node in nodes.walk(parent.root) if node.op == NUMBER]
-        return self._at(parent.root, self._any(there), self.fresh()) if there else None
+        return self._at(parent.root, self._any(there), fresh()) if there else None
 
     def other_curve(self, parent: Form) -> Node | None:
         """Another function of the same argument."""
@@ -175,15 +175,13 @@ class Changes:
         own = [term for _, term in terms(parent.root) if term.op != CONSTANT]
         if len(own) < 2:
             return None
-        scaled = [_without_amplitude(term) for term in own]
-        inner = scaled[0]
-        for term in scaled[1:]:
-            inner = inner + self.fresh() * term
-        return self.fresh() + self.fresh() * inner ** self.fresh()
+        first, *others = (_without_amplitude(term) for term in own)
+        inner = sum((fresh() * term for term in others), start=first)
+        return fresh() + fresh() * inner ** fresh()
 
     def scale_sum(self, parent: Form) -> Node:
         """The whole, times one plus a term."""
-        return parent.root * (number(1.0) + self.fresh() * self.random_term())
+        return parent.root * (number(1.0) + fresh() * self.random_term())
 
     def _own(self, parent: Form) -> list[Node]:
         """The terms of a form that vary, with constants of their own."""
@@ -191,15 +189,13 @@ class Changes:
         for _, term in terms(parent.root):
             if term.op != CONSTANT:
                 keys = nodes.constants_of(term)
-                found.append(nodes.renamed(term, {key: self.fresh().args[0] for key in keys}))
+                found.append(nodes.renamed(term, {key: fresh().args[0] for key in keys}))
         return found
 
     def _sum(self, chosen: Sequence[Node], like: Form) -> Node:
         bare = any(term.op == CONSTANT for _, term in terms(like.root))
-        out = chosen[0]
-        for term in chosen[1:]:
-            out = out + term
-        return out + self.fresh() if bare or self.rng.random() < 0.5 else out
+        out = sum(chosen[1:], start=chosen[0])
+        return out + fresh() if bare or self.rng.random() < 0.5 else out
 
     def _checked(self, root: Node, link: str) -> Form | None:
         try:
@@ -234,21 +230,10 @@ def _exponents(root: Node) -> list[int]:
     return [key for key, times in found.items() if times == count[key]]
 
 
-def _joined(own: Sequence[tuple[float, Node]]) -> Node:
-    out = own[0][1] if own[0][0] > 0 else -own[0][1]
-    for sign, term in own[1:]:
-        out = out + term if sign > 0 else out - term
-    return out
-
-
 def _without_amplitude(term: Node) -> Node:
     parts = factors(term)
     bare = next((part for part in parts if part.op == CONSTANT), None)
-    kept = [part for part in parts if part is not bare]
-    out = kept[0] if kept else number(1.0)
-    for part in kept[1:]:
-        out = out * part
-    return out
+    return nodes.product([part for part in parts if part is not bare] or [number(1.0)])
 
 
 def _replaced_at(root: Node, old: Node, new: Node, left: list[int]) -> Node:

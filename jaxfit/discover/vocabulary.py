@@ -12,7 +12,7 @@ from itertools import combinations, permutations
 
 import numpy as np
 
-from .nodes import Node, apply, column, constant, number
+from .nodes import Node, apply, column, constant, number, product
 
 # From this ratio of largest to least on, an input of positive numbers spans scales.
 _SCALES = 3.0
@@ -23,11 +23,9 @@ _WHOLE = 1e-3
 _COUNT = itertools.count()
 
 
-class Fresh:
-    """Gives constants that no other tree has, whoever else gives some."""
-
-    def __call__(self) -> Node:
-        return constant(("fresh", next(_COUNT)))
+def fresh() -> Node:
+    """A constant that no other tree has."""
+    return constant(("fresh", next(_COUNT)))
 
 
 @dataclass(frozen=True)
@@ -68,106 +66,99 @@ def along(words: Words, name: str) -> Node:
     return apply("log", column(name)) if name in words.scales else column(name)
 
 
-def steps(c: Fresh, z: Node) -> dict[str, Node]:
+def steps(z: Node) -> dict[str, Node]:
     """Terms of a coordinate: what bends at a place and with a width."""
     return {
-        "sigmoid": apply("sigmoid", (z - c()) / c()),
-        "softplus": apply("softplus", (z - c()) / c()),
-        "bump": apply("exp", -(((z - c()) / c()) ** number(2.0))),
-        "valley": (z - c()) ** number(2.0),
+        "sigmoid": apply("sigmoid", (z - fresh()) / fresh()),
+        "softplus": apply("softplus", (z - fresh()) / fresh()),
+        "bump": apply("exp", -(((z - fresh()) / fresh()) ** number(2.0))),
+        "valley": (z - fresh()) ** number(2.0),
     }
 
 
-def single(c: Fresh, words: Words, name: str) -> dict[str, Node]:
+def single(words: Words, name: str) -> dict[str, Node]:
     """The terms of one input, by name."""
     x = column(name)
     if name not in words.scales:
         return {
             "itself": x,
             "square": x ** number(2.0),
-            "rate": apply("exp", c() * x),
-            **steps(c, x),
+            "rate": apply("exp", fresh() * x),
+            **steps(x),
         }
     return {
-        "power": x ** -c(),
-        "growth": x ** c(),
+        "power": x ** -fresh(),
+        "growth": x ** fresh(),
         "log": apply("log", x),
         "log square": apply("log", x) ** number(2.0),
-        "log power": apply("log", x) ** -c(),
-        "offset": (x + c()) ** -c(),
-        "saturating": number(1.0) / (c() + x ** c()),
-        "half": x / (x + c()),
-        "decay": apply("exp", -x / c()),
+        "log power": apply("log", x) ** -fresh(),
+        "offset": (x + fresh()) ** -fresh(),
+        "saturating": number(1.0) / (fresh() + x ** fresh()),
+        "half": x / (x + fresh()),
+        "decay": apply("exp", -x / fresh()),
         "root": x ** number(-0.5),
         "inverse": x ** number(-1.0),
-        **steps(c, apply("log", x)),
+        **steps(apply("log", x)),
     }
 
 
-def double(c: Fresh, words: Words, one: str, two: str) -> dict[str, Node]:
+def double(words: Words, one: str, two: str) -> dict[str, Node]:
     """The terms of an ordered pair of inputs, beyond the products of their own."""
     x, z = along(words, one), along(words, two)
     out = {
         "product": x * z,
-        "moving valley": (x - c() - c() * z) ** number(2.0),
-        "moving step": apply("sigmoid", (x - c() - c() * z) / c()),
+        "moving valley": (x - fresh() - fresh() * z) ** number(2.0),
+        "moving step": apply("sigmoid", (x - fresh() - fresh() * z) / fresh()),
     }
     if one in words.scales and two in words.scales:
-        a, b, k = column(one), column(two), c()
+        a, b, k = column(one), column(two), fresh()
         out |= {
-            "powers": a ** -c() * b ** -c(),
-            "ratio power": (a / b) ** -c(),
-            "effective size": (a * (number(1.0) + c() * apply("log", b))) ** -c(),
-            "effective power": a ** -(c() + c() * apply("log", b)),
-            "sum of powers": (a ** -c() + c() * b ** -c()) ** c(),
-            "offset by other": (a + c() * b ** c()) ** -c(),
-            "discounted": (b * (number(1.0) - apply("exp", -a / (k * b)))) ** -c(),
-            "powered log": a ** -c() * apply("log", b),
+            "powers": a ** -fresh() * b ** -fresh(),
+            "ratio power": (a / b) ** -fresh(),
+            "effective size": (a * (number(1.0) + fresh() * apply("log", b))) ** -fresh(),
+            "effective power": a ** -(fresh() + fresh() * apply("log", b)),
+            "sum of powers": (a ** -fresh() + fresh() * b ** -fresh()) ** fresh(),
+            "offset by other": (a + fresh() * b ** fresh()) ** -fresh(),
+            "discounted": (b * (number(1.0) - apply("exp", -a / (k * b)))) ** -fresh(),
+            "powered log": a ** -fresh() * apply("log", b),
         }
     elif one in words.scales:
         a = column(one)
         out |= {
-            "sliding power": a ** -(c() + c() * z),
-            "scaled power": a ** -c() * apply("exp", c() * z),
+            "sliding power": a ** -(fresh() + fresh() * z),
+            "scaled power": a ** -fresh() * apply("exp", fresh() * z),
         }
     return out
 
 
-def joint(c: Fresh, words: Words) -> dict[str, Node]:
+def joint(words: Words) -> dict[str, Node]:
     """The terms of all inputs."""
     out: dict[str, Node] = {}
     if len(words.plain) > 1:
-        parts = [c() * column(name) for name in words.plain]
+        parts = [fresh() * column(name) for name in words.plain]
         out["mixture"] = apply("exp", sum(parts[1:], start=parts[0]))
     if len(words.scales) > 2:
-        powers = [column(name) ** -c() for name in words.scales]
-        product = powers[0]
-        for power in powers[1:]:
-            product = product * power
-        out["all powers"] = product
+        out["all powers"] = product([column(name) ** -fresh() for name in words.scales])
     for name in words.scales if len(words.scales) > 2 else ():
-        rest = [c() * apply("log", column(other)) for other in words.scales if other != name]
+        rest = [fresh() * apply("log", column(other)) for other in words.scales if other != name]
         place = sum(rest[1:], start=rest[0])
-        out[f"valley of {name}"] = (apply("log", column(name)) - c() - place) ** number(2.0)
+        out[f"valley of {name}"] = (apply("log", column(name)) - fresh() - place) ** number(2.0)
     return out
 
 
-def terms_of(c: Fresh, words: Words) -> list[Node]:
+def terms_of(words: Words) -> list[Node]:
     """Every term of the vocabulary over the inputs of a question, simple ones first."""
-    out = [term for name in words.inputs for term in single(c, words, name).values()]
+    out = [term for name in words.inputs for term in single(words, name).values()]
     for pair in permutations(words.inputs, 2):
-        out += double(c, words, *pair).values()
+        out += double(words, *pair).values()
     for one, two in combinations(words.inputs, 2):
-        firsts, seconds = single(c, words, one), single(c, words, two)
+        firsts, seconds = single(words, one), single(words, two)
         for left, right in (("power", "log"), ("log", "power"), ("power", "sigmoid")):
             if left in firsts and right in seconds:
                 out.append(firsts[left] * seconds[right])
-    return [*out, *joint(c, words).values()]
+    return [*out, *joint(words).values()]
 
 
-def summed(c: Fresh, terms: Sequence[Node], intercept: bool = True) -> Node:
+def summed(terms: Sequence[Node]) -> Node:
     """A sum of amplitudes times terms, and an intercept."""
-    parts = [c() * term for term in terms]
-    if intercept:
-        parts.insert(0, c())
-    return sum(parts[1:], start=parts[0])
+    return sum((fresh() * term for term in terms), start=fresh())
