@@ -178,7 +178,10 @@ def _traits(part: Sequence[Wanted], size: Size, count: int) -> lanes.Traits:
         log[q, own], low[q, own], high[q, own] = w.limits.log, w.limits.low, w.limits.high
     order = np.argsort(np.where(free, ~linear, 2), axis=1, kind="stable").astype(np.int32)
     solved, used = (part.sum(axis=1, dtype=np.int32) for part in (linear, free))
-    return lanes.Traits(linear, log, free, order, solved, used, low, high)
+    linear, log, free, low, high = (
+        np.take_along_axis(each, order, axis=1) for each in (linear, log, free, low, high)
+    )
+    return lanes.Traits(linear, log, free, low, high, order, solved, used)
 
 
 def _split(

@@ -5,6 +5,7 @@ program. Nothing depends on the form but the data, so a new form costs no compil
 """
 
 import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -17,22 +18,31 @@ from .programs import Programs, Size
 
 # A step that promises less than this share of the objective is the last.
 TOLERANCE = 1e-11
+# The same, of a step that then did not even make it smaller.
+IN_VAIN = 1e-8
 # A sum of squares below this share of that of the target is rounding.
 ROUNDING = 1e-27
 # Linear constants that a solve moves by more than this share change what the others do.
 FAR = 0.02
 # Of the box of a constant, that a step crosses at most.
 REACH = 1 / 4
-# Damping of the first step, relative to what linear constants leave of a column, and its factors
-# after a step that was better and one that was not.
+# Damping of the first step, and its factors after a step that was better and one that was not.
 _FIRST, _EASED, _TIGHTENED = 1.0, 0.2, 4.0
+# Damping is relative to the longest that a column was (More 1978): where it is suddenly short, a
+# step would go far out. After many steps this is forgotten, lest one wild place hold it for good.
+_KEPT = 0.5
 _RIDGE = 1e-14
 _LEAST_DAMPING, _MOST_DAMPING = 1e-12, 1e12
 # What must be left of a column that others have explained, for its constant to be told from theirs.
-_TOLD = 1e-11
+_APART = 1e-11
+# The same, squared, of a linear column that is solved.
+_TOLD = 1e-24
 
 
 Array = jax.Array | np.ndarray
+# From constants (P, B) and leaves (2F, B): the prediction (B,), and what gives its derivatives
+# (P, B) at every point.
+Model = Callable[[jax.Array, jax.Array], tuple[jax.Array, Callable[[], jax.Array]]]
 
 
 class Cells(NamedTuple):
@@ -45,16 +55,16 @@ class Cells(NamedTuple):
 
 
 class Traits(NamedTuple):
-    """What is known of the constants of Q programs."""
+    """What is known of the constants of Q programs, in the order of elimination."""
 
     linear: Array  # (Q, P) bool: solved
     log: Array  # (Q, P) bool: searched as logarithm
     free: Array  # (Q, P) bool: there is such a constant
-    order: Array  # (Q, P) int32: of elimination, linear ones first, missing ones last
-    solved: Array  # (Q,) int32, how many are linear
-    used: Array  # (Q,) int32, how many there are
     low: Array  # (Q, P), bounds in search coordinates
     high: Array  # (Q, P)
+    order: Array  # (Q, P) int32: which constant; linear ones come first, missing ones last
+    solved: Array  # (Q,) int32, how many are linear
+    used: Array  # (Q,) int32, how many there are
 
 
 class Jobs(NamedTuple):
@@ -76,14 +86,25 @@ class Found(NamedTuple):
     steps: Array  # (J,) that the block took
 
 
+class _Equations(NamedTuple):
+    """Normal equations of L lanes where linear constants are solved: these are eliminated.
+
+    Rows of linear constants say how they follow the others. Slopes come last.
+    """
+
+    table: jax.Array  # (L, P, P + 1)
+    length: jax.Array  # (L, P) of the columns
+    left: jax.Array  # (L, P) squared, of a linear column that those before it leave
+
+
 class _State(NamedTuple):
-    place: Array  # (L, P)
-    value: Array  # (L,)
-    gram: Array  # (L, P, P)
-    slope: Array  # (L, P)
-    damping: Array  # (L,)
-    done: Array  # (L,)
-    step: Array
+    place: jax.Array  # (L, P)
+    value: jax.Array  # (L,)
+    equations: _Equations
+    widest: jax.Array  # (L, P) of `_widths`, over the last steps
+    damping: jax.Array  # (L,)
+    done: jax.Array  # (L,)
+    step: jax.Array
 
 
 @functools.partial(jax.jit, static_argnames=("size",))
@@ -94,72 +115,114 @@ def fit_jobs(
 
     def one(job):
         q, cell, start = job
-        program = jax.tree.map(lambda part: part[q], programs)
-        trait = jax.tree.map(lambda part: part[q], traits)
-        return _fit_block(program, trait, cells, cell, start, size, max_steps)
+        program, trait = jax.tree.map(lambda part: part[q], (programs, traits))
+        return fit_block(interpreted(program, size), trait, cells, cell, start, max_steps)
 
     return Found(*lax.map(one, tuple(jobs)))
 
 
-def _fit_block(program, traits, cells: Cells, cell, start, size: Size, max_steps):
+def interpreted(program: Programs, size: Size) -> Model:
+    """The model of a program."""
+
+    def model(constants, leaves):
+        held = registers(program, size, constants, leaves)
+        return held[program.output], lambda: derivatives(program, size, held, len(leaves) // 2)
+
+    return model
+
+
+def fit_block(model: Model, traits: Traits, cells: Cells, cell, start, max_steps) -> tuple:
+    """Fit the lanes of a block, as one entry of `Found`."""
     num_lanes, n = cell.shape[0], cells.target.shape[1]
     leaves = jnp.moveaxis(cells.leaves[cells.table[cell]], 1, 0).reshape(-1, num_lanes * n)
-    target, root = cells.target[cell], jnp.sqrt(cells.weight[cell])
+    target, root = cells.target[cell], jnp.sqrt(cells.weight[cell])[:, None]
     lanes = jnp.zeros(num_lanes, target.dtype)
-    floor = ROUNDING * jnp.sum((root * target) ** 2, axis=1)
+    floor = ROUNDING * jnp.sum((root[:, 0] * target) ** 2, axis=1)
+    rank = jnp.argsort(traits.order)
 
     def run(place):
-        """Registers at a place (L, P)."""
+        """Constants (L, P), prediction (L n,) and what gives its derivatives, at a place (L, P)."""
         theta = jnp.where(traits.log, jnp.exp(place), place)
-        spread = jnp.repeat(theta.T, n, axis=1)
-        return theta, registers(program, size, spread, leaves)
+        return theta, *model(jnp.repeat(theta[:, rank].T, n, axis=1), leaves)
 
     def rows(place):
-        """Weighted residuals (L, n) and their derivatives (P, L, n) to search coordinates."""
-        theta, held = run(place)
-        to = derivatives(program, size, held, cells.leaves.shape[1] // 2)
-        to = to.reshape(-1, num_lanes, n) * jnp.where(traits.log, theta, 1.0).T[:, :, None]
-        off = held[program.output].reshape(num_lanes, n) - target
+        """Weighted derivatives to search coordinates, and residuals (L, P + 1, n)."""
+        theta, said, slopes = run(place)
+        to = slopes()[traits.order].reshape(-1, num_lanes, n).swapaxes(0, 1)
+        to = to * jnp.where(traits.log, theta, 1.0)[:, :, None]
+        off = said.reshape(num_lanes, 1, n) - target[:, None]
         # Rows that are not fitted may be anything, and not finite too.
-        return jnp.where(root > 0, root * off, 0.0), jnp.where(root > 0, root * to, 0.0)
+        return jnp.where(root > 0, root * jnp.concatenate([to, off], axis=1), 0.0)
 
     def projected(place, wanted):
-        """The place with linear constants solved, and the normal equations there.
+        """The place with linear constants solved, the sum of squares and equations there.
 
         Derivatives of the others are those at the linear constants that were assumed. Where these
         were far off, in a lane that is `wanted`, the derivatives are computed again.
         """
-        off, to = rows(place)
-        gram = jnp.einsum("pln,qln->lpq", to, to)
-        solved = jnp.broadcast_to(traits.linear & traits.free, place.shape)
-        table, scale = _table(gram, jnp.einsum("pln,ln->lp", to, off), solved, traits)
-        move = jnp.where(solved, table[:, :, -1] * scale, 0.0)
+        value, move, equations = _reduced(rows(place), traits)
         far = jnp.any(jnp.abs(move) > FAR * jnp.abs(place), axis=1)
+        moved = place + move
 
-        def again(_):
-            off, to = rows(place + move)
-            return off, to, jnp.einsum("pln,qln->lpq", to, to)
+        def again():
+            value, move, equations = _reduced(rows(moved), traits)
+            return moved + move, value, equations
 
-        off = off + jnp.einsum("pln,lp->ln", to, move)
-        off, to, gram = lax.cond(jnp.any(far & wanted), again, lambda held: held, (off, to, gram))
-        slope = jnp.einsum("pln,ln->lp", to, off)
-        value = jnp.sum(off * off, axis=1)
-        finite = jnp.isfinite(value) & jnp.all(jnp.isfinite(gram), axis=(1, 2))
-        return place + move, jnp.where(finite, value, jnp.inf), gram, slope
+        found = lax.cond(jnp.any(far & wanted), again, lambda: (moved, value, equations))
+        finite = jnp.isfinite(found[1]) & jnp.all(jnp.isfinite(found[2].table), axis=(1, 2))
+        return found[0], jnp.where(finite, found[1], jnp.inf), found[2]
 
     def go(state: _State):
         return (state.step < max_steps) & ~jnp.all(state.done)
 
     def step(state: _State) -> _State:
-        tried, last = _trial(state, traits)
-        return _judged(state, projected(tried, ~state.done), last | (state.value <= floor))
+        tried, promise = _trial(state, traits)
+        trial = projected(tried, ~state.done)
+        worse = trial[1] >= state.value
+        last = (promise <= TOLERANCE) | (worse & (promise <= IN_VAIN))
+        return _judged(state, trial, (last & (state.damping <= 1.0)) | (state.value <= floor))
 
-    first = projected(jnp.where(traits.free, start, 0.0), lanes == 0)
-    begin = _State(*first, lanes + _FIRST, lanes > 0, jnp.zeros((), jnp.int32))
+    first = projected(jnp.where(traits.free, start[:, traits.order], 0.0), lanes == 0)
+    begin = _State(*first, _widths(first[2]), lanes + _FIRST, lanes > 0, jnp.zeros((), jnp.int32))
     end = lax.while_loop(go, step, begin)
-    prediction = run(end.place)[1][program.output].reshape(num_lanes, n)
-    identified = _identified(end.gram, traits.free)
-    return end.place, end.value, _ended(end), prediction, identified, end.step
+    said = run(end.place)[1].reshape(num_lanes, n)
+    # Where amplitudes cancel to the last digits, not what the equations say.
+    value = jnp.sum(jnp.where(root > 0, root * (said - target)[:, None], 0.0) ** 2, axis=(1, 2))
+    value = jnp.where(jnp.isfinite(value), value, jnp.inf)
+    identified = _identified(end.equations, traits)
+    return end.place[:, rank], value, _ended(end), said, identified, end.step
+
+
+def _reduced(rows, traits: Traits):
+    """Least sums of squares (L,), the move (L, P) of linear constants there, and `_Equations`.
+
+    rows: derivatives and residuals (L, P + 1, n). Linear columns are taken out of all that come
+    after them by modified Gram-Schmidt: amplitudes that nearly cancel are solved to twice as many
+    digits as by normal equations (Bjorck 1967).
+    """
+    num_lanes, most, n = rows.shape
+    num, ones = most - 1, jnp.ones(n, rows.dtype)
+    length = jnp.sqrt((rows[:, :-1] ** 2) @ ones)
+
+    def take_out(k, held):
+        rows, solved, lefts = held
+        own = rows[:, k]
+        along = jnp.einsum("ln,lpn->lp", own, rows)
+        left = along[:, k]
+        told = left > _TOLD * length[:, k] ** 2
+        share = jnp.where(told, 1 / jnp.where(told, left, 1.0), 0.0)[:, None] * along
+        share = jnp.where(jnp.arange(most) >= k, share, 0.0)
+        rows = rows - share[:, :, None] * own[:, None]
+        # Gauss-Jordan: what earlier ones said of this one, they say of those that it follows.
+        solved = solved - solved[:, :, k, None] * share[:, None]
+        return rows, solved.at[:, k].set(share), lefts.at[:, k].set(left)
+
+    solved = jnp.zeros((num_lanes, num, most), rows.dtype)
+    held = rows, solved, jnp.zeros((num_lanes, num), rows.dtype)
+    rows, solved, left = lax.fori_loop(0, traits.solved, take_out, held)
+    gram = jnp.einsum("lpn,lqn->lpq", rows[:, :-1], rows)
+    table = jnp.where(traits.linear[:, None], solved.at[:, :, -1].set(0.0), gram)
+    return (rows[:, -1] ** 2) @ ones, -solved[:, :, -1], _Equations(table, length, left)
 
 
 def _ended(state: _State):
@@ -168,7 +231,7 @@ def _ended(state: _State):
 
 
 def _judged(state: _State, trial, ended) -> _State:
-    """The state after a trial: its place, value, gram and slope. ended: (L,) it was the last."""
+    """The state after a trial: its place, value and equations. ended: (L,) it was the last."""
     better = trial[1] < state.value
     damping = state.damping * jnp.where(better, _EASED, _TIGHTENED)
     stuck = ~better & (damping > _MOST_DAMPING)
@@ -177,12 +240,12 @@ def _judged(state: _State, trial, ended) -> _State:
     def pick(new, old):
         return jnp.where(take.reshape((-1,) + (1,) * (new.ndim - 1)), new, old)
 
-    place, value, gram, slope = map(pick, trial, state[:4])
+    place, value, equations = jax.tree.map(pick, trial, tuple(state[:3]))
     return _State(
         place,
         value,
-        gram,
-        slope,
+        equations,
+        jnp.maximum(_KEPT * state.widest, _widths(equations)),
         jnp.where(state.done, state.damping, jnp.clip(damping, _LEAST_DAMPING, None)),
         state.done | ended | stuck | ~jnp.isfinite(state.value),
         state.step + 1,
@@ -190,70 +253,70 @@ def _judged(state: _State, trial, ended) -> _State:
 
 
 def _trial(state: _State, traits: Traits):
-    """The next place (L, P) in the box, and whether a step promises too little (L,)."""
-    whole = _step(state, jnp.broadcast_to(traits.free, state.place.shape), traits)
+    """The next place (L, P) in the box, and the share (L,) of the objective that it promises."""
+    bends = traits.free & ~traits.linear
+    slope = state.equations.table[:, :, -1]
+
+    def outward(direction):
+        below, above = state.place <= traits.low, state.place >= traits.high
+        return (below & (direction < 0)) | (above & (direction > 0))
+
     # What lies on a bound and would go beyond it stays; the others step as if it were a number.
-    stay = ((state.place <= traits.low) & (whole < 0)) | (
-        (state.place >= traits.high) & (whole > 0)
-    )
+    moving = bends & ~outward(-slope)
+    whole = _step(state, moving, traits)
+    stay = moving & outward(whole)
     whole = lax.cond(
         jnp.any(stay & ~state.done[:, None]),
-        lambda: _step(state, traits.free & ~stay, traits),
+        lambda: _step(state, moving & ~stay, traits),
         lambda: whole,
     )
     reach = REACH * (traits.high - traits.low)
     share = jnp.max(jnp.abs(whole) / reach, axis=1, keepdims=True)
     tried = state.place + whole / jnp.maximum(share, 1.0)
-    promise = -jnp.sum(whole * state.slope, axis=1)
-    small = (promise <= TOLERANCE * state.value) & (state.damping <= 1.0)
-    return jnp.clip(tried, traits.low, traits.high), small
+    promise = -jnp.sum(jnp.where(bends, whole * slope, 0.0), axis=1)
+    # Less was promised for as much as a column is now shorter than damping takes it to be.
+    widths = _widths(state.equations)
+    short = jnp.where((widths > 0) & moving, state.widest / jnp.where(widths > 0, widths, 1.0), 1.0)
+    promise = promise * (1 + state.damping * jnp.max(short, axis=1))
+    return jnp.clip(tried, traits.low, traits.high), promise / state.value
 
 
-def _identified(gram, free):
-    """Whether normal equations (L, P, P) determine all constants that there are (L,)."""
-    length = jnp.sqrt(jnp.diagonal(gram, axis1=1, axis2=2))
-    scale = jnp.where(free & (length > 0), 1 / jnp.where(length > 0, length, 1.0), 0.0)
-    scaled = gram * scale[:, :, None] * scale[:, None, :]
-    scaled = jnp.where(jnp.isfinite(scaled), scaled, 0.0)
-    pivots = jnp.linalg.cholesky(scaled + jnp.diag(jnp.where(free, 0.0, 1.0)))
+def _identified(equations: _Equations, traits: Traits):
+    """Whether the rows determine all constants that there are (L,)."""
+    length = equations.length
+    scale = jnp.where(length > 0, 1 / jnp.where(length > 0, length, 1.0), 0.0)
+    bends = traits.free & ~traits.linear
+    gram = equations.table[:, :, :-1] * scale[:, :, None] * scale[:, None, :]
+    gram = jnp.where(bends[:, None] & bends & jnp.isfinite(gram), gram, 0.0)
+    pivots = jnp.linalg.cholesky(gram + jnp.diag(jnp.where(bends, 0.0, 1.0)))
     left = jnp.diagonal(pivots, axis1=1, axis2=2) ** 2
-    return jnp.all(left > _TOLD, axis=1)
+    left = jnp.where(traits.linear, equations.left * scale**2, left)
+    return jnp.all((left > _APART) | ~traits.free, axis=1)
 
 
 def _step(state: _State, moving, traits: Traits):
-    """The damped step (L, P) of constants that move (L, P)."""
-    table, scale = _table(state.gram, state.slope, moving, traits)
-    num = scale.shape[1]
-    left = jnp.where(traits.linear, 0.0, jnp.diagonal(table, axis1=1, axis2=2))
-    eye = jnp.eye(num, dtype=table.dtype)
-    table = table.at[:, :, :num].add(eye * (state.damping[:, None] * left)[:, :, None])
-    table = _eliminated(table, traits, traits.solved, traits.used)
-    return table[:, :, num] * scale
-
-
-def _table(gram, slope, moving, traits: Traits):
-    """Normal equations (L, P, P + 1) of constants that move, linear ones eliminated; scales (L, P).
-
-    Columns are scaled to length 1. The last has the steps of linear constants alone.
-    """
-    num = gram.shape[-1]
-    length = jnp.sqrt(jnp.diagonal(gram, axis1=1, axis2=2))
-    moving = moving & (length > 0)
-    scale = jnp.where(moving, 1 / jnp.where(length > 0, length, 1.0), 0.0)
-    diagonal = jnp.where(moving, _RIDGE, 1.0)
-    scaled = gram * scale[:, :, None] * scale[:, None, :]
-    scaled = scaled + jnp.eye(num, dtype=gram.dtype) * diagonal[:, :, None]
-    table = jnp.concatenate([scaled, -(slope * scale)[:, :, None]], axis=2)
-    return _eliminated(table, traits, 0, traits.solved), scale
-
-
-def _eliminated(table, traits: Traits, first, last):
-    """Steps `first` to `last` of Gauss-Jordan elimination, in the order of the traits."""
+    """The damped step (L, P) of constants that move (L, P), linear ones following."""
+    table, widths = state.equations.table, _widths(state.equations)
+    num = widths.shape[1]
+    moving = moving & (widths > 0)
+    scale = jnp.where(moving, lax.rsqrt(jnp.where(moving, widths, 1.0)), 0.0)
+    # Rows of linear constants, whose columns are gone, are not equations but what follows.
+    of_row = jnp.where(traits.linear, 1.0, scale)
+    of_column = jnp.pad(scale, ((0, 0), (0, 1)), constant_values=1.0)
+    damped = _RIDGE + state.damping[:, None] * state.widest * scale**2
+    diagonal = jnp.where(moving, damped, jnp.where(traits.linear, 0.0, 1.0))
+    table = table * of_row[:, :, None] * of_column[:, None]
+    table = table.at[:, :, :num].add(jnp.eye(num, dtype=table.dtype) * diagonal[:, :, None])
 
     def eliminate(k, table):
-        i = traits.order[k]
-        row = table[:, i] / table[:, i, i][:, None]
-        table = table - table[:, :, i][:, :, None] * row[:, None, :]
-        return table.at[:, i].set(row)
+        row = table[:, k] / table[:, k, k][:, None]
+        table = table - table[:, :, k][:, :, None] * row[:, None, :]
+        return table.at[:, k].set(row)
 
-    return lax.fori_loop(first, last, eliminate, table)
+    table = lax.fori_loop(traits.solved, traits.used, eliminate, table)
+    return -table[:, :, num] * of_row
+
+
+def _widths(equations: _Equations):
+    """Squared lengths (L, P) of columns, without what linear ones explain."""
+    return jnp.diagonal(equations.table, axis1=1, axis2=2)
