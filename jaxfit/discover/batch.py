@@ -15,8 +15,9 @@ from .forms import Form
 from .programs import Programs, Size, programs, size_of
 from .ranges import Limits
 
-# Registers of about so many numbers are fastest: they stay in the cache.
-REGISTER = 800
+# Registers of about so many numbers are fastest: they stay in the cache. Of more lanes than `LANES`
+# small equations cost more than registers.
+REGISTER, LANES = 800, 16
 # Blocks that are handed to the compiled program in one call.
 BLOCKS = 64
 # Instructions that a step costs beside those of the program.
@@ -106,7 +107,7 @@ def _seen(evidence: Evidence, cells: Cells, link: str) -> lanes.Cells:
 
 
 def _lanes_per_block(evidence: Evidence) -> int:
-    return max(1, round(REGISTER / evidence.rows.shape[1]))
+    return min(LANES, max(1, round(REGISTER / evidence.rows.shape[1])))
 
 
 def _parts(own, wanted, num_cells: int, evidence: Evidence) -> Iterator[list[int]]:
