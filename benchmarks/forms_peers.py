@@ -1,4 +1,4 @@
-"""Forms fitted one by one: by SciPy with derivatives of the interpreter, and by pyoperon."""
+"""Forms fitted one by one: by SciPy with derivatives of the interpreter, compiled, by pyoperon."""
 
 import contextlib
 import functools
@@ -12,11 +12,14 @@ import numpy as np
 from scipy import optimize
 
 from jaxfit.discover import nodes
-from jaxfit.discover.batch import Wanted
+from jaxfit.discover.batch import Wanted, seen, traits
+from jaxfit.discover.evidence import Evidence
 from jaxfit.discover.forms import Form
 from jaxfit.discover.interpreter import derivatives, registers
+from jaxfit.discover.lanes import fit_block
 from jaxfit.discover.nodes import CONSTANT, INPUT, NUMBER, Node
-from jaxfit.discover.programs import programs, size_of
+from jaxfit.discover.programs import Size, programs, size_of
+from jaxfit.discover.ranges import ranges
 
 TIGHT: dict[str, Any] = {"ftol": 1e-15, "xtol": 1e-15, "gtol": 1e-15, "max_nfev": 400}
 _SINGULAR, _INWARD = 1e-13, 1e-9
@@ -95,6 +98,40 @@ class Projected:
                         **TIGHT,
                     ).x
             return self.known(x)[2]
+
+
+class Compiled:
+    """A form that is compiled by itself, and fitted by the steps that the interpreter takes.
+
+    JAX compiles and differentiates it, as it does a law that a user writes.
+    """
+
+    def __init__(self, wanted: Wanted, evidence: Evidence):
+        form, self.wanted = wanted.form, wanted
+        law = Form(form.root).law(ranges(form, evidence.columns))
+
+        def model(constants, leaves):
+            columns = dict(zip(evidence.inputs, leaves, strict=False))
+
+            def said(constants):
+                own = dict(zip(form.names, constants, strict=True))
+                return law(*(columns[name] for name in law.inputs), **own)
+
+            found, back = jax.vjp(said, constants)
+            return found, lambda: back(jnp.ones_like(found))[0]
+
+        size = Size(form.num_constants, 0, 0)
+        with jax.enable_x64(True):
+            table = jax.tree.map(jnp.asarray, seen(evidence, evidence.cells([0]), form.link))
+            own = jax.tree.map(lambda part: jnp.asarray(part[0]), traits([wanted], size, 0))
+            cell = jnp.zeros(wanted.starts.shape[1], int)
+        self._fit = jax.jit(lambda start, steps: fit_block(model, own, table, cell, start, steps))
+
+    def fitted(self, steps: int) -> np.ndarray:
+        """The constants (S, P) to which it gets from each start."""
+        with jax.enable_x64(True):
+            place = self._fit(self.wanted.starts[0], steps)[0]
+        return self.wanted.limits.constants(np.asarray(place))
 
 
 class Operon:

@@ -279,6 +279,39 @@ def test_a_form_that_fails_does_not_harm_its_neighbours():
     assert_allclose(again.training, alone.training, rtol=1e-10)
 
 
+def test_amplitudes_that_nearly_cancel_are_solved():
+    # Normal equations see nothing of what is left of the second column, 1e-9 of it.
+    rng = np.random.default_rng(0)
+    one, left, curve, off = rng.standard_normal((4, 50))
+    columns = np.stack([one, one + 1e-9 * left, curve])
+    missing = np.zeros(5)
+    traits = lanes.Traits(
+        linear=np.array([True, True, False, False, False]),
+        log=missing > 0,
+        free=np.arange(5) < 3,
+        low=missing - np.inf,
+        high=missing + np.inf,
+        order=np.arange(5),
+        solved=np.int32(2),
+        used=np.int32(3),
+    )
+    rows = np.concatenate([columns, np.zeros((2, 50)), off[None]])[None]
+    with jax.enable_x64(True):
+        found = lanes._reduced(jnp.asarray(rows), traits)
+        value, move, known = jax.tree.map(np.asarray, found)
+    basis, _ = np.linalg.qr(np.stack([one, left], axis=1))
+    rest = off - basis @ (basis.T @ off)
+    assert_allclose(value, [rest @ rest], rtol=1e-9)
+    amplitudes = np.linalg.lstsq(np.stack([one, left], axis=1), -off)[0]
+    assert_allclose(move[0, 1], amplitudes[1] * 1e9, rtol=1e-5)
+    assert_allclose(move[0, 0] + move[0, 1], amplitudes[0], atol=1e-3 * abs(move[0, 1]) * 1e-9)
+    assert_allclose(move[0, 2:], 0)
+    # What the constant that bends has left, and how the amplitudes follow it.
+    bent = curve - basis @ (basis.T @ curve)
+    assert_allclose(known.table[0, 2, [2, 5]], [bent @ bent, bent @ off], rtol=1e-8)
+    assert_allclose(known.left[0, 1] / known.length[0, 1] ** 2, 1e-18, rtol=0.5)
+
+
 def test_the_same_bits_whatever_else_is_fitted_and_by_how_many_workers():
     evidence = runs()
     cells = evidence.cells([0, 1])

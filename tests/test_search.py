@@ -11,16 +11,18 @@ import pytest
 from numpy.testing import assert_allclose
 from small_searches import grid, powers, two_powers
 
-from jaxfit import Largest, SealedHoldout
-from jaxfit.discover import Outward, choosing, loop, parse, search
+from jaxfit import KFold, Largest, SealedHoldout
+from jaxfit.discover import Outward, choosing, discovery, loop, parse, search
 from jaxfit.discover.bandit import start
 from jaxfit.discover.evidence import evidence
 from jaxfit.discover.forms import Form, form
 from jaxfit.discover.growth import Growth
 from jaxfit.discover.heldout import held_out
+from jaxfit.discover.history import History
 from jaxfit.discover.judge import Judge, Judged
 from jaxfit.discover.memory import Memory
 from jaxfit.discover.native import fitted, starts_about
+from jaxfit.discover.proposers import Zoo
 from jaxfit.discover.ranges import limits, ranges
 from jaxfit.discover.record import TURNS, Record, Turn, chosen
 from jaxfit.discover.symmetry import told
@@ -502,6 +504,36 @@ def test_the_rules_choose_as_they_say(monkeypatch, rule, apart, chosen):
     assert f"{ORDERED[0].error:.4g}" in choice.why
 
 
+def test_all_rows_decide_where_held_out_rows_tell_little(monkeypatch):
+    known = evidence(powers(0.01), **ONE)
+    judge = Judge(known)
+    texts = ("E + A*N^-alpha", "A*N^-alpha", "E + A*N^-alpha + B*(log(N) - beta)^2")
+    forms = judge.judge([parse(text, ["N"]) for text in texts])
+    bits = choosing.bits(judge, forms)
+    # A constant less in every group, a shorter formula, and more that is left of the rows.
+    left = len(known.group) / 2 * np.log2(forms[1].training / forms[0].training)
+    shape = forms[1].form.description_length - forms[0].form.description_length
+    fewer = np.log2(np.bincount(known.group)).sum() / 2
+    assert shape < 0
+    assert_allclose(bits[1] - bits[0], left + shape - fewer)
+    assert np.argmin(bits) == 0
+    # AICc of each: a normal likelihood, constants of both groups, and the noise.
+    n, k = len(known.group), 2 * np.array([3, 2, 5]) + 1
+    each = n * np.log([law.training for law in forms]) + 2 * k * n / (n - k - 1)
+    assert_allclose(choosing.aicc(judge, forms), each)
+    # Within two standard errors the bits decide, and beyond them the error on held-out rows.
+    errors = [0.011, 0.02, 0.010]
+    forms = [replace(each, error=error) for each, error in zip(forms, errors, strict=True)]
+    sign = np.where(np.arange(12) % 2, 1.0, -1.0)[:, None]
+    for apart, taken in ((0.05, 0), (0.04, 2)):
+        drawn = np.log(errors) + sign * apart / 1.4826 * np.array([1, 1, 0])
+        monkeypatch.setattr(choosing, "resampled", lambda *of, drawn=drawn: drawn)
+        for rule, said in (("shortest", "bits"), ("aicc", "AICc")):
+            choice = choosing.choose(judge, forms, rule, seed=0)
+            assert choice.chosen == taken
+            assert said in choice.why
+
+
 def test_a_law_that_fails_on_resampled_rows_is_not_taken_for_simple(monkeypatch):
     drawn = np.tile(np.log([each.error for each in ORDERED]), (12, 1))
     drawn += np.where(np.arange(12) % 2, 1.0, -1.0)[:, None] * np.array([0, 1, 1, 1])
@@ -519,6 +551,54 @@ def test_finalists_are_the_best_and_the_front():
     assert len(found) == choosing.FINALISTS + 1  # A*N is on the front alone
     assert found[-1].error == 0.5
     assert {each.form for each in ORDERED} <= {each.form for each in found}
+
+
+def test_the_zoo_proposes_the_same_laws_however_many_are_asked_for():
+    known = evidence(powers(), **ONE)
+    asked = loop.question(known, 5)
+    kinds = words(known.columns)
+
+    def all_of(n):
+        zoo, out = Zoo(kinds), []
+        while found := zoo.propose(History(asked), n):
+            out += found
+        return out
+
+    assert all_of(7) == all_of(1000)
+    assert len(all_of(1000)) > 30
+
+
+def with_small_groups():
+    """The table of `powers`, and two families of three runs."""
+    table = {name: np.asarray(values) for name, values in powers(0.01).items()}
+    few = {name: np.concatenate([values[:3], values[:3]]) for name, values in table.items()}
+    few["family"] = np.array(["tiny"] * 3 + ["wee"] * 3)
+    return {name: np.concatenate([values, few[name]]) for name, values in table.items()}
+
+
+def test_laws_are_not_judged_by_groups_that_have_too_few_rows():
+    plain = search(powers(0.01), **{**QUICK, "turns": 3})
+    found = search(with_small_groups(), **{**QUICK, "turns": 3})
+    assert found.form == plain.form
+    assert_allclose(found.score.error, plain.score.error)
+    assert set(found.score.groups) == set(plain.score.groups)
+    note = next(text for text in found.notes if "no more rows" in text)
+    assert "2 of" in note
+    assert "tiny, wee" in note
+    # They are fitted all the same, and the fit says what it thinks of them.
+    assert {"tiny", "wee"} <= set(found.fit.groups)
+    assert not any("no more rows" in text for text in plain.notes)
+    # Where all groups are small there is nothing else to judge by.
+    small = {name: values[-6:] for name, values in with_small_groups().items()}
+    known = evidence(small, **ONE, folds=KFold(3))
+    assert known.in_groups_above(7) is known
+    assert known.in_groups_above(2) is known
+
+
+def test_what_was_refused_is_said():
+    assert discovery._passed_over(0) == ""
+    assert "1 finalist with less error was refused" in discovery._passed_over(1)
+    assert "2 finalists with less error were refused" in discovery._passed_over(2)
 
 
 def test_resampling_tells_the_spread_of_errors():

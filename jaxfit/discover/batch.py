@@ -72,18 +72,18 @@ def fit_batch(
     alike: dict[tuple[str, Size], list[int]] = {}
     for i, w in enumerate(wanted):
         alike.setdefault((w.form.link, size_of(w.form)), []).append(i)
-    seen = {link: _seen(evidence, cells, link) for link in {link for link, _ in alike}}
+    tables = {link: seen(evidence, cells, link) for link in {link for link, _ in alike}}
     tasks = [
-        (part, size, seen[link])
+        (part, size, tables[link])
         for (link, size), own in alike.items()
         for part in _parts(own, wanted, len(chosen), evidence)
     ]
 
     def work(task) -> dict[int, Fitted]:
-        own, size, known = task
+        own, size, table = task
         with jax.enable_x64(True):
             found = _fit_part(
-                [wanted[i] for i in own], evidence, cells, chosen, known, size, max_steps
+                [wanted[i] for i in own], evidence, cells, chosen, table, size, max_steps
             )
         return dict(zip(own, found, strict=True))
 
@@ -93,8 +93,8 @@ def fit_batch(
     return [out[i] for i in range(len(wanted))]
 
 
-def _seen(evidence: Evidence, cells: Cells, link: str) -> lanes.Cells:
-    """The cells as the interpreter takes them, on the scale of a link."""
+def seen(evidence: Evidence, cells: Cells, link: str) -> lanes.Cells:
+    """The cells as they are fitted, on the scale of a link."""
     columns = np.stack([evidence.columns[name] for name in evidence.inputs])[:, evidence.rows]
     with np.errstate(all="ignore"):
         leaves = np.concatenate([columns, np.log(columns)]).swapaxes(0, 1)
@@ -124,11 +124,11 @@ def _parts(own, wanted, num_cells: int, evidence: Evidence) -> Iterator[list[int
         yield part
 
 
-def _fit_part(part, evidence: Evidence, cells: Cells, chosen, seen, size: Size, steps: int):
+def _fit_part(part, evidence: Evidence, cells: Cells, chosen, table: lanes.Cells, size, steps: int):
     """Fit the forms of one part."""
     per_block, num = _lanes_per_block(evidence), len(chosen)
     code = programs([w.form for w in part], evidence.inputs, size)
-    code, traits = _padded(code, BLOCKS), _traits(part, size, BLOCKS)
+    code, trait = _padded(code, BLOCKS), traits(part, size, BLOCKS)
     which, cell, start = [], [], []
     for q, w in enumerate(part):
         starts = np.broadcast_to(w.starts, (num, *w.starts.shape[1:]))
@@ -142,7 +142,7 @@ def _fit_part(part, evidence: Evidence, cells: Cells, chosen, seen, size: Size, 
         start.append(flat[lane].reshape(blocks, per_block, -1))
     total = sum(map(len, which))
     found = [
-        lanes.fit_jobs(code, traits, seen, jobs, np.int32(steps), size=size)
+        lanes.fit_jobs(code, trait, table, jobs, np.int32(steps), size=size)
         for jobs in _calls(*map(np.concatenate, (which, cell, start)), empty=len(part))
     ]
     joined = [np.concatenate([np.asarray(part[k]) for part in found])[:total] for k in range(6)]
@@ -168,7 +168,8 @@ def _padded(code: Programs, count: int) -> Programs:
     return Programs(*map(pad, code))
 
 
-def _traits(part: Sequence[Wanted], size: Size, count: int) -> lanes.Traits:
+def traits(part: Sequence[Wanted], size: Size, count: int) -> lanes.Traits:
+    """Of the forms of a part, and of as many empty programs as make `count` + 1."""
     linear, log, free = np.zeros((3, count + 1, size.constants), bool)
     low, high = np.full((2, count + 1, size.constants), np.inf)
     low = -low

@@ -9,13 +9,17 @@ from .batch import Wanted, fit_batch
 from .judge import FLOOR, Judge, Judged, log_error
 from .ranges import limits, ranges
 
-RULES = ("priced", "one-standard-error", "least")
+RULES = ("aicc", "shortest", "one-standard-error", "priced", "least")
 # What a constant costs, in the log of the error.
 PRICE = 0.1
 # Forms that come to the last rung, and resamples of the rows.
-FINALISTS, DRAWS = 12, 12
+FINALISTS, DRAWS = 24, 12
 # The share of resamples on which a form may fail.
 FAILING = 0.2
+# What rules that look at all rows call what they make least.
+_BY_ALL_ROWS = {"aicc": "AICc", "shortest": "length in bits"}
+# Standard errors of the least error within which all rows decide.
+NEAR = 2.0
 
 
 class Choice(NamedTuple):
@@ -42,11 +46,13 @@ def finalists(found: Sequence[Judged]) -> list[Judged]:
 def choose(judge: Judge, forms: Sequence[Judged], rule: str, seed: int) -> Choice:
     """One of the finalists, by their errors on held-out rows.
 
-    rule: "priced" takes the least error where every constant costs `PRICE` of its logarithm, so
-    that of two laws that differ by little the simpler is taken; "least" the least error.
-    "one-standard-error" takes the simplest (fewest constants, then shortest) whose error is above
-    the least by no more than one standard error of the difference (Breiman et al. 1984, section
-    3.4.3); differences are paired, over resamples of the rows.
+    rule: two let all rows decide where errors on held-out rows tell little: of the laws whose error
+    is above the least by no more than `NEAR` standard errors of the difference, "aicc" takes the
+    one of least AICc, which is to predict best, and "shortest" the one of fewest `bits`, which is
+    to be the law. Three go by errors on held-out rows alone: "one-standard-error" takes the
+    simplest (fewest constants, then shortest) within one standard error (Breiman et al. 1984,
+    section 3.4.3), "priced" the least error where every constant costs `PRICE` of its logarithm,
+    "least" the least. Differences are paired, over resamples of the rows.
     """
     error = np.log([each.error + FLOOR for each in forms])
     drawn = resampled(judge, forms, seed)
@@ -60,20 +66,59 @@ def choose(judge: Judge, forms: Sequence[Judged], rule: str, seed: int) -> Choic
     known = np.isfinite(apart)
     doubt = np.array([_spread(own[seen]) for own, seen in zip(apart.T, known.T, strict=True)])
     behind = error - error[best]
-    near = [i for i in range(len(forms)) if sound[i] and behind[i] <= doubt[i]]
+
+    def within(errors: float) -> list[int]:
+        return [i for i in range(len(forms)) if sound[i] and behind[i] <= errors * doubt[i]]
 
     def simplicity(i: int) -> tuple[float, ...]:
         form = forms[i].form
         return form.num_constants, form.description_length, error[i]
 
-    priced = error + PRICE * np.array([each.form.num_constants for each in forms])
-    priced[~sound] = np.inf
-    chosen = {
-        "least": best,
-        "priced": int(np.argmin(priced)),
-        "one-standard-error": min(near, key=simplicity),
-    }[rule]
+    def price(i: int) -> float:
+        return error[i] + PRICE * forms[i].form.num_constants if sound[i] else np.inf
+
+    if rule == "least":
+        chosen = best
+    elif rule == "priced":
+        chosen = min(range(len(forms)), key=price)
+    elif rule == "one-standard-error":
+        chosen = min(within(1.0), key=simplicity)
+    else:
+        found = aicc(judge, forms) if rule == "aicc" else bits(judge, forms)
+        chosen = min(within(NEAR), key=lambda i: (found[i], error[i]))
     return Choice(chosen, best, behind, doubt, _why(forms, chosen, best, behind, doubt, rule))
+
+
+def aicc(judge: Judge, forms: Sequence[Judged]) -> np.ndarray:
+    """AICc (L,) of all training rows, up to what is the same for all (Hurvich & Tsai 1989, eq. 4).
+
+    inf where there are no more rows than constants. Noise is normal, as large a share of the
+    variance in every group and target.
+    """
+    n, fits = judge.evidence.target.size, judge.whole.max() + 1
+    k = np.array([each.form.num_constants for each in forms]) * fits + 1
+    left = n - k - 1
+    with np.errstate(divide="ignore"):
+        found = _deviance(n, forms) + 2 * k + 2 * k * (k + 1) / left
+    return np.where(left > 0, found, np.inf)
+
+
+def bits(judge: Judge, forms: Sequence[Judged]) -> np.ndarray:
+    """Bits (L,) that write down all training rows, up to what is the same for all (Rissanen 1978).
+
+    The formula; the constants of every group and target, to the digits that its rows tell; and
+    what these leave, with noise as in `aicc`.
+    """
+    evidence = judge.evidence
+    digits = len(evidence.targets) * np.log2(np.bincount(evidence.group)).sum() / 2
+    left = _deviance(evidence.target.size, forms) / (2 * np.log(2))
+    return left + [
+        each.form.description_length + each.form.num_constants * digits for each in forms
+    ]
+
+
+def _deviance(n: int, forms: Sequence[Judged]) -> np.ndarray:
+    return n * np.log([each.training + FLOOR for each in forms])
 
 
 def _spread(values: np.ndarray) -> float:
@@ -116,6 +161,11 @@ def _why(forms: Sequence[Judged], chosen: int, best: int, behind, doubt, rule: s
         said = f"It has the least error on rows held out, {own.error:.4g}"
         if rule == "one-standard-error":
             return f"{said}; no simpler law is within one standard error of it."
+        if rule in _BY_ALL_ROWS:
+            return (
+                f"{said}; no law within {NEAR:g} standard errors of it has less "
+                f"{_BY_ALL_ROWS[rule]} of all rows."
+            )
         return f"{said}."
     above = (
         f"{own.error:.4g}, above the {least.error:.4g} of `{least.form}` by a factor of "
@@ -125,6 +175,11 @@ def _why(forms: Sequence[Judged], chosen: int, best: int, behind, doubt, rule: s
         return (
             f"Of the errors on rows held out, each constant costing {PRICE:.0%}, it has the "
             f"least: {above}."
+        )
+    if rule in _BY_ALL_ROWS:
+        return (
+            f"Of the laws within {NEAR:g} standard errors of the least error on rows held out, it "
+            f"has the least {_BY_ALL_ROWS[rule]} of all rows: {above}."
         )
     return (
         "It is the simplest law within one standard error of the least error on rows held out: "

@@ -32,8 +32,8 @@ from .record import Record, write_chosen
 from .scoring import Score, of_judged
 from .vocabulary import words
 
-# Starts of the chosen law's last fit.
-_STARTS = 256
+# Starts of the chosen law's last fit; groups that a note names.
+_STARTS, _NAMED = 256, 5
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,11 @@ class Discovery:
     form: the law. why: it was chosen, in words. score: its errors on rows that were held out of
     the folds. behind, doubt: how far its mean log error is above the least, and the standard error
     of that. fit: its constants in every group, by `jaxfit.fit` on all training rows; of several
-    targets, groups are named (group, target). front: of all that was tried, the best of every
-    number of constants. nearly: the other finalists, the least error first, each with its `behind`
-    and `doubt`. heldout: errors on the sealed rows, which were opened after the choice; None
-    without a hold-out. interrupted: whether the search was ended early by hand.
+    targets, groups are named (group, target). evidence: what laws were judged by: groups of no more
+    rows than a law may have constants are not in it. front: of all that was tried, the best of
+    every number of constants. nearly: the other finalists, the least error first, each with its
+    `behind` and `doubt`. heldout: errors on the sealed rows, which were opened after the choice;
+    None without a hold-out. interrupted: whether the search was ended early by hand.
     """
 
     form: Form
@@ -168,7 +169,8 @@ def search(
     sealed, said = sealed_rows(data, holdout, targets, by, inputs)
     with choosing("the search for a law"):
         table = sealed.training if sealed else read(data)
-        known = evidence(table, target=targets, by=by, inputs=inputs, folds=folds, nan=nan)
+        every = evidence(table, target=targets, by=by, inputs=inputs, folds=folds, nan=nan)
+        known = every.in_groups_above(max_constants)
         if outward is not None:
             outward.check(known.inputs)
         settings = {"holdout": said, "nan": nan}
@@ -177,11 +179,11 @@ def search(
         plans = _plans(out, settings, resume, begun, minutes, turns)
         asked = loop.question(known, max_constants)
         states, ended = _searched(known, asked, conditions, proposers, seed, plans, progress)
-        forms, choice, found = _chosen(states, known, conditions, rule, seed)
+        forms, choice, found = _chosen(states, every, known, conditions, rule, seed)
     chosen = forms[choice.chosen]
     if out is not None:
         write_chosen(out, chosen.form, known.inputs)
-    heldout = held_out(sealed, found, known) if sealed else None
+    heldout = held_out(sealed, found, every) if sealed else None
     return Discovery(
         form=chosen.form,
         why=choice.why,
@@ -194,12 +196,12 @@ def search(
         evidence=known,
         settings=settings | {"rule": rule},
         seconds=time.monotonic() - begun,
-        **_together(states, known),
+        **_together(states, every, known),
         interrupted=ended,
     )
 
 
-def _together(states: Sequence[State], known: Evidence) -> dict[str, Any]:
+def _together(states: Sequence[State], every: Evidence, known: Evidence) -> dict[str, Any]:
     """What the searches came to, together."""
     trials = [trial for state in states for trial in state.history.trials]
     asked, said = states[0].history.question, [note for state in states for note in state.notes]
@@ -209,7 +211,7 @@ def _together(states: Sequence[State], known: Evidence) -> dict[str, Any]:
         "proposed": sum(state.proposed for state in states),
         "judged": len(trials),
         "work": {name: sum(s.work.get(name, 0.0) for s in states) for name in states[0].work},
-        "notes": tuple(dict.fromkeys([*_cuts(states, known), *said])),
+        "notes": tuple(dict.fromkeys([*_cuts(states, every, known), *said])),
     }
 
 
@@ -281,35 +283,57 @@ def _finalists(states: Sequence[State]) -> list[Judged]:
 
 
 def _chosen(
-    states: Sequence[State], known: Evidence, conditions: loop.Rules, rule: str, seed: int
+    states: Sequence[State],
+    every: Evidence,
+    known: Evidence,
+    conditions: loop.Rules,
+    rule: str,
+    seed: int,
 ) -> tuple[list[Judged], Choice, Fit]:
-    """The finalists, which of them is chosen, and its last fit.
+    """The finalists, which of them is chosen, and its last fit, to `every` group.
 
     Conditions hold for the constants that are handed out, which come from more starts than those
     by which a law was let through.
     """
-    forms = [
-        each
-        for each in _finalists(states)
-        if not conditions.broken(each.form, each.constants, known)
-    ]
+    forms, refused = [], []
+    for each in _finalists(states):
+        broken = conditions.broken(each.form, each.constants, known)
+        (refused if broken else forms).append(each)
     while forms:
         choice = choose(states[0].judge, forms, rule, seed)
-        form, ended = forms[choice.chosen].form, forms[choice.chosen].constants
-        starts = native.starts_about(form, known, ended, _STARTS, seed)
-        found = native.fitted(form, known, starts=starts, seed=seed)
-        if not conditions.broken(form, native.constants_of(found, known), known):
-            return forms, choice, found
-        del forms[choice.chosen]
+        chosen = forms[choice.chosen]
+        starts = native.starts_about(chosen.form, known, chosen.constants, _STARTS, seed)
+        found = native.fitted(chosen.form, every, starts=starts, seed=seed)
+        if not conditions.broken(chosen.form, native.constants_of(found, known), known):
+            better = sum(each.error < forms[choice.best].error for each in refused)
+            return forms, choice._replace(why=choice.why + _passed_over(better)), found
+        refused.append(forms.pop(choice.chosen))
     raise ValueError(
         f"No law that was found obeys {conditions.outward} in every group. Ask for less, or give "
         "more minutes."
     )
 
 
-def _cuts(states: Sequence[State], known: Evidence) -> list[str]:
+def _passed_over(better: int) -> str:
+    """What is said of finalists that broke a condition."""
+    if not better:
+        return ""
+    return (
+        f" {better} finalist{'s' if better > 1 else ''} with less error "
+        f"{'were' if better > 1 else 'was'} refused for what the law says beyond the data."
+    )
+
+
+def _cuts(states: Sequence[State], every: Evidence, known: Evidence) -> list[str]:
     """What the search left out, in words."""
     out = []
+    if len(known.groups) < len(every.groups):
+        few = [str(key) for key in every.groups if key not in known.groups]
+        named = ", ".join(few[:_NAMED]) + ", ..." * (len(few) > _NAMED)
+        out.append(
+            f"Laws were not judged by {len(few)} of {len(every.groups)} groups, which have no more "
+            f"rows than a law may have constants: {named}. The law is fitted to these as well."
+        )
     looked = len(states[0].judge.evidence.group)
     if looked < len(known.group):
         out.append(

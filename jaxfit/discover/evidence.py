@@ -79,16 +79,26 @@ class Evidence:
             keep[own[:most]] = True
             for fold in self.folds:
                 keep[own[fold.test[own]][: most // 8]] = True
+        return self._of(keep)
+
+    def in_groups_above(self, rows: int) -> "Evidence":
+        """The evidence of groups of more than `rows` rows; all of it where there is none."""
+        keep = (np.bincount(self.group) > rows)[self.group]
+        return self._of(keep) if keep.any() else self
+
+    def _of(self, keep: np.ndarray) -> "Evidence":
+        """Rows (m,) that are kept, and the groups and folds that these leave."""
         if keep.all():
             return self
+        present, group = np.unique(self.group[keep], return_inverse=True)
+        folds = [fold._replace(train=fold.train[keep], test=fold.test[keep]) for fold in self.folds]
         return replace(
             self,
             columns={name: values[keep] for name, values in self.columns.items()},
             target=self.target[keep],
-            group=self.group[keep],
-            folds=tuple(
-                fold._replace(train=fold.train[keep], test=fold.test[keep]) for fold in self.folds
-            ),
+            group=group,
+            groups=tuple(self.groups[g] for g in present),
+            folds=tuple(fold for fold in folds if fold.test.any()),
         )
 
     def cells(self, folds: Sequence[int]) -> "Cells":

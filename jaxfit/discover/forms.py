@@ -1,5 +1,6 @@
 """`Form`: a candidate law. What it is, how complex it is, and which forms are the same."""
 
+import functools
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -152,10 +153,9 @@ def form(root: Node, link: str = "identity") -> Form:
     root = canonical(root)
     # Only the exponential of a sum with an intercept, which can be any positive number, is a link.
     if link == "identity" and root.op == "exp" and _spans(root.args[0]):
-        root, link = root.args[0], "log"
+        root, link = canonical(root.args[0]), "log"
     elif link == "log" and not _spans(root):
-        root, link = Node("exp", (root,)), "identity"
-    root = canonical(root)
+        root, link = canonical(Node("exp", (root,))), "identity"
     constants = nodes.constants_of(root)
     if not constants or not nodes.inputs_of(root):
         raise ValueError(f"`{nodes.text(root)}` needs an input and a constant to be fitted.")
@@ -337,6 +337,7 @@ def _order(node: Node) -> tuple:
     return kind, _shape(node)
 
 
+@functools.lru_cache(maxsize=1 << 16)
 def _shape(node: Node) -> str:
     """A tree without the names of its constants."""
     if node.op == CONSTANT:

@@ -8,7 +8,7 @@ import ast
 import functools
 import math
 import operator
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from ..laws.text import TextError, syntax_tree
 
 STEP = 1e-30  # of a complex step
-INPUT, CONSTANT, NUMBER = "input", "constant", "number"
+INPUT, CONSTANT, NUMBER = LEAVES = "input", "constant", "number"
 BINARY = ("add", "sub", "mul", "div", "pow", "max", "min")
 UNARY = ("neg", "exp", "log", "sqrt", "abs", "sigmoid", "softplus", "tanh", "sin")
 _SIGNS: dict[type, str] = {
@@ -59,7 +59,7 @@ class Node(NamedTuple):
     @property
     def leaf(self) -> bool:
         """Whether this is an input, a constant or a number."""
-        return self.op in (INPUT, CONSTANT, NUMBER)
+        return self.op in LEAVES
 
     def __add__(self, other: "Node | float") -> "Node":  # type: ignore[override]
         return Node("add", (self, _node(other)))
@@ -130,12 +130,15 @@ def product(factors: Sequence[Node]) -> Node:
     return functools.reduce(operator.mul, factors)
 
 
-def walk(node: Node) -> Iterator[Node]:
+def walk(node: Node) -> list[Node]:
     """All nodes of a tree, a node after its arguments."""
-    if not node.leaf:
-        for arg in node.args:
-            yield from walk(arg)
-    yield node
+    out, left = [], [node]
+    while left:
+        each = left.pop()
+        out.append(each)
+        if each.op not in LEAVES:
+            left.extend(each.args)
+    return out[::-1]
 
 
 def constants_of(node: Node) -> tuple[Any, ...]:

@@ -1,13 +1,13 @@
 """What proposes forms without a language model: the literature, growing sums, and variation."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import permutations
+from itertools import islice, permutations
 
 import numpy as np
 
 from ..laws import LAWS
 from . import nodes
-from .forms import Form, form
+from .forms import LINKS, Form, form
 from .growth import Growth
 from .history import History, Trial
 from .judge import Judged
@@ -20,7 +20,7 @@ _CHILDREN, _WIDTH, _LOOKED = 12, 12, 600
 
 
 class Zoo:
-    """Every term of the vocabulary by itself, and the published laws over all orders of inputs."""
+    """The published laws over all orders of inputs, and every term by itself, and in an `exp`."""
 
     name = "zoo"
 
@@ -32,15 +32,16 @@ class Zoo:
         """The next n that are left."""
         if self._left is None:
             self._left = self._all(history.question.max_constants)
-        return [each for each, _ in zip(self._left, range(n), strict=False)]
+        return list(islice(self._left, n))
 
     def _all(self, most: int) -> Iterator[Form]:
         seen: set[Form] = set()
-        for term in terms_of(self._words):
-            yield from _new(_made(summed([term])), most, seen)
         for law in LAWS.values():
             for order in permutations(self._words.inputs, len(law.inputs)):
                 yield from _new(_read(law.formula, law.inputs, order), most, seen)
+        for link in LINKS:
+            for term in terms_of(self._words):
+                yield from _new(_made(summed([term]), link), most, seen)
 
 
 class Beam:
@@ -123,9 +124,9 @@ def _priced(trial: Trial) -> float:
     return np.log(trial.error + 1e-300) + 0.03 * trial.form.num_constants
 
 
-def _made(root: nodes.Node) -> Form | None:
+def _made(root: nodes.Node, link: str = LINKS[0]) -> Form | None:
     try:
-        return form(root)
+        return form(root, link)
     except ValueError:
         return None
 
