@@ -218,7 +218,7 @@ def test_several_targets_without_groups_are_reported(tmp_path):
         (("--monotone", "N"), "--monotone 'N': write NAME=VALUE"),
         (("--monotone", "N=decreasin"), "did you mean `decreasing`"),
         (("--monotone", "M=decreasing"), "`M`, which is no input"),
-        (("--rule", "best"), "There are: aicc, "),
+        (("--rule", "best"), "There are: balanced, "),
         (("--searches", "0"), "searches=0: give an integer"),
         (("--decades", "-1"), "decades above 0"),
         (("--report", "r.txt"), "ends in neither .md nor .html"),

@@ -504,6 +504,11 @@ def test_the_rules_choose_as_they_say(monkeypatch, rule, apart, chosen):
     assert f"{ORDERED[0].error:.4g}" in choice.why
 
 
+def of_constants(count):
+    """A form with so many constants."""
+    return parse(" + ".join(f"c{i}*N^{i}" for i in range(count)), ["N"])
+
+
 def test_all_rows_decide_where_held_out_rows_tell_little(monkeypatch):
     known = evidence(powers(0.01), **ONE)
     judge = Judge(known)
@@ -517,10 +522,11 @@ def test_all_rows_decide_where_held_out_rows_tell_little(monkeypatch):
     assert shape < 0
     assert_allclose(bits[1] - bits[0], left + shape - fewer)
     assert np.argmin(bits) == 0
-    # AICc of each: a normal likelihood, constants of both groups, and the noise.
+    # AICc a row: a normal likelihood, constants of both groups, and the noise.
     n, k = len(known.group), 2 * np.array([3, 2, 5]) + 1
-    each = n * np.log([law.training for law in forms]) + 2 * k * n / (n - k - 1)
-    assert_allclose(choosing.aicc(judge, forms), each)
+    expected = np.log([law.training for law in forms]) + 2 * k / (n - k - 1)
+    assert_allclose(choosing.expected(judge, forms), expected)
+    assert np.isinf(choosing.expected(judge, [replace(forms[0], form=of_constants(12))]))
     # Within two standard errors the bits decide, and beyond them the error on held-out rows.
     errors = [0.011, 0.02, 0.010]
     forms = [replace(each, error=error) for each, error in zip(forms, errors, strict=True)]
@@ -528,10 +534,13 @@ def test_all_rows_decide_where_held_out_rows_tell_little(monkeypatch):
     for apart, taken in ((0.05, 0), (0.04, 2)):
         drawn = np.log(errors) + sign * apart / 1.4826 * np.array([1, 1, 0])
         monkeypatch.setattr(choosing, "resampled", lambda *of, drawn=drawn: drawn)
-        for rule, said in (("shortest", "bits"), ("aicc", "AICc")):
-            choice = choosing.choose(judge, forms, rule, seed=0)
-            assert choice.chosen == taken
-            assert said in choice.why
+        choice = choosing.choose(judge, forms, "shortest", seed=0)
+        assert choice.chosen == taken
+        assert "bits" in choice.why
+    # Without standard errors, where both errors count alike.
+    choice = choosing.choose(judge, forms, "balanced", seed=0)
+    assert choice.chosen == np.argmin(np.log(errors) + expected)
+    assert "AICc" in choice.why
 
 
 def test_a_law_that_fails_on_resampled_rows_is_not_taken_for_simple(monkeypatch):

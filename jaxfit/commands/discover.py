@@ -69,9 +69,9 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
     text = "allow laws whose curves depend on the units of the inputs"
     parser.add_argument("--any-units", action="store_true", help=text)
     text = (
-        "how a law is chosen of those whose error on held-out rows is near the least: aicc "
-        "(default, the least AICc of all rows), shortest (fewest bits) or one-standard-error (the simplest); "
-        "or by that error alone: priced (every constant costs some) or least"
+        "how a law is chosen: balanced (default: the least product of the errors on held-out rows "
+        "and of new rows like the others), shortest (fewest bits, to say which law it is), "
+        "one-standard-error, priced or least (by the error on held-out rows alone)"
     )
     parser.add_argument("--rule", metavar="NAME", help=text)
     text = "let a language model propose too (default: what JAXFIT_LLM_MODEL names)"

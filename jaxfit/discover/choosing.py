@@ -9,16 +9,14 @@ from .batch import Wanted, fit_batch
 from .judge import FLOOR, Judge, Judged, log_error
 from .ranges import limits, ranges
 
-RULES = ("aicc", "shortest", "one-standard-error", "priced", "least")
+RULES = ("balanced", "shortest", "one-standard-error", "priced", "least")
 # What a constant costs, in the log of the error.
 PRICE = 0.1
 # Forms that come to the last rung, and resamples of the rows.
 FINALISTS, DRAWS = 24, 12
 # The share of resamples on which a form may fail.
 FAILING = 0.2
-# What rules that look at all rows call what they make least.
-_BY_ALL_ROWS = {"aicc": "AICc", "shortest": "length in bits"}
-# Standard errors of the least error within which all rows decide.
+# Standard errors of the least error within which the shortest law is looked for.
 NEAR = 2.0
 
 
@@ -46,10 +44,11 @@ def finalists(found: Sequence[Judged]) -> list[Judged]:
 def choose(judge: Judge, forms: Sequence[Judged], rule: str, seed: int) -> Choice:
     """One of the finalists, by their errors on held-out rows.
 
-    rule: two let all rows decide where errors on held-out rows tell little: of the laws whose error
-    is above the least by no more than `NEAR` standard errors of the difference, "aicc" takes the
-    one of least AICc, which is to predict best, and "shortest" the one of fewest `bits`, which is
-    to be the law. Three go by errors on held-out rows alone: "one-standard-error" takes the
+    rule: "balanced" takes the least product of two errors: on held-out rows, and on new rows among
+    those that were run, as AICc expects it. The first asks what a law is for, but of few scales;
+    the second asks all rows. "shortest" is to say which law it is: of those whose error on held-out
+    rows is above the least by no more than `NEAR` standard errors of the difference, it takes the
+    one of fewest `bits`. Three go by errors on held-out rows alone: "one-standard-error" takes the
     simplest (fewest constants, then shortest) within one standard error (Breiman et al. 1984,
     section 3.4.3), "priced" the least error where every constant costs `PRICE` of its logarithm,
     "least" the least. Differences are paired, over resamples of the rows.
@@ -83,23 +82,26 @@ def choose(judge: Judge, forms: Sequence[Judged], rule: str, seed: int) -> Choic
         chosen = min(range(len(forms)), key=price)
     elif rule == "one-standard-error":
         chosen = min(within(1.0), key=simplicity)
+    elif rule == "shortest":
+        length = bits(judge, forms)
+        chosen = min(within(NEAR), key=lambda i: length[i])
     else:
-        found = aicc(judge, forms) if rule == "aicc" else bits(judge, forms)
-        chosen = min(within(NEAR), key=lambda i: (found[i], error[i]))
+        product = error + expected(judge, forms)
+        chosen = min(np.flatnonzero(sound).tolist(), key=lambda i: (product[i], error[i]))
     return Choice(chosen, best, behind, doubt, _why(forms, chosen, best, behind, doubt, rule))
 
 
-def aicc(judge: Judge, forms: Sequence[Judged]) -> np.ndarray:
-    """AICc (L,) of all training rows, up to what is the same for all (Hurvich & Tsai 1989, eq. 4).
+def expected(judge: Judge, forms: Sequence[Judged]) -> np.ndarray:
+    """Logarithms (L,) of the squared errors that AICc expects of new rows like those trained on.
 
-    inf where there are no more rows than constants. Noise is normal, as large a share of the
-    variance in every group and target.
+    AICc by the number of rows (Hurvich & Tsai 1989, eq. 4), with normal noise that is as large a
+    share of the variance in every group and target. inf of laws of as many constants as rows.
     """
     n, fits = judge.evidence.target.size, judge.whole.max() + 1
     k = np.array([each.form.num_constants for each in forms]) * fits + 1
     left = n - k - 1
     with np.errstate(divide="ignore"):
-        found = _deviance(n, forms) + 2 * k + 2 * k * (k + 1) / left
+        found = _left(forms) + (2 * k + 2 * k * (k + 1) / left) / n
     return np.where(left > 0, found, np.inf)
 
 
@@ -107,18 +109,18 @@ def bits(judge: Judge, forms: Sequence[Judged]) -> np.ndarray:
     """Bits (L,) that write down all training rows, up to what is the same for all (Rissanen 1978).
 
     The formula; the constants of every group and target, to the digits that its rows tell; and
-    what these leave, with noise as in `aicc`.
+    what these leave, with noise as in `expected`.
     """
     evidence = judge.evidence
     digits = len(evidence.targets) * np.log2(np.bincount(evidence.group)).sum() / 2
-    left = _deviance(evidence.target.size, forms) / (2 * np.log(2))
+    left = evidence.target.size * _left(forms) / (2 * np.log(2))
     return left + [
         each.form.description_length + each.form.num_constants * digits for each in forms
     ]
 
 
-def _deviance(n: int, forms: Sequence[Judged]) -> np.ndarray:
-    return n * np.log([each.training + FLOOR for each in forms])
+def _left(forms: Sequence[Judged]) -> np.ndarray:
+    return np.log([each.training + FLOOR for each in forms])
 
 
 def _spread(values: np.ndarray) -> float:
@@ -158,30 +160,23 @@ def _wanted(judge: Judge, each: Judged) -> Wanted:
 def _why(forms: Sequence[Judged], chosen: int, best: int, behind, doubt, rule: str) -> str:
     least, own = forms[best], forms[chosen]
     if chosen == best:
-        said = f"It has the least error on rows held out, {own.error:.4g}"
-        if rule == "one-standard-error":
-            return f"{said}; no simpler law is within one standard error of it."
-        if rule in _BY_ALL_ROWS:
-            return (
-                f"{said}; no law within {NEAR:g} standard errors of it has less "
-                f"{_BY_ALL_ROWS[rule]} of all rows."
-            )
-        return f"{said}."
-    above = (
-        f"{own.error:.4g}, above the {least.error:.4g} of `{least.form}` by a factor of "
-        f"{np.exp(behind[chosen]):.3g}"
-    )
-    if rule == "priced":
-        return (
-            f"Of the errors on rows held out, each constant costing {PRICE:.0%}, it has the "
-            f"least: {above}."
-        )
-    if rule in _BY_ALL_ROWS:
-        return (
-            f"Of the laws within {NEAR:g} standard errors of the least error on rows held out, it "
-            f"has the least {_BY_ALL_ROWS[rule]} of all rows: {above}."
-        )
+        also = {
+            "balanced": "; no law has a smaller product of that and the error that AICc expects",
+            "shortest": f"; no law within {NEAR:g} standard errors of it takes fewer bits",
+            "one-standard-error": "; no simpler law is within one standard error of it",
+        }
+        return f"It has the least error on rows held out, {own.error:.4g}{also.get(rule, '')}."
+    what = {
+        "balanced": "It has the least product of the error on rows held out and the error that "
+        "AICc expects of new rows like those trained on",
+        "shortest": f"Of the laws within {NEAR:g} standard errors of the least error on rows held "
+        "out, it takes the fewest bits",
+        "one-standard-error": "It is the simplest law within one standard error, "
+        f"{np.exp(doubt[chosen]):.3g}, of the least error on rows held out",
+        "priced": f"Of the errors on rows held out, each constant costing {PRICE:.0%}, it has the "
+        "least",
+    }
     return (
-        "It is the simplest law within one standard error of the least error on rows held out: "
-        f"{above}, where one standard error is {np.exp(doubt[chosen]):.3g}."
+        f"{what[rule]}: {own.error:.4g}, above the {least.error:.4g} of `{least.form}` by a factor "
+        f"of {np.exp(behind[chosen]):.3g}."
     )
