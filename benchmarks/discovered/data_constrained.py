@@ -1,11 +1,12 @@
 """A scaling law, fitted by least squares in every group by itself.
 
-    loss = A*unique_tokens^-beta/((1 - exp(-(unique_tokens/(alpha*tokens))))*tokens)^0.5 +
-    B*params^gamma*unique_tokens^beta
+    loss = E + A*(exp(-(tokens/alpha)) + beta*(1 + gamma*log(unique_tokens))/((1 -
+    exp(-(params^0.5*tokens/(delta*unique_tokens))))*unique_tokens)^0.5)^kappa
 
 Inputs, in the order of the columns of data_points: unique_tokens, params, tokens.
 
-Constants: A, B are solved for; alpha searched above 0; beta, gamma searched in [-8, 8].
+Constants: E, A are solved for; alpha, beta, gamma, delta searched above 0; kappa searched in
+[-8, 8].
 
 Origin: found by python -m benchmarks.discovery --programs, from training rows alone
 """
@@ -13,20 +14,25 @@ Origin: found by python -m benchmarks.discovery --programs, from training rows a
 import numpy as np
 from scipy.optimize import least_squares
 
-NAMES = ["A", "alpha", "beta", "B", "gamma"]
+NAMES = ["E", "A", "alpha", "beta", "gamma", "delta", "kappa"]
 # Places of the constants that are solved for, and of those that are searched: within LOW and HIGH,
 # from starts between FIRST and LAST, by their logarithms where they are POSITIVE.
-SOLVED = [0, 3]
-SEARCHED = [1, 2, 4]
-POSITIVE = np.array([False, True, False, False, False])
-LOW = np.array([-np.inf, -np.inf, -8, -np.inf, -8])
-HIGH = np.array([np.inf, np.inf, 8, np.inf, 8])
-FIRST = np.array([0, -2.99606566245523, 0.05, 0, 0.05])
-LAST = np.array([0, 0.405131719206927, 1.2, 0, 1.2])
+SOLVED = [0, 1]
+SEARCHED = [2, 3, 4, 5, 6]
+POSITIVE = np.array([False, False, True, True, True, True, False])
+LOW = np.array([-np.inf, -np.inf, -np.inf, -np.inf, -np.inf, -np.inf, -8])
+HIGH = np.array([np.inf, np.inf, np.inf, np.inf, np.inf, np.inf, 8])
+FIRST = np.array((
+    [0, 0, 23.4309826491474, 4.30525685798298, -6.49259205101909, 14.1259027092629,
+    0.05]
+))
+LAST = np.array((
+    [0, 0, 26.8321800308095, 11.2130121369651, 0.415163227963051, 17.527100090925, 1.2]
+))
 # Constants that an earlier search found, a row for each group and target or so.
 STARTS = np.array([
-    [28633.0591951209, 0.019919294113853, -0.0188449632463638, 15.8451470914559,
-     -0.0662957218454886],
+    [1.69079006517693, 3.78080641735515, 338622512.583359, 974.792815885502, 0.103210472509818,
+     225532.57936045, 0.42172966310103],
 ], float).reshape(-1, len(NAMES))
 DRAWS = 32  # further starts
 WALKS, STEPS = 12, 40  # how many starts are walked from, the most promising first, and how far
@@ -43,11 +49,11 @@ def scaling_law_func(data_points, params):
     unique_tokens = data[:, 0]
     x2 = data[:, 1]
     tokens = data[:, 2]
-    A, alpha, beta, B, gamma = params
+    E, A, alpha, beta, gamma, delta, kappa = params
     with np.errstate(all="ignore"):
         return (
-            A*unique_tokens**-beta/((1 - np.exp(-(unique_tokens/(alpha*tokens))))*tokens)**0.5
-            + B*x2**gamma*unique_tokens**beta
+            E + A*(np.exp(-(tokens/alpha)) + beta*(1 + gamma*np.log(unique_tokens))/((1
+            - np.exp(-(x2**0.5*tokens/(delta*unique_tokens))))*unique_tokens)**0.5)**kappa
         )
 
 
@@ -56,12 +62,13 @@ def terms(data, shape):
     unique_tokens = data[:, 0]
     x2 = data[:, 1]
     tokens = data[:, 2]
-    alpha, beta, gamma = shape
+    alpha, beta, gamma, delta, kappa = shape
     basis = np.empty((len(data), 2))
-    basis[:, 0] = (
-        unique_tokens**-beta/((1 - np.exp(-(unique_tokens/(alpha*tokens))))*tokens)**0.5
+    basis[:, 0] = 1  # E
+    basis[:, 1] = (
+        (np.exp(-(tokens/alpha)) + beta*(1 + gamma*np.log(unique_tokens))/((1
+        - np.exp(-(x2**0.5*tokens/(delta*unique_tokens))))*unique_tokens)**0.5)**kappa
     )  # A
-    basis[:, 1] = x2**gamma*unique_tokens**beta  # B
     rest = 0
     return basis, rest
 

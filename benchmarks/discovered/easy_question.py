@@ -1,10 +1,11 @@
 """A scaling law, fitted by least squares in every group by itself.
 
-    brier_score = A*exp(alpha*log_flops) + B*log_flops
+    brier_score = A*(1 + exp(alpha*(beta + log_flops)))*(1 + gamma*log_flops)
 
 Inputs, in the order of the columns of data_points: log_flops.
 
-Constants: A, B are solved for; alpha searched in [-6.59769, 6.59769].
+Constants: A are solved for; alpha searched in [-6.59769, 6.59769]; beta searched in [-12.9461,
+11.5624]; gamma searched above 0.
 
 Origin: found by python -m benchmarks.discovery --programs, from training rows alone
 """
@@ -12,27 +13,27 @@ Origin: found by python -m benchmarks.discovery --programs, from training rows a
 import numpy as np
 from scipy.optimize import least_squares
 
-NAMES = ["A", "alpha", "B"]
+NAMES = ["A", "alpha", "beta", "gamma"]
 # Places of the constants that are solved for, and of those that are searched: within LOW and HIGH,
 # from starts between FIRST and LAST, by their logarithms where they are POSITIVE.
-SOLVED = [0, 2]
-SEARCHED = [1]
-POSITIVE = np.array([False, False, False])
-LOW = np.array([-np.inf, -6.59769316004732, -np.inf])
-HIGH = np.array([np.inf, 6.59769316004732, np.inf])
-FIRST = np.array([0, -0.942527594292474, 0])
-LAST = np.array([0, 0.942527594292474, 0])
+SOLVED = [0]
+SEARCHED = [1, 2, 3]
+POSITIVE = np.array([False, False, False, True])
+LOW = np.array([-np.inf, -6.59769316004732, -12.9461190187166, -np.inf])
+HIGH = np.array([np.inf, 6.59769316004732, 11.5624472448955, np.inf])
+FIRST = np.array([0, -0.942527594292474, -2.44244776288285, -3.62907085678056])
+LAST = np.array([0, 0.942527594292474, 1.05877598906174, 3.27868442220158])
 # Constants that an earlier search found, a row for each group and target or so.
 STARTS = np.array([
-    [-0.475745290987132, -1.16332328304656e-10, -0.0555071369472529],
-    [-0.422617149344224, -0.622567115370483, -0.169412913875025],
-    [-0.188348366457962, -1.57504729088831, -0.119327698791927],
-    [-0.407090516224977, -0.457487209998542, -0.221294618774139],
-    [-0.538724412185474, -0.295935366855936, -0.131241735690168],
-    [-0.404647592720667, -0.636420621445413, -0.172919112200122],
-    [-0.0498730775105876, -1.60489653649609, 0.000495135646658156],
-    [-0.0894695779920351, -1.25708716112728, -0.00471970612179401],
-    [-0.543139913513578, 0.063589811703513, 0.21950143103365],
+    [-0.065101649090867, -0.143065406195751, -12.9461190187166, 0.251693303498141],
+    [-0.216147867305989, -1.58612356005495, 0.0188779456149797, 0.524068030125711],
+    [-0.185123981414108, -6.26241074098773, 0.711125997916366, 0.0081573633576908],
+    [-0.40479014525973, -6.59769316004732, 1.08335957261172, 0.165967712703072],
+    [-0.524438279936806, -6.59769316004732, 1.11143471717882, 0.0257840180983508],
+    [-0.277322908302452, -1.47483848076299, 0.540564141943015, 0.270931464307687],
+    [-0.00103728210920334, -2.89485222517508, -1.32426419683599, 0.771493031537121],
+    [-0.00729139039079757, -1.83833769723345, -1.321080115939, 0.428467137591066],
+    [-5.21986246770019e-06, -0.895119934430797, -12.9461190187166, 0.510587930013561],
 ], float).reshape(-1, len(NAMES))
 DRAWS = 32  # further starts
 WALKS, STEPS = 12, 40  # how many starts are walked from, the most promising first, and how far
@@ -47,18 +48,17 @@ def scaling_law_func(data_points, params):
     if params.ndim == 2:
         return np.column_stack([scaling_law_func(data, row) for row in params])
     log_flops = data[:, 0]
-    A, alpha, B = params
+    A, alpha, beta, gamma = params
     with np.errstate(all="ignore"):
-        return A*np.exp(alpha*log_flops) + B*log_flops
+        return A*(1 + np.exp(alpha*(beta + log_flops)))*(1 + gamma*log_flops)
 
 
 def terms(data, shape):
     """What each solved constant multiplies (n, L), and what is added to them (n,)."""
     log_flops = data[:, 0]
-    (alpha,) = shape
-    basis = np.empty((len(data), 2))
-    basis[:, 0] = np.exp(alpha*log_flops)  # A
-    basis[:, 1] = log_flops  # B
+    alpha, beta, gamma = shape
+    basis = np.empty((len(data), 1))
+    basis[:, 0] = (1 + np.exp(alpha*(beta + log_flops)))*(1 + gamma*log_flops)  # A
     rest = 0
     return basis, rest
 

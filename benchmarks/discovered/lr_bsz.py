@@ -1,15 +1,15 @@
 """A scaling law, fitted by least squares in every group by itself.
 
-    lm_loss = (1 + A*(alpha + log(lr) + beta*log(bsz) + gamma*log(data_size) +
-    delta*log(non_embedding_param_size))^2)*((kappa/data_size)^lam +
-    (mu/non_embedding_param_size)^nu)
+    lm_loss = (1 + alpha*(beta + log(lr) + gamma*log(non_embedding_param_size))^2)*(A*(delta +
+    log(lr))^2 + (1 + B*(bsz + kappa*data_size^lam)^-lam)*(mu*(bsz/lr)^-nu +
+    (rho/data_size)^sigma + (tau/non_embedding_param_size)^omega))
 
 Inputs, in the order of the columns of data_points: lr, bsz, data_size,
 non_embedding_param_size.
 
-Constants: A are solved for; alpha searched in [-11.2821, 23.4122]; beta searched in [-4.32809,
-4.32809]; gamma searched in [-5.36807, 5.36807]; delta searched in [-7.27881, 7.27881]; kappa,
-mu searched above 0; lam, nu searched in [-8, 8].
+Constants: alpha, kappa, mu, rho, tau searched above 0; beta, delta searched in [-11.2821,
+23.4122]; gamma searched in [-7.27881, 7.27881]; A, B are solved for; lam, nu, sigma, omega
+searched in [-8, 8].
 
 Origin: found by python -m benchmarks.discovery --programs, from training rows alone
 """
@@ -17,33 +17,42 @@ Origin: found by python -m benchmarks.discovery --programs, from training rows a
 import numpy as np
 from scipy.optimize import least_squares
 
-NAMES = ["A", "alpha", "beta", "gamma", "delta", "kappa", "lam", "mu", "nu"]
+NAMES = (
+    ["alpha", "beta", "gamma", "A", "delta", "B", "kappa", "lam", "mu", "nu", "rho",
+    "sigma", "tau", "omega"]
+)
 # Places of the constants that are solved for, and of those that are searched: within LOW and HIGH,
 # from starts between FIRST and LAST, by their logarithms where they are POSITIVE.
-SOLVED = [0]
-SEARCHED = [1, 2, 3, 4, 5, 6, 7, 8]
-POSITIVE = np.array([False, False, False, False, False, True, False, True, False])
+SOLVED = [3, 5]
+SEARCHED = [0, 1, 2, 4, 6, 7, 8, 9, 10, 11, 12, 13]
+POSITIVE = np.array((
+    [True, False, False, False, False, False, True, False, True, False, True, False,
+    True, False]
+))
 LOW = np.array((
-    [-np.inf, -11.2821012783998, -4.32808512266689, -5.36806659134196,
-    -7.27881441762756, -np.inf, -8, -np.inf, -8]
+    [-np.inf, -11.2821012783998, -7.27881441762756, -np.inf, -11.2821012783998, -np.inf,
+    -np.inf, -8, -np.inf, -8, -np.inf, -8, -np.inf, -8]
 ))
 HIGH = np.array((
-    [np.inf, 23.4122115294236, 4.32808512266689, 5.36806659134196, 7.27881441762756,
-    np.inf, 8, np.inf, 8]
+    [np.inf, 23.4122115294236, 7.27881441762756, np.inf, 23.4122115294236, np.inf,
+    np.inf, 8, np.inf, 8, np.inf, 8, np.inf, 8]
 ))
 FIRST = np.array((
-    [0, 3.58688992495308, -0.618297874666698, -0.766866655905994, -1.03983063108965,
-    19.8699499042336, 0.05, 15.9010747578604, 0.05]
+    [-3.2196905935007, 3.58688992495308, -1.03983063108965, 0, 3.58688992495308, 0,
+    -18.116875273291, 0.05, 3.64155314547664, 0.05, 19.8699499042336, 0.05,
+    15.9010747578604, 0.05]
 ))
 LAST = np.array((
-    [0, 8.54322032607071, 0.618297874666698, 0.766866655905994, 1.03983063108965,
-    26.7777051832158, 1.2, 22.8088300368425, 1.2]
+    [3.68806468548144, 8.54322032607071, 1.03983063108965, 0, 8.54322032607071, 0,
+    -11.2091199943089, 1.2, 10.5493084244588, 1.2, 26.7777051832158, 1.2,
+    22.8088300368425, 1.2]
 ))
 # Constants that an earlier search found, a row for each group and target or so.
 STARTS = np.array([
-    [0.00333773260696048, -11.2821012783998, -1.60711584953302, 0.656660591175866,
-     0.555754644521188, 558154531.051245, 0.310792145435358, 30694564641014.4,
-     0.0631245729561172],
+    [0.013023807239273, -5.07210777307428, 0.689233933037305, -0.00380626171666425,
+     23.4122115294236, -8.43158644078803, 0.319152711456279, 0.407967823877458,
+     19.3132986621965, 0.485565374976428, 20709318185.1436, 0.363977438284764,
+     1.82701326615818e+15, 0.0790575164954091],
 ], float).reshape(-1, len(NAMES))
 DRAWS = 32  # further starts
 WALKS, STEPS = 12, 40  # how many starts are walked from, the most promising first, and how far
@@ -61,12 +70,13 @@ def scaling_law_func(data_points, params):
     bsz = data[:, 1]
     data_size = data[:, 2]
     non_embedding_param_size = data[:, 3]
-    A, alpha, beta, gamma, delta, kappa, lam, mu, nu = params
+    alpha, beta, gamma, A, delta, B, kappa, lam, mu, nu, rho, sigma, tau, omega = params
     with np.errstate(all="ignore"):
         return (
-            (1 + A*(alpha + np.log(lr) + beta*np.log(bsz) + gamma*np.log(data_size)
-            + delta*np.log(non_embedding_param_size))**2)*((kappa/data_size)**lam
-            + (mu/non_embedding_param_size)**nu)
+            (1 + alpha*(beta + np.log(lr)
+            + gamma*np.log(non_embedding_param_size))**2)*(A*(delta + np.log(lr))**2 + (1
+            + B*(bsz + kappa*data_size**lam)**-lam)*(mu*(bsz/lr)**-nu + (rho/data_size)**sigma
+            + (tau/non_embedding_param_size)**omega))
         )
 
 
@@ -76,14 +86,22 @@ def terms(data, shape):
     bsz = data[:, 1]
     data_size = data[:, 2]
     non_embedding_param_size = data[:, 3]
-    alpha, beta, gamma, delta, kappa, lam, mu, nu = shape
-    basis = np.empty((len(data), 1))
+    alpha, beta, gamma, delta, kappa, lam, mu, nu, rho, sigma, tau, omega = shape
+    basis = np.empty((len(data), 2))
     basis[:, 0] = (
-        (alpha + np.log(lr) + beta*np.log(bsz) + gamma*np.log(data_size)
-        + delta*np.log(non_embedding_param_size))**2*((kappa/data_size)**lam
-        + (mu/non_embedding_param_size)**nu)
+        (delta + np.log(lr))**2*(1 + alpha*(beta + np.log(lr)
+        + gamma*np.log(non_embedding_param_size))**2)
     )  # A
-    rest = (kappa/data_size)**lam + (mu/non_embedding_param_size)**nu
+    basis[:, 1] = (
+        (bsz + kappa*data_size**lam)**-lam*(mu*(bsz/lr)**-nu + (rho/data_size)**sigma
+        + (tau/non_embedding_param_size)**omega)*(1 + alpha*(beta + np.log(lr)
+        + gamma*np.log(non_embedding_param_size))**2)
+    )  # B
+    rest = (
+        (mu*(bsz/lr)**-nu + (rho/data_size)**sigma
+        + (tau/non_embedding_param_size)**omega)*(1 + alpha*(beta + np.log(lr)
+        + gamma*np.log(non_embedding_param_size))**2)
+    )
     return basis, rest
 
 

@@ -1,10 +1,10 @@
 """A scaling law, fitted by least squares in every group by itself.
 
-    loss = A*(1 + alpha/num_params)*(1 + beta/parallel_size^0.5)*num_params^gamma
+    loss = exp(E + A/num_params^0.5 + B/parallel_size^0.5 + F*log(num_params)/num_params^0.5)
 
 Inputs, in the order of the columns of data_points: num_params, parallel_size.
 
-Constants: A are solved for; alpha, beta searched above 0; gamma searched in [-8, 8].
+Constants: E, A, B, F are linear in the logarithm.
 
 Origin: found by python -m benchmarks.discovery --programs, from training rows alone
 """
@@ -12,20 +12,20 @@ Origin: found by python -m benchmarks.discovery --programs, from training rows a
 import numpy as np
 from scipy.optimize import least_squares
 
-NAMES = ["A", "alpha", "beta", "gamma"]
+NAMES = ["E", "A", "B", "F"]
 # Places of the constants that are solved for, and of those that are searched: within LOW and HIGH,
 # from starts between FIRST and LAST, by their logarithms where they are POSITIVE.
-SOLVED = [0]
-SEARCHED = [1, 2, 3]
-POSITIVE = np.array([False, True, True, False])
-LOW = np.array([-np.inf, -np.inf, -np.inf, -8])
-HIGH = np.array([np.inf, np.inf, np.inf, 8])
-FIRST = np.array([0, 17.4730206691257, -3.15998430704001, 0.05])
-LAST = np.array([0, 24.3807759481078, 3.74777097194213, 1.2])
+SOLVED = [0, 1, 2, 3]
+SEARCHED = []
+POSITIVE = np.array([False, False, False, False])
+LOW = np.array([-np.inf, -np.inf, -np.inf, -np.inf])
+HIGH = np.array([np.inf, np.inf, np.inf, np.inf])
+FIRST = np.array([0, 0, 0, 0])
+LAST = np.array([0, 0, 0, 0])
 # Constants that an earlier search found, a row for each group and target or so.
 STARTS = np.array([
-    [4.98997547601686e-11, 113286452133.403, 0.0645145529157416, 0.918370534043906],
-    [5.47403070474344, 17273860.8033837, 0.0543231307163515, -0.0516286494847581],
+    [-0.191841946431685, -24259.9654170394, 0.0615099988018809, 1539.95984476312],
+    [0.413484213525684, -23549.4192081293, 0.0522063420858269, 1495.02413036985],
 ], float).reshape(-1, len(NAMES))
 DRAWS = 32  # further starts
 WALKS, STEPS = 12, 40  # how many starts are walked from, the most promising first, and how far
@@ -41,18 +41,23 @@ def scaling_law_func(data_points, params):
         return np.column_stack([scaling_law_func(data, row) for row in params])
     num_params = data[:, 0]
     parallel_size = data[:, 1]
-    A, alpha, beta, gamma = params
+    E, A, B, F = params
     with np.errstate(all="ignore"):
-        return A*(1 + alpha/num_params)*(1 + beta/parallel_size**0.5)*num_params**gamma
+        return (
+            np.exp(E + A/num_params**0.5 + B/parallel_size**0.5
+            + F*np.log(num_params)/num_params**0.5)
+        )
 
 
 def terms(data, shape):
     """What each solved constant multiplies (n, L), and what is added to them (n,)."""
     num_params = data[:, 0]
     parallel_size = data[:, 1]
-    alpha, beta, gamma = shape
-    basis = np.empty((len(data), 1))
-    basis[:, 0] = (1 + alpha/num_params)*(1 + beta/parallel_size**0.5)*num_params**gamma  # A
+    basis = np.empty((len(data), 4))
+    basis[:, 0] = 1  # E
+    basis[:, 1] = num_params**(-0.5)  # A
+    basis[:, 2] = parallel_size**(-0.5)  # B
+    basis[:, 3] = np.log(num_params)/num_params**0.5  # F
     rest = 0
     return basis, rest
 
@@ -127,8 +132,8 @@ def project(data, losses, shape):
     point[SEARCHED] = shape
     constants = from_search(point)
     basis, rest = terms(data, constants[SEARCHED])
-    constants[SOLVED] = refined(basis, rest, losses, np.zeros(len(SOLVED)))
-    return constants, errors((basis @ constants[SOLVED] + rest), losses)
+    constants[SOLVED] = refined(basis, rest, losses, solve(basis, np.log(losses) - rest))
+    return constants, errors(np.exp(basis @ constants[SOLVED] + rest), losses)
 
 
 def corrected(data, losses, constants):
@@ -167,5 +172,10 @@ def descend(residuals, start, bounds, steps, slopes):
 
 
 def refined(basis, rest, losses, constants):
-    """Constants (L,) of least squares, changed from those given by as little as rows demand."""
-    return constants + solve(basis, losses - rest - basis @ constants)
+    """Constants (L,) after some steps towards least squares, or as given where that fails."""
+    first = constants
+    for _ in range(6):
+        predicted = np.exp(basis @ constants + rest)
+        constants = constants + solve(predicted[:, None] * basis, losses - predicted)
+    before, after = (errors(np.exp(basis @ c + rest), losses) for c in (first, constants))
+    return constants if after @ after <= (1 + 1e-9) * (before @ before) else first
