@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import recipes as recipes
     from . import reference as reference
-    from .allocate import Allocation as Allocation
-    from .allocate import allocate as allocate
+    from .decide.allocation import Allocation as Allocation
+    from .decide.allocation import allocate as allocate
     from .density import InverseDensity as InverseDensity
     from .fitting import fit as fit
     from .laws import LAWS as LAWS
@@ -66,7 +66,7 @@ _JAX = (0, 8)
 
 _HOMES = {
     "Adam": "solve.adam",
-    "Allocation": "allocate",
+    "Allocation": "decide.allocation",
     "BFGS": "solve.bfgs",
     "Cauchy": "losses",
     "Comparison": "select.comparison",
@@ -102,7 +102,7 @@ _HOMES = {
     "SoftL1": "losses",
     "Sweep": "sweeps.table",
     "VariableProjection": "solve.variable_projection",
-    "allocate": "allocate",
+    "allocate": "decide.allocation",
     "compare": "select.compare",
     "fit": "fitting",
     "law": "laws",

@@ -27,7 +27,7 @@ LAYERS = (
     ("audit", "result", "answers"),
     ("assemble", "noise", "search"),
     ("pooling", "sharing"),
-    ("allocate", "fitting", "reference", "plot", "synthetic", "doctor"),
+    ("decide", "fitting", "reference", "plot", "synthetic", "doctor"),
     ("recipes", "refits", "select", "sweeps"),
     ("discover",),
     ("commands",),

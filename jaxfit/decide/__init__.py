@@ -1,0 +1,1 @@
+"""What to train next, by laws that were fitted: `allocation` is of one budget."""
