@@ -296,7 +296,8 @@ def test_forms_are_fitted_without_compilation(small_forms):
     assert long["share"] >= ours[-2]["share"]
     assert scipy["share"] >= 0.5
     native, peer = small_forms["tables"].values()
-    assert_allclose([sum(sides.values()) for sides in (*native.values(), *peer.values())], 1.0)
+    sums = [sum(sides.values()) for sides in (*native.values(), *peer.values())]
+    assert_allclose(sums, 1.0, atol=2e-4)
     assert list(peer) == [row["route"] for row in ours]
     assert native[long["route"]]["equal"] >= 2 / 3
     holds = [promise["holds"] for promise in small_forms["promises"]]

@@ -279,6 +279,21 @@ def test_a_form_that_fails_does_not_harm_its_neighbours():
     assert_allclose(again.training, alone.training, rtol=1e-10)
 
 
+def test_a_start_that_held_out_rows_told_of_is_not_taken_for_want_of_others():
+    evidence = runs()
+    cells = evidence.cells([0, 1])
+    # Two constants of the same effect: their rows leave them open.
+    open_ = wanted_of("E + A*N^-alpha + B*N^-alpha", evidence, 2)
+    starts = open_.starts.copy()
+    starts[:, 1] = np.nan
+    for borrowed, failed in ((0, False), (1, True)):
+        wanted = open_._replace(starts=starts, borrowed=borrowed)
+        (found,) = fit_batch([wanted], evidence, cells)
+        assert not found.identified.any()
+        assert np.isinf(found.training).all() == failed
+        assert np.isinf(found.held).all() == failed
+
+
 def test_amplitudes_that_nearly_cancel_are_solved():
     # Normal equations see nothing of what is left of the second column, 1e-9 of it.
     rng = np.random.default_rng(0)

@@ -11,8 +11,8 @@ import pytest
 from numpy.testing import assert_allclose
 from small_searches import grid, powers, two_powers
 
-from jaxfit import KFold, Largest, SealedHoldout
-from jaxfit.discover import Outward, choosing, discovery, loop, parse, search
+from jaxfit import Largest, SealedHoldout
+from jaxfit.discover import Outward, choosing, finals, loop, parse, search
 from jaxfit.discover.bandit import start
 from jaxfit.discover.evidence import evidence
 from jaxfit.discover.forms import Form, form
@@ -490,13 +490,12 @@ ORDERED = [
         ("priced", 0.5, 1),
     ],
 )
-def test_the_rules_choose_as_they_say(monkeypatch, rule, apart, chosen):
+def test_the_rules_choose_as_they_say(rule, apart, chosen):
     sign = np.where(np.arange(12) % 2, 1.0, -1.0)[:, None]
     # All are as far from their median, of which the spread of normal numbers is 1.4826 times.
     apart_by = sign * apart / 1.4826 * np.array([0, 1, 1, 1])
     drawn = np.log([each.error for each in ORDERED]) + apart_by
-    monkeypatch.setattr(choosing, "resampled", lambda *of: drawn)
-    choice = choosing.choose(None, ORDERED, rule, seed=0)
+    choice = choosing.choose(evidence(powers(), **ONE), ORDERED, drawn, rule)
     assert choice.chosen == chosen
     assert choice.best == 0
     assert_allclose(choice.doubt, [0, apart, apart, apart])
@@ -509,12 +508,12 @@ def of_constants(count):
     return parse(" + ".join(f"c{i}*N^{i}" for i in range(count)), ["N"])
 
 
-def test_all_rows_decide_where_held_out_rows_tell_little(monkeypatch):
+def test_all_rows_decide_where_held_out_rows_tell_little():
     known = evidence(powers(0.01), **ONE)
     judge = Judge(known)
     texts = ("E + A*N^-alpha", "A*N^-alpha", "E + A*N^-alpha + B*(log(N) - beta)^2")
     forms = judge.judge([parse(text, ["N"]) for text in texts])
-    bits = choosing.bits(judge, forms)
+    bits = choosing.bits(known, forms)
     # A constant less in every group, a shorter formula, and more that is left of the rows.
     left = len(known.group) / 2 * np.log2(forms[1].training / forms[0].training)
     shape = forms[1].form.description_length - forms[0].form.description_length
@@ -525,39 +524,63 @@ def test_all_rows_decide_where_held_out_rows_tell_little(monkeypatch):
     # AICc a row: a normal likelihood, constants of both groups, and the noise.
     n, k = len(known.group), 2 * np.array([3, 2, 5]) + 1
     expected = np.log([law.training for law in forms]) + 2 * k / (n - k - 1)
-    assert_allclose(choosing.expected(judge, forms), expected)
-    assert np.isinf(choosing.expected(judge, [replace(forms[0], form=of_constants(12))]))
-    # Within two standard errors the bits decide, and beyond them the error on held-out rows.
-    errors = [0.011, 0.02, 0.010]
-    forms = [replace(each, error=error) for each, error in zip(forms, errors, strict=True)]
+    assert_allclose(choosing.expected(known, forms), expected)
+    assert np.isinf(choosing.expected(known, [replace(forms[0], form=of_constants(12))]))
+
+
+def test_rules_that_ask_all_rows_choose_what_others_do_not():
+    known = evidence(powers(0.01), **ONE)
+    texts = ("E + A*N^-alpha", "A*N^-alpha", "E + A*N^-alpha + B*(log(N) - beta)^2 + F*N")
+    # The last is the best on held-out rows and the second on all, but for its constants.
+    told = zip(texts, (0.011, 0.013, 0.010), (0.010, 0.013, 0.009), strict=True)
+    forms = [replace(of_error(text, error), training=training) for text, error, training in told]
     sign = np.where(np.arange(12) % 2, 1.0, -1.0)[:, None]
-    for apart, taken in ((0.05, 0), (0.04, 2)):
-        drawn = np.log(errors) + sign * apart / 1.4826 * np.array([1, 1, 0])
-        monkeypatch.setattr(choosing, "resampled", lambda *of, drawn=drawn: drawn)
-        choice = choosing.choose(judge, forms, "shortest", seed=0)
-        assert choice.chosen == taken
-        assert "bits" in choice.why
-    # Without standard errors, where both errors count alike.
-    choice = choosing.choose(judge, forms, "balanced", seed=0)
-    assert choice.chosen == np.argmin(np.log(errors) + expected)
-    assert "AICc" in choice.why
+
+    def chosen(rule, apart):
+        drawn = np.log([0.011, 0.013, 0.010]) + sign * apart / 1.4826 * np.array([1, 1, 0])
+        choice = choosing.choose(known, forms, drawn, rule)
+        return choice.chosen, choice.why
+
+    assert chosen("least", 0.1)[0] == 2
+    # Of 24 rows AICc takes 13 constants to foretell little.
+    index, why = chosen("balanced", 0.1)
+    assert index == 0
+    assert "AICc expects" in why
+    # Within two standard errors the bits decide, and beyond them the error on held-out rows.
+    index, why = chosen("shortest", 0.15)
+    assert index == 1
+    assert "fewest bits" in why
+    assert chosen("shortest", 0.06)[0] == 0
+    assert chosen("shortest", 0.04)[0] == 2
 
 
-def test_a_law_that_fails_on_resampled_rows_is_not_taken_for_simple(monkeypatch):
+def test_a_law_that_fails_on_resampled_rows_is_not_taken_for_simple():
     drawn = np.tile(np.log([each.error for each in ORDERED]), (12, 1))
     drawn += np.where(np.arange(12) % 2, 1.0, -1.0)[:, None] * np.array([0, 1, 1, 1])
     drawn[:4, 2] = np.nan
-    monkeypatch.setattr(choosing, "resampled", lambda *of: drawn)
-    assert choosing.choose(None, ORDERED, "one-standard-error", seed=0).chosen == 1
+    known = evidence(powers(), **ONE)
+    assert choosing.choose(known, ORDERED, drawn, "one-standard-error").chosen == 1
+    # Nor for the best, and that it was passed over is said.
+    drawn[:4, 0] = np.nan
+    choice = choosing.choose(known, ORDERED, drawn, "least")
+    assert (choice.chosen, choice.best) == (1, 1)
+    assert "Passed over: 1 of less error" in choice.why
 
 
 def test_finalists_are_the_best_and_the_front():
     many = [of_error(f"E + A*N^-alpha + {i}*N^2", 0.02 + i / 1e3) for i in range(1, 30)]
     worse = replace(ORDERED[2], form=parse("A*N^alpha + 0*N", ["N"]), error=0.3)
-    found = choosing.finalists([*many, *ORDERED, worse])
+    plain = of_error("E + A*N^-0.5", 0.2)
+    known = evidence(powers(), **ONE)
+    told = [*many, *ORDERED, worse, replace(plain, training=1e-4)]
+    found = choosing.finalists(known, told)
     errors = [each.error for each in found]
     assert errors == sorted(errors)
-    assert len(found) == choosing.FINALISTS + 1  # A*N is on the front alone
+    assert len({each.form for each in found}) == len(found) < len(told)
+    by_error = sorted(told, key=lambda each: each.error)
+    assert found[: choosing.FINALISTS] == by_error[: choosing.FINALISTS]
+    # One that is best by all rows alone; and A*N is on the front alone.
+    assert plain.form in {each.form for each in found}
     assert found[-1].error == 0.5
     assert {each.form for each in ORDERED} <= {each.form for each in found}
 
@@ -578,10 +601,13 @@ def test_the_zoo_proposes_the_same_laws_however_many_are_asked_for():
 
 
 def with_small_groups():
-    """The table of `powers`, and two families of three runs."""
+    """The table of `powers`, a family of three runs far from all others, and three of one run."""
     table = {name: np.asarray(values) for name, values in powers(0.01).items()}
-    few = {name: np.concatenate([values[:3], values[:3]]) for name, values in table.items()}
-    few["family"] = np.array(["tiny"] * 3 + ["wee"] * 3)
+    few = {
+        "N": np.array([1e3, 1e5, 1e12, 1e9, 1e9, 2e9]),
+        "family": np.array(["tiny"] * 3 + ["x", "y", "z"]),
+        "loss": np.array([4.0, 3.0, 2.0, 2.5, 2.6, 2.4]),
+    }
     return {name: np.concatenate([values, few[name]]) for name, values in table.items()}
 
 
@@ -589,25 +615,29 @@ def test_laws_are_not_judged_by_groups_that_have_too_few_rows():
     plain = search(powers(0.01), **{**QUICK, "turns": 3})
     found = search(with_small_groups(), **{**QUICK, "turns": 3})
     assert found.form == plain.form
-    assert_allclose(found.score.error, plain.score.error)
-    assert set(found.score.groups) == set(plain.score.groups)
+    assert found.score.error == plain.score.error
+    assert found.score.groups == plain.score.groups
+    assert found.settings["folds"] == plain.settings["folds"]
+    assert found.settings["sha256"] != plain.settings["sha256"]
     note = next(text for text in found.notes if "no more rows" in text)
-    assert "2 of" in note
-    assert "tiny, wee" in note
+    assert "4 of 6 groups" in note
+    assert "tiny, x, y, z" in note
     # They are fitted all the same, and the fit says what it thinks of them.
-    assert {"tiny", "wee"} <= set(found.fit.groups)
+    assert {"tiny", "x"} <= set(found.fit.groups)
+    assert "tiny" in found.report().markdown
     assert not any("no more rows" in text for text in plain.notes)
     # Where all groups are small there is nothing else to judge by.
-    small = {name: values[-6:] for name, values in with_small_groups().items()}
-    known = evidence(small, **ONE, folds=KFold(3))
-    assert known.in_groups_above(7) is known
-    assert known.in_groups_above(2) is known
+    known = evidence(
+        {name: values[-6:] for name, values in with_small_groups().items()}, **ONE, folds=()
+    )
+    assert known.in_groups_above(4) is known
+    assert known.in_groups_above(2).groups == ("tiny",)
 
 
 def test_what_was_refused_is_said():
-    assert discovery._passed_over(0) == ""
-    assert "1 finalist with less error was refused" in discovery._passed_over(1)
-    assert "2 finalists with less error were refused" in discovery._passed_over(2)
+    assert finals._passed_over(0) == ""
+    assert "1 finalist with less error was refused" in finals._passed_over(1)
+    assert "2 finalists with less error were refused" in finals._passed_over(2)
 
 
 def test_resampling_tells_the_spread_of_errors():

@@ -206,8 +206,8 @@ def _split(
 
         value, told = lanes_of(training), lanes_of(identified)
         knows = np.arange(count) < w.borrowed
-        best = np.where(knows & ~told, np.inf, value).argmin(axis=1)
-        at = np.arange(num), best
+        fair = np.where(knows & ~told, np.inf, value)
+        at = np.arange(num), fair.argmin(axis=1)
         constants = lanes_of(place)[at][:, : w.form.num_constants]
         constants = w.limits.constants(constants)
         said = lanes_of(prediction)[at]
@@ -216,7 +216,7 @@ def _split(
             off = (said - cells.target) ** 2
             held = np.sum(np.where(cells.held > 0, cells.held * off, 0.0), axis=1)
             trained = np.sum(np.where(cells.train > 0, cells.train * off, 0.0), axis=1)
-        failed = ~np.isfinite(value[at])
+        failed = ~np.isfinite(fair[at])
         out.append(
             Fitted(
                 constants,

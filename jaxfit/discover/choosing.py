@@ -6,14 +6,15 @@ from typing import NamedTuple
 import numpy as np
 
 from .batch import Wanted, fit_batch
+from .evidence import Evidence
 from .judge import FLOOR, Judge, Judged, log_error
-from .ranges import limits, ranges
+from .ranges import draw, limits, ranges
 
 RULES = ("balanced", "shortest", "one-standard-error", "priced", "least")
 # What a constant costs, in the log of the error.
 PRICE = 0.1
-# Forms that come to the last rung, and resamples of the rows.
-FINALISTS, DRAWS = 24, 12
+# Forms that come to the last rung by each measure, and resamples of the rows.
+FINALISTS, DRAWS = 12, 12
 # The share of resamples on which a form may fail.
 FAILING = 0.2
 # Standard errors of the least error within which the shortest law is looked for.
@@ -24,26 +25,36 @@ class Choice(NamedTuple):
     """Which of L forms was chosen, and why."""
 
     chosen: int
-    best: int  # the one of least error
+    best: int  # the one of least error, of those that do not fail on resamples
     behind: np.ndarray  # (L,) mean log error above that of the best
     doubt: np.ndarray  # (L,) standard error of that, by resampling
     why: str
 
 
-def finalists(found: Sequence[Judged]) -> list[Judged]:
-    """The best of every number of constants, and the best of all, the least error first."""
-    order = sorted(found, key=lambda each: (each.error, each.form.nodes))
+def finalists(given: Evidence, found: Sequence[Judged]) -> list[Judged]:
+    """The best of every number of constants, and the best of all by each measure that a rule has.
+
+    given: all training rows. The least error comes first.
+    """
+
+    def best(measure) -> list[Judged]:
+        order = sorted(range(len(found)), key=lambda i: (measure[i], found[i].form.nodes))
+        return [found[i] for i in order]
+
+    order = best([each.error for each in found])
     front: dict[int, Judged] = {}
     for each in order:
         front.setdefault(each.form.num_constants, each)
-    kept = order[:FINALISTS]
-    kept += [each for each in front.values() if each not in kept]
-    return sorted(kept, key=lambda each: (each.error, each.form.nodes))
+    all_rows = [best(measure(given, found))[:FINALISTS] for measure in (expected, bits)]
+    kept = [order[:FINALISTS], [*front.values()], *all_rows]
+    forms = {each.form: each for part in kept for each in part}
+    return sorted(forms.values(), key=lambda each: (each.error, each.form.nodes))
 
 
-def choose(judge: Judge, forms: Sequence[Judged], rule: str, seed: int) -> Choice:
+def choose(given: Evidence, forms: Sequence[Judged], drawn: np.ndarray, rule: str) -> Choice:
     """One of the finalists, by their errors on held-out rows.
 
+    given: all training rows. drawn: what `resampled` says of the forms.
     rule: "balanced" takes the least product of two errors: on held-out rows, and on new rows among
     those that were run, as AICc expects it. The first asks what a law is for, but of few scales;
     the second asks all rows. "shortest" is to say which law it is: of those whose error on held-out
@@ -54,7 +65,6 @@ def choose(judge: Judge, forms: Sequence[Judged], rule: str, seed: int) -> Choic
     "least" the least. Differences are paired, over resamples of the rows.
     """
     error = np.log([each.error + FLOOR for each in forms])
-    drawn = resampled(judge, forms, seed)
     # A form that fails on resamples is not to be trusted, however good it is on all rows. Where all
     # do now and then, those that fail least are left.
     failing = np.mean(~np.isfinite(drawn), axis=0)
@@ -83,21 +93,25 @@ def choose(judge: Judge, forms: Sequence[Judged], rule: str, seed: int) -> Choic
     elif rule == "one-standard-error":
         chosen = min(within(1.0), key=simplicity)
     elif rule == "shortest":
-        length = bits(judge, forms)
+        length = bits(given, forms)
         chosen = min(within(NEAR), key=lambda i: length[i])
     else:
-        product = error + expected(judge, forms)
+        product = error + expected(given, forms)
         chosen = min(np.flatnonzero(sound).tolist(), key=lambda i: (product[i], error[i]))
-    return Choice(chosen, best, behind, doubt, _why(forms, chosen, best, behind, doubt, rule))
+    why = _why(given, forms, chosen, best, behind, doubt, rule)
+    if failed := int(np.sum(~sound & (error < error[chosen]))):
+        why += f" Passed over: {failed} of less error, which failed on resamples of the rows."
+    return Choice(chosen, best, behind, doubt, why)
 
 
-def expected(judge: Judge, forms: Sequence[Judged]) -> np.ndarray:
+def expected(given: Evidence, forms: Sequence[Judged]) -> np.ndarray:
     """Logarithms (L,) of the squared errors that AICc expects of new rows like those trained on.
 
-    AICc by the number of rows (Hurvich & Tsai 1989, eq. 4), with normal noise that is as large a
-    share of the variance in every group and target. inf of laws of as many constants as rows.
+    AICc by the number of rows (Hurvich & Tsai 1989, eq. 4). Noise is normal, of one size in all
+    groups, the same share of each target's variance; it is told by the rows that were judged by.
+    inf where so few rows are left over the constants that AICc has no value.
     """
-    n, fits = judge.evidence.target.size, judge.whole.max() + 1
+    n, fits = given.target.size, len(given.groups) * len(given.targets)
     k = np.array([each.form.num_constants for each in forms]) * fits + 1
     left = n - k - 1
     with np.errstate(divide="ignore"):
@@ -105,18 +119,16 @@ def expected(judge: Judge, forms: Sequence[Judged]) -> np.ndarray:
     return np.where(left > 0, found, np.inf)
 
 
-def bits(judge: Judge, forms: Sequence[Judged]) -> np.ndarray:
+def bits(given: Evidence, forms: Sequence[Judged]) -> np.ndarray:
     """Bits (L,) that write down all training rows, up to what is the same for all (Rissanen 1978).
 
     The formula; the constants of every group and target, to the digits that its rows tell; and
     what these leave, with noise as in `expected`.
     """
-    evidence = judge.evidence
-    digits = len(evidence.targets) * np.log2(np.bincount(evidence.group)).sum() / 2
-    left = evidence.target.size * _left(forms) / (2 * np.log(2))
-    return left + [
-        each.form.description_length + each.form.num_constants * digits for each in forms
-    ]
+    digits = len(given.targets) * np.log2(np.bincount(given.group)).sum() / 2
+    left = given.target.size * _left(forms) / (2 * np.log(2))
+    written = [each.form.description_length + each.form.num_constants * digits for each in forms]
+    return left + np.array(written)
 
 
 def _left(forms: Sequence[Judged]) -> np.ndarray:
@@ -131,7 +143,10 @@ def _spread(values: np.ndarray) -> float:
 
 
 def resampled(judge: Judge, forms: Sequence[Judged], seed: int) -> np.ndarray:
-    """Mean log errors (DRAWS, L) over the folds, of forms refitted to resampled rows."""
+    """Mean log errors (DRAWS, L) over the folds, of forms refitted to resampled rows.
+
+    A form's do not depend on which others there are.
+    """
     rng, evidence = np.random.default_rng((seed, 11)), judge.evidence
     wanted = [_wanted(judge, each) for each in forms]
     folds = np.flatnonzero(judge.cells.fold > 0)
@@ -152,12 +167,14 @@ def _wanted(judge: Judge, each: Judged) -> Wanted:
     where = limits(ranges(each.form, judge.evidence.columns))
     places = where.places(each.constants.reshape(-1, each.form.num_constants))
     spread = 0.05 * (where.start[:, 1] - where.start[:, 0])
-    starts = np.stack([places, places + spread], axis=1)
+    drawn = np.broadcast_to(draw(where, 1, judge.seed), places.shape)
+    starts = np.stack([places, places + spread, drawn], axis=1)
     own = judge.whole[judge.cells.fold > 0]
-    return Wanted(each.form, where, np.clip(starts, where.low, where.high)[own])
+    # Of the first two all rows have told, those of the fold that are held out too.
+    return Wanted(each.form, where, np.clip(starts, where.low, where.high)[own], borrowed=2)
 
 
-def _why(forms: Sequence[Judged], chosen: int, best: int, behind, doubt, rule: str) -> str:
+def _why(given, forms, chosen: int, best: int, behind, doubt, rule: str) -> str:
     least, own = forms[best], forms[chosen]
     if chosen == best:
         also = {
@@ -166,9 +183,11 @@ def _why(forms: Sequence[Judged], chosen: int, best: int, behind, doubt, rule: s
             "one-standard-error": "; no simpler law is within one standard error of it",
         }
         return f"It has the least error on rows held out, {own.error:.4g}{also.get(rule, '')}."
+    within = np.exp(expected(given, [own, least]))
     what = {
         "balanced": "It has the least product of the error on rows held out and the error that "
-        "AICc expects of new rows like those trained on",
+        f"AICc expects of new rows like those trained on, {within[0]:.4g} ({within[1]:.4g} of the "
+        "law of least error)",
         "shortest": f"Of the laws within {NEAR:g} standard errors of the least error on rows held "
         "out, it takes the fewest bits",
         "one-standard-error": "It is the simplest law within one standard error, "
@@ -177,6 +196,6 @@ def _why(forms: Sequence[Judged], chosen: int, best: int, behind, doubt, rule: s
         "least",
     }
     return (
-        f"{what[rule]}: {own.error:.4g}, above the {least.error:.4g} of `{least.form}` by a factor "
-        f"of {np.exp(behind[chosen]):.3g}."
+        f"{what[rule]}. On rows held out its error is {own.error:.4g}, above the "
+        f"{least.error:.4g} of `{least.form}` by a factor of {np.exp(behind[chosen]):.3g}."
     )

@@ -19,21 +19,22 @@ from ..select.sealed import choosing
 from ..select.splits import Corner, Largest, Split
 from ..tables import nearest, read
 from ..uncertainty.intervals import Intervals
-from . import loop, native
-from .choosing import RULES, Choice, choose, finalists
-from .evidence import AUTO, Evidence, evidence
+from . import loop
+from .choosing import RULES, Choice
+from .evidence import AUTO, Evidence, evidence, folded
+from .finals import chosen_of
 from .forms import Form
 from .heldout import HeldOut, held_out, sealed_rows
 from .history import History, Proposer, Question, Trial
-from .judge import Judge, Judged
+from .judge import Judge
 from .loop import Progress, State
 from .outward import Outward
 from .record import Record, write_chosen
 from .scoring import Score, of_judged
 from .vocabulary import words
 
-# Starts of the chosen law's last fit; groups that a note names.
-_STARTS, _NAMED = 256, 5
+# Groups that a note names.
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,8 @@ def search(
         after the choice. target: a column, or several, for each of which the law has constants of
         its own. by: the columns whose values make the groups. inputs: the columns that laws may
         use; by default all columns of numbers that are left.
-    max_constants: at most so many are fitted in each group (and target).
+    max_constants: at most so many are fitted in each group (and target). Groups of no more rows
+        than that do not judge laws, unless all are so small.
     minutes: how long to search; turns: or for how many turns, each of the searches.
     holdout: rows that nothing sees until a law is chosen: `Largest`, `Corner`, one truth value a
         row, None, or "auto", the largest scales. folds: as of `score`, made of the other rows.
@@ -169,17 +171,17 @@ def search(
     sealed, said = sealed_rows(data, holdout, targets, by, inputs)
     with choosing("the search for a law"):
         table = sealed.training if sealed else read(data)
-        every = evidence(table, target=targets, by=by, inputs=inputs, folds=folds, nan=nan)
-        known = every.in_groups_above(max_constants)
+        every = evidence(table, target=targets, by=by, inputs=inputs, folds=(), nan=nan)
+        known = folded(every.in_groups_above(max_constants), folds)
         if outward is not None:
             outward.check(known.inputs)
         settings = {"holdout": said, "nan": nan}
-        settings |= _settings(known, max_constants, units, outward, proposers, seed, searches)
         conditions = loop.Rules(words(known.columns), units, outward)
+        settings |= _settings(every, known, max_constants, conditions, proposers, seed, searches)
         plans = _plans(out, settings, resume, begun, minutes, turns)
         asked = loop.question(known, max_constants)
         states, ended = _searched(known, asked, conditions, proposers, seed, plans, progress)
-        forms, choice, found = _chosen(states, every, known, conditions, rule, seed)
+        forms, choice, found, beyond = chosen_of(states, every, known, conditions, rule, seed)
     chosen = forms[choice.chosen]
     if out is not None:
         write_chosen(out, chosen.form, known.inputs)
@@ -196,12 +198,12 @@ def search(
         evidence=known,
         settings=settings | {"rule": rule},
         seconds=time.monotonic() - begun,
-        **_together(states, every, known),
+        **_together(states, every, known, beyond),
         interrupted=ended,
     )
 
 
-def _together(states: Sequence[State], every: Evidence, known: Evidence) -> dict[str, Any]:
+def _together(states, every: Evidence, known: Evidence, beyond: str) -> dict[str, Any]:
     """What the searches came to, together."""
     trials = [trial for state in states for trial in state.history.trials]
     asked, said = states[0].history.question, [note for state in states for note in state.notes]
@@ -211,7 +213,7 @@ def _together(states: Sequence[State], every: Evidence, known: Evidence) -> dict
         "proposed": sum(state.proposed for state in states),
         "judged": len(trials),
         "work": {name: sum(s.work.get(name, 0.0) for s in states) for name in states[0].work},
-        "notes": tuple(dict.fromkeys([*_cuts(states, every, known), *said])),
+        "notes": tuple(dict.fromkeys([*_cuts(states, every, known, beyond), *said])),
     }
 
 
@@ -256,75 +258,7 @@ def _plans(out: Any, settings: Mapping[str, Any], resume: bool, begun, minutes, 
     return plans
 
 
-def _finalists(states: Sequence[State]) -> list[Judged]:
-    """What is chosen from, judged by more starts than while it was searched.
-
-    All by the judge of the first search, which learns what the others know of constants.
-    """
-    judge = states[0].judge
-    found: dict[Form, Judged] = {}
-    for state in states:
-        for form, each in state.found.items():
-            if np.isfinite(each.error):
-                found.setdefault(form, each)
-    first = finalists([*found.values()])
-    if not first:
-        raise ValueError(
-            "No law could be judged: none was finite in every fold. Give more minutes, fewer folds "
-            "or more constants."
-        )
-    for each in first:
-        judge.learn(each)
-    again = judge.judge([each.form for each in first], starts=8, max_steps=100)
-    return sorted(
-        (each for each in again if np.isfinite(each.error)),
-        key=lambda each: (each.error, each.form.nodes),
-    )
-
-
-def _chosen(
-    states: Sequence[State],
-    every: Evidence,
-    known: Evidence,
-    conditions: loop.Rules,
-    rule: str,
-    seed: int,
-) -> tuple[list[Judged], Choice, Fit]:
-    """The finalists, which of them is chosen, and its last fit, to `every` group.
-
-    Conditions hold for the constants that are handed out, which come from more starts than those
-    by which a law was let through.
-    """
-    forms, refused = [], []
-    for each in _finalists(states):
-        broken = conditions.broken(each.form, each.constants, known)
-        (refused if broken else forms).append(each)
-    while forms:
-        choice = choose(states[0].judge, forms, rule, seed)
-        chosen = forms[choice.chosen]
-        starts = native.starts_about(chosen.form, known, chosen.constants, _STARTS, seed)
-        found = native.fitted(chosen.form, every, starts=starts, seed=seed)
-        if not conditions.broken(chosen.form, native.constants_of(found, known), known):
-            better = sum(each.error < forms[choice.best].error for each in refused)
-            return forms, choice._replace(why=choice.why + _passed_over(better)), found
-        refused.append(forms.pop(choice.chosen))
-    raise ValueError(
-        f"No law that was found obeys {conditions.outward} in every group. Ask for less, or give "
-        "more minutes."
-    )
-
-
-def _passed_over(better: int) -> str:
-    """What is said of finalists that broke a condition."""
-    if not better:
-        return ""
-    return (
-        f" {better} finalist{'s' if better > 1 else ''} with less error "
-        f"{'were' if better > 1 else 'was'} refused for what the law says beyond the data."
-    )
-
-
-def _cuts(states: Sequence[State], every: Evidence, known: Evidence) -> list[str]:
+def _cuts(states, every: Evidence, known: Evidence, beyond: str) -> list[str]:
     """What the search left out, in words."""
     out = []
     if len(known.groups) < len(every.groups):
@@ -334,6 +268,8 @@ def _cuts(states: Sequence[State], every: Evidence, known: Evidence) -> list[str
             f"Laws were not judged by {len(few)} of {len(every.groups)} groups, which have no more "
             f"rows than a law may have constants: {named}. The law is fitted to these as well."
         )
+    if beyond:
+        out.append(f"Conditions beyond the data do not hold in all groups: {beyond}.")
     looked = len(states[0].judge.evidence.group)
     if looked < len(known.group):
         out.append(
@@ -362,12 +298,12 @@ def _until(begun: float, minutes: float, turns: int | None) -> Callable[[State],
     return lambda state: time.monotonic() >= begun + 60 * minutes
 
 
-def _settings(known: Evidence, max_constants, units, outward, proposers, seed, searches):
+def _settings(every: Evidence, known: Evidence, most, conditions, proposers, seed, searches):
     """All that turns depend on, as JSON has it."""
     from .. import __version__
 
     digest = sha256()
-    for values in (*known.columns.values(), known.target, known.group):
+    for values in (*every.columns.values(), every.target, every.group):
         digest.update(np.ascontiguousarray(values).tobytes())
     return {
         "inputs": list(known.inputs),
@@ -377,9 +313,9 @@ def _settings(known: Evidence, max_constants, units, outward, proposers, seed, s
         "rows": len(known.group),
         "sha256": digest.hexdigest(),
         "folds": [fold.name for fold in known.folds],
-        "max_constants": max_constants,
-        "units": units,
-        "outward": repr(outward),
+        "max_constants": most,
+        "units": conditions.units,
+        "outward": repr(conditions.outward),
         "proposers": [each.name for each in proposers],
         "seed": seed,
         "searches": searches,

@@ -79,14 +79,17 @@ class Evidence:
             keep[own[:most]] = True
             for fold in self.folds:
                 keep[own[fold.test[own]][: most // 8]] = True
-        return self._of(keep)
+        return self.of_rows(keep)
 
     def in_groups_above(self, rows: int) -> "Evidence":
-        """The evidence of groups of more than `rows` rows; all of it where there is none."""
-        keep = (np.bincount(self.group) > rows)[self.group]
-        return self._of(keep) if keep.any() else self
+        """The evidence of groups of more than `rows` rows; all of it where there is no such group.
 
-    def _of(self, keep: np.ndarray) -> "Evidence":
+        Folds are to be made of what is left.
+        """
+        keep = (np.bincount(self.group) > rows)[self.group]
+        return self.of_rows(keep) if keep.any() else self
+
+    def of_rows(self, keep: np.ndarray) -> "Evidence":
         """Rows (m,) that are kept, and the groups and folds that these leave."""
         if keep.all():
             return self
@@ -98,7 +101,7 @@ class Evidence:
             target=self.target[keep],
             group=group,
             groups=tuple(self.groups[g] for g in present),
-            folds=tuple(fold for fold in folds if fold.test.any()),
+            folds=tuple(folds),
         )
 
     def cells(self, folds: Sequence[int]) -> "Cells":
@@ -169,8 +172,7 @@ def evidence(
     table = read(data)
     targets = (target,) if isinstance(target, str) else tuple(target)
     keys = key_columns(by)
-    asked = (inputs,) if isinstance(inputs, str) else inputs
-    names = tuple(asked or numeric_columns(table, (*targets, *keys)))
+    names = names_of_inputs(table, inputs, (*targets, *keys))
     for option, columns in (("target", targets), ("inputs", names)):
         if len(set(columns)) < len(columns):
             raise ValueError(f"{option}= names a column twice: {', '.join(columns)}.")
@@ -183,15 +185,24 @@ def evidence(
     values = np.stack([each.target[np.isin(each.index, index)] for each in found], axis=1)
     present, group = np.unique(found[0].group[keep], return_inverse=True)
     groups = tuple(found[0].groups[g] for g in present)
-    rows = Rows(columns, group, len(groups))
-    rules = _rules(folds, rows, values[:, 0])
+    bare = Evidence(names, targets, columns, values, group, groups, found[0].by, ())
+    return folded(bare, folds)
+
+
+def folded(bare: Evidence, folds: str | Split | Sequence[Split]) -> Evidence:
+    """Evidence with the folds that splits, or "auto", make of its rows.
+
+    Raises ValueError or TypeError where these are no splits, or make none.
+    """
+    rows = Rows(bare.columns, bare.group, len(bare.groups))
+    rules = _rules(folds, rows, bare.target[:, 0])
     made = tuple(fold for rule in rules for fold in rule.folds(rows) if _trains(fold, rows))
     if rules and not made:
         raise ValueError(
             "No rows can be held out to judge laws by: every group has one scale of each input. "
             "Give folds=jaxfit.KFold(5), or more runs."
         )
-    return Evidence(names, targets, columns, values, group, groups, found[0].by, made)
+    return replace(bare, folds=made)
 
 
 def _rules(folds: Any, rows: Rows, target: np.ndarray) -> tuple[Split, ...]:
@@ -279,6 +290,12 @@ def _trains(fold: Fold, rows: Rows) -> bool:
     size = np.bincount(rows.group, minlength=rows.num_groups)
     used = np.bincount(rows.group[fold.train], minlength=rows.num_groups)
     return bool(fold.test.any() and np.median(used / size) >= _LEAST_SHARE)
+
+
+def names_of_inputs(table: Table, inputs: Any, taken: Sequence[str]) -> tuple[str, ...]:
+    """The columns that a user names, one or several; where none, `numeric_columns`."""
+    asked = (inputs,) if isinstance(inputs, str) else inputs
+    return tuple(asked or numeric_columns(table, taken))
 
 
 def numeric_columns(table: Table, taken: Sequence[str]) -> tuple[str, ...]:

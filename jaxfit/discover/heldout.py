@@ -12,7 +12,7 @@ from ..select.sealed import Opening, SealedHoldout
 from ..select.splits import Corner, Largest, Rows
 from ..tables import Table, nearest, plain_name, read
 from . import native
-from .evidence import AUTO, SHARE, Evidence, at_a_time, numeric_columns, widest
+from .evidence import AUTO, SHARE, Evidence, at_a_time, names_of_inputs, widest
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def sealed_rows(data: Any, holdout, targets, by, inputs) -> tuple[SealedHoldout 
 def _largest(table: Table, targets, by, inputs) -> Largest | Corner:
     """The rows that are large in all inputs at once, or the largest of the one that varies most."""
     keys = key_columns(by)
-    names = tuple(inputs or numeric_columns(table, (*targets, *keys)))
+    names = names_of_inputs(table, inputs, (*targets, *keys))
     # Of the targets nothing is looked at, nor whether they are missing.
     columns = {name: table.numbers(plain_name(name))[0] for name in names}
     known = np.logical_and.reduce([np.isfinite(values) for values in columns.values()])

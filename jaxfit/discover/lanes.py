@@ -33,10 +33,9 @@ _FIRST, _EASED, _TIGHTENED = 1.0, 0.2, 4.0
 _KEPT = 0.5
 _RIDGE = 1e-14
 _LEAST_DAMPING, _MOST_DAMPING = 1e-12, 1e12
-# What must be left of a column that others have explained, for its constant to be told from theirs.
-_APART = 1e-11
-# The same, squared, of a linear column that is solved.
-_TOLD = 1e-24
+# What must be left, squared, of a column that others have explained: for its constant to be told
+# from theirs; and for a linear one to be solved at all, where less is rounding.
+_APART, _TOLD = 1e-11, 1e-24
 
 
 Array = jax.Array | np.ndarray
@@ -80,7 +79,7 @@ class Found(NamedTuple):
 
     place: Array  # (J, L, P) search coordinates
     training: Array  # (J, L) weighted sum of squares; inf where nothing finite was found
-    converged: Array  # (J, L) bool: another step promised nothing
+    converged: Array  # (J, L) bool: another step promised nothing, or next to it and that in vain
     prediction: Array  # (J, L, n) at all rows of the cell's table
     identified: Array  # (J, L) bool: the rows that were fitted tell all constants apart
     steps: Array  # (J,) that the block took
@@ -89,7 +88,7 @@ class Found(NamedTuple):
 class _Equations(NamedTuple):
     """Normal equations of L lanes where linear constants are solved: these are eliminated.
 
-    Rows of linear constants say how they follow the others. Slopes come last.
+    Rows of linear constants say how they follow the others; those of the others end in slopes.
     """
 
     table: jax.Array  # (L, P, P + 1)
@@ -136,7 +135,7 @@ def fit_block(model: Model, traits: Traits, cells: Cells, cell, start, max_steps
     num_lanes, n = cell.shape[0], cells.target.shape[1]
     leaves = jnp.moveaxis(cells.leaves[cells.table[cell]], 1, 0).reshape(-1, num_lanes * n)
     target, root = cells.target[cell], jnp.sqrt(cells.weight[cell])[:, None]
-    lanes = jnp.zeros(num_lanes, target.dtype)
+    everyone, damping = jnp.ones(num_lanes, bool), jnp.full(num_lanes, _FIRST, target.dtype)
     floor = ROUNDING * jnp.sum((root[:, 0] * target) ** 2, axis=1)
     rank = jnp.argsort(traits.order)
 
@@ -182,15 +181,15 @@ def fit_block(model: Model, traits: Traits, cells: Cells, cell, start, max_steps
         last = (promise <= TOLERANCE) | (worse & (promise <= IN_VAIN))
         return _judged(state, trial, (last & (state.damping <= 1.0)) | (state.value <= floor))
 
-    first = projected(jnp.where(traits.free, start[:, traits.order], 0.0), lanes == 0)
-    begin = _State(*first, _widths(first[2]), lanes + _FIRST, lanes > 0, jnp.zeros((), jnp.int32))
+    first = projected(jnp.where(traits.free, start[:, traits.order], 0.0), everyone)
+    begin = _State(*first, _widths(first[2]), damping, ~everyone, jnp.zeros((), jnp.int32))
     end = lax.while_loop(go, step, begin)
     said = run(end.place)[1].reshape(num_lanes, n)
     # Where amplitudes cancel to the last digits, not what the equations say.
     value = jnp.sum(jnp.where(root > 0, root * (said - target)[:, None], 0.0) ** 2, axis=(1, 2))
     value = jnp.where(jnp.isfinite(value), value, jnp.inf)
     identified = _identified(end.equations, traits)
-    return end.place[:, rank], value, _ended(end), said, identified, end.step
+    return end.place[:, rank], value, _ended(end) & (value < jnp.inf), said, identified, end.step
 
 
 def _reduced(rows, traits: Traits):
@@ -318,5 +317,5 @@ def _step(state: _State, moving, traits: Traits):
 
 
 def _widths(equations: _Equations):
-    """Squared lengths (L, P) of columns, without what linear ones explain."""
+    """Squared lengths (L, P) of what linear columns leave of others; their own are 0 or 1."""
     return jnp.diagonal(equations.table, axis1=1, axis2=2)

@@ -1,7 +1,7 @@
 """What proposes forms without a language model: the literature, growing sums, and variation."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice, permutations
+from itertools import combinations, islice, permutations, product
 
 import numpy as np
 
@@ -13,14 +13,17 @@ from .history import History, Trial
 from .judge import Judged
 from .memory import Memory
 from .variation import Changes
-from .vocabulary import Words, summed, terms_of
+from .vocabulary import Words, along, summed, terms_of
 
 # Terms that a form is grown by in each way, forms of a size that are, and those looked through.
 _CHILDREN, _WIDTH, _LOOKED = 12, 12, 600
 
 
 class Zoo:
-    """The published laws over all orders of inputs, and every term by itself, and in an `exp`."""
+    """The published laws over all orders of inputs, planes of two with their product, and terms.
+
+    Planes and terms by themselves, and as the logarithm of the target (Clark et al. 2022, eq. 3).
+    """
 
     name = "zoo"
 
@@ -39,6 +42,9 @@ class Zoo:
         for law in LAWS.values():
             for order in permutations(self._words.inputs, len(law.inputs)):
                 yield from _new(_read(law.formula, law.inputs, order), most, seen)
+        for link, (one, two) in product(LINKS, combinations(self._words.inputs, 2)):
+            x, z = (along(self._words, name) for name in (one, two))
+            yield from _new(_made(summed([x, z, x * z]), link), most, seen)
         for link in LINKS:
             for term in terms_of(self._words):
                 yield from _new(_made(summed([term]), link), most, seen)

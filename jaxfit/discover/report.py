@@ -66,13 +66,14 @@ def _errors(found: "Discovery") -> Iterator[Block]:
         if len(heldout.targets) > 1:
             rows += [(f"of these, {name}", 1 - r2) for name, r2 in heldout.targets.items()]
     yield Grid(("rows", "error", "R2"), [(what, short(e), f"{1 - e:.5f}") for what, e in rows])
-    keys = found.evidence.groups
     rmse = heldout.groups if heldout is not None else {}
+    # Groups of few rows, of which laws were not judged, have no error in folds.
+    keys = list(dict.fromkeys([*found.evidence.groups, *rmse]))
     header = [*_keys(found), "error in folds", *["RMSE of the rows at the end"] * bool(rmse)]
     listed = [
         [
             *_key(key),
-            short(score.groups[key]),
+            short(score.groups.get(key, float("nan"))),
             *[short(rmse.get(key, float("nan")))] * bool(rmse),
         ]
         for key in keys[:GROUPS]
