@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from . import reference as reference
     from .decide.allocation import Allocation as Allocation
     from .decide.allocation import allocate as allocate
+    from .decide.isoflops import Isoflop as Isoflop
+    from .decide.isoflops import isoflop as isoflop
     from .density import InverseDensity as InverseDensity
     from .fitting import fit as fit
     from .laws import LAWS as LAWS
@@ -78,6 +80,7 @@ _HOMES = {
     "Interval": "supports",
     "InverseDensity": "density",
     "KFold": "select.splits",
+    "Isoflop": "decide.isoflops",
     "Keep": "solve.keep",
     "LAWS": "laws",
     "LBFGS": "solve.lbfgs",
@@ -105,6 +108,7 @@ _HOMES = {
     "allocate": "decide.allocation",
     "compare": "select.compare",
     "fit": "fitting",
+    "isoflop": "decide.isoflops",
     "law": "laws",
     "load": "result",
     "open_sweep": "sweeps.table",

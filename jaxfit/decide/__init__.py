@@ -1,1 +1,1 @@
-"""What to train next, by laws that were fitted: `allocation` is of one budget."""
+"""What to train next: `allocation` by a fitted law, `isoflops` from runs at a few budgets."""

@@ -24,8 +24,8 @@ from ..uncertainty.intervals import Intervals
 FLOP = 6.0
 # Sizes at which a curve of one budget is looked at, and how often what holds the least shrinks.
 GRID, SECTIONS = 192, 24
-# Steps that end where the slope is 0, by differences over so much of the logarithm of a size: values
-# alone tell of a minimum to half of their digits, too little for derivatives of where it is.
+# Steps that end where the slope is 0, by differences over so much of the logarithm of a size:
+# values alone tell where a minimum is to half of their digits, too little for its derivatives.
 POLISHES, _REACH = 3, 1e-2
 # Half the decades over which exponents are measured.
 _STEP = 0.05

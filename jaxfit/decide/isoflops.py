@@ -1,0 +1,251 @@
+"""`isoflop`: best sizes from runs at a few budgets, by the approaches of Hoffmann et al. 2022.
+
+1, "envelope": the best run of every budget. 2, "profiles": the minimum of a parabola through the
+losses of a budget over the logarithm of the size. 3, "law": the best size by a law that is fitted
+to all runs. Each gives a power law, size ~ compute^a.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from ..fitting import fit as fit_law
+from ..keywords import checked_keywords
+from ..laws import Law
+from ..losses import Loss
+from ..result import Fit
+from ..status import Note
+from ..summary import aligned, short
+from ..tables import read
+from ..uncertainty.intervals import check_level
+from .allocation import DATA, FLOP, SIZE, SIZE_EXPONENT, allocate
+
+APPROACHES = ("envelope", "profiles", "law")
+# Runs whose compute differs by no more than this factor from the next are of one budget.
+SAME = 1.25
+# Runs that a budget needs: a parabola has three constants.
+FEWEST = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Approach:
+    """Best sizes (C,) and tokens (C,) at every budget by one approach, and their power law.
+
+    lower, upper: (C,) intervals of size; NaN where nothing tells of scatter. exponent: a of size ~
+    compute^a, with its interval; NaN of fewer than two budgets, and without an interval of two.
+    """
+
+    size: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    data: np.ndarray
+    exponent: float
+    exponent_lower: float
+    exponent_upper: float
+
+
+@dataclass(frozen=True, eq=False)
+class Isoflop:
+    """Three answers to where the best sizes lie, side by side; `print` shows them.
+
+    budgets: (C,) FLOP. approaches: {"envelope", "profiles", "law"}. bias: (C,) by what share the
+    minimum of a parabola is off, if the law is true: what approach 2 makes of the law's own losses
+    at the sizes that were run, over the law's best size, minus 1. profiles: the fits of parabolas,
+    a group a budget. law: the fit to all runs. runs: (C,) how many a budget has.
+    """
+
+    budgets: np.ndarray
+    approaches: Mapping[str, Approach]
+    bias: np.ndarray
+    profiles: Fit
+    law: Fit
+    runs: np.ndarray
+    level: float
+    notes: tuple[Note, ...]
+
+    def to_dict(self) -> dict[str, list]:
+        """One row a budget: compute, runs, bias, then size, lower, upper and data of each."""
+        out: dict[str, list] = {
+            "compute": self.budgets.tolist(),
+            "runs": self.runs.tolist(),
+            "bias": self.bias.tolist(),
+        }
+        for name, found in self.approaches.items():
+            for key in ("size", "lower", "upper", "data"):
+                out[f"{name}_{key}"] = getattr(found, key).tolist()
+        return out
+
+    def summary(self) -> str:
+        """The approaches as text: exponents, then one line a budget, then what to know."""
+        lines = [f"Best size ~ compute^a; {self.level:.4g} intervals", ""]
+        rows = [
+            [name, short(of.exponent), short(of.exponent_lower), short(of.exponent_upper)]
+            for name, of in self.approaches.items()
+        ]
+        lines += [*aligned(["approach", "a", "lower", "upper"], rows, {0}), ""]
+        columns = self.to_dict()
+        header = ["compute", "runs", *APPROACHES, "bias of profiles"]
+        rows = [
+            [
+                short(columns["compute"][i]),
+                str(columns["runs"][i]),
+                *(short(columns[f"{name}_size"][i]) for name in APPROACHES),
+                f"{columns['bias'][i]:+.1%}",
+            ]
+            for i in range(len(self.budgets))
+        ]
+        lines += aligned(header, rows, set())
+        if self.notes:
+            lines += ["", "Notes", *[f"  {note}" for note in self.notes]]
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def __repr__(self) -> str:
+        return f"<Isoflop of {len(self.budgets)} budgets; print() shows it>"
+
+
+@checked_keywords
+def isoflop(
+    runs: Any,
+    *,
+    target: str = "loss",
+    size: str = "N",
+    data: str = "D",
+    compute: str | None = None,
+    law: Law | str = "chinchilla",
+    loss: Loss | None = None,
+    level: float = 0.9,
+    seed: int = 0,
+) -> Isoflop:
+    """Best sizes at the budgets of a table of runs, by all three approaches.
+
+    runs: a table as `jaxfit.fit` takes it, with columns of parameters (`size`), tokens (`data`)
+    and the `target`. compute: the column of FLOP; without it 6 a parameter and token. Runs whose
+    compute is within a factor of 1.25 of the next are of one budget. law, loss: of approach 3, as
+    `jaxfit.fit` takes them; a law with inputs N and D. level: of intervals.
+
+    Raises ValueError where no two budgets have four runs each, or more, at different sizes.
+    """
+    check_level(level)
+    table = read(runs)
+    N, D, y = (table.numbers(name)[0] for name in (size, data, target))
+    C = table.numbers(compute)[0] if compute else FLOP * N * D
+    whole = np.isfinite(N) & np.isfinite(D) & np.isfinite(y) & np.isfinite(C)
+    whole &= (N > 0) & (D > 0) & (C > 0)
+    N, D, y, C = (column[whole] for column in (N, D, y, C))
+    budget, kept, dropped = _budgets(C, N)
+    budgets = np.array([np.exp(np.log(C[budget == c]).mean()) for c in range(kept)])
+    options = {} if loss is None else {"loss": loss}
+    found = fit_law(law, {"N": N, "D": D, "y": y}, target="y", seed=seed, **options)
+    own = budget >= 0
+    # Groups are in the order of their first rows, which is to be that of budgets.
+    own = np.flatnonzero(own)
+    own = own[np.argsort(budget[own], kind="stable")]
+    profiles = _parabolas(N[own], y[own], budget[own], seed)
+    approaches = {
+        "envelope": _envelope(N, y, budget, budgets, level),
+        "profiles": _minima(profiles, budgets, level),
+        "law": _by_law(found, budgets, level, seed),
+    }
+    said = found.predict({"N": N[own], "D": D[own]})
+    again = _parabolas(N[own], said, budget[own], seed).params["x_0"]
+    notes = (
+        *_lost(int((~whole).sum()), dropped),
+        *_outside(profiles, N[own], budget[own], budgets),
+    )
+    return Isoflop(
+        budgets,
+        approaches,
+        again / approaches["law"].size - 1,
+        profiles,
+        found,
+        np.bincount(budget[own], minlength=kept),
+        float(level),
+        notes,
+    )
+
+
+def _budgets(C: np.ndarray, N: np.ndarray) -> tuple[np.ndarray, int, int]:
+    """Which budget (m,) each run is of, -1 for none; how many there are, and runs of none."""
+    order = np.argsort(C, kind="stable")
+    steps = np.diff(np.log(C[order]), prepend=np.log(C[order[:1]])) > np.log(SAME)
+    label = np.empty(len(C), int)
+    label[order] = np.cumsum(steps)
+    out, kept = np.full(len(C), -1), 0
+    for each in range(label.max(initial=-1) + 1):
+        own = label == each
+        if len(np.unique(N[own])) >= FEWEST:
+            out[own] = kept
+            kept += 1
+    if kept < 2:
+        raise ValueError(
+            f"{kept} budgets have {FEWEST} runs or more of different sizes; two are needed. Runs "
+            f"whose compute is within a factor of {SAME:g} of the next are of one budget."
+        )
+    return out, kept, int((out < 0).sum())
+
+
+def _parabolas(N: np.ndarray, y: np.ndarray, budget: np.ndarray, seed: int) -> Fit:
+    return fit_law(
+        "isoflop", {"x": N, "y": y, "budget": budget}, target="y", by="budget", seed=seed
+    )
+
+
+def _envelope(N, y, budget: np.ndarray, budgets: np.ndarray, level: float) -> Approach:
+    best = [np.flatnonzero(budget == c)[y[budget == c].argmin()] for c in range(len(budgets))]
+    nothing = np.full(len(budgets), np.nan)
+    return _approach(N[best], nothing, nothing, budgets, np.ones(len(budgets)), level)
+
+
+def _minima(profiles: Fit, budgets: np.ndarray, level: float) -> Approach:
+    told = profiles.intervals(level)
+    size, lower, upper = (of["x_0"] for of in (told.estimate, told.lower, told.upper))
+    error = told.standard_error["x_0"] / size
+    known = np.isfinite(error) & (error > 0)
+    weights = np.where(known, 1 / np.where(known, error, 1.0) ** 2, 0.0)
+    return _approach(size, lower, upper, budgets, weights if known.any() else known + 1.0, level)
+
+
+def _by_law(found: Fit, budgets: np.ndarray, level: float, seed: int) -> Approach:
+    best = allocate(found, budgets, level=level, seed=seed)
+    size, lower, upper = (of[SIZE][0] for of in (best.estimate, best.lower, best.upper))
+    middle = len(budgets) // 2
+    exponent = [of[SIZE_EXPONENT][0, middle] for of in (best.estimate, best.lower, best.upper)]
+    return Approach(size, lower, upper, best.estimate[DATA][0], *map(float, exponent))
+
+
+def _approach(size, lower, upper, budgets, weights, level: float) -> Approach:
+    """With the power law of sizes (C,), by least squares of logarithms."""
+    x, y = np.log(budgets), np.log(size)
+    share = weights / weights.sum()
+    away = x - share @ x
+    slope = float(share @ (away * y) / (share @ away**2))
+    off = y - share @ y - slope * away
+    dof, half = len(x) - 2, np.nan
+    if dof > 0:
+        error = np.sqrt((share @ off**2) / (share @ away**2) / dof)
+        half = float(stats.t.ppf((1 + level) / 2, dof) * error)
+    tokens = budgets / FLOP / size
+    return Approach(size, lower, upper, tokens, slope, slope - half, slope + half)
+
+
+def _lost(missing: int, dropped: int) -> Iterator[Note]:
+    if missing:
+        yield Note("rows_masked", f"{missing} runs lack a number, or have one not above 0.")
+    if dropped:
+        text = f"{dropped} runs are of no budget with {FEWEST} sizes; approach 3 alone has them."
+        yield Note("few_runs", text)
+
+
+def _outside(profiles: Fit, N, budget, budgets) -> Iterator[Note]:
+    """Notes on budgets whose parabola has no minimum among the sizes that were run."""
+    for c, place in enumerate(profiles.params["x_0"].tolist()):
+        sizes = N[budget == c]
+        if not (sizes.min() < place < sizes.max() and profiles.params["k"][c] > 0):
+            text = f"At {budgets[c]:.4g} FLOP no size that was run is near the minimum."
+            yield Note("no_optimum", text)
