@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from .decide.allocation import allocate as allocate
     from .decide.isoflops import Isoflop as Isoflop
     from .decide.isoflops import isoflop as isoflop
+    from .decide.next_runs import NextRun as NextRun
+    from .decide.next_runs import next_run as next_run
     from .density import InverseDensity as InverseDensity
     from .fitting import fit as fit
     from .laws import LAWS as LAWS
@@ -92,6 +94,7 @@ _HOMES = {
     "LogNormal": "priors",
     "MAE": "losses",
     "MSE": "losses",
+    "NextRun": "decide.next_runs",
     "Normal": "priors",
     "PIPELINES": "solve.presets",
     "Positive": "supports",
@@ -111,6 +114,7 @@ _HOMES = {
     "isoflop": "decide.isoflops",
     "law": "laws",
     "load": "result",
+    "next_run": "decide.next_runs",
     "open_sweep": "sweeps.table",
     "parse": "laws.text",
     "read": "tables",

@@ -1,1 +1,5 @@
-"""What to train next: `allocation` by a fitted law, `isoflops` from runs at a few budgets."""
+"""What to train next, by laws that were fitted.
+
+`allocation`: of one budget, by a law; `isoflops`: from runs at a few budgets; `next_runs`: which of
+some runs to buy.
+"""
