@@ -100,6 +100,11 @@ def test_runs_of_one_budget_are_refused():
     one = runs["N"] * runs["D"] * 6 < 2e18
     with pytest.raises(ValueError, match="1 budgets have 4 runs or more"):
         jaxfit.isoflop({name: values[one] for name, values in runs.items()})
+    # Runs without gaps in compute are of no budget.
+    spread = {"N": np.geomspace(1e7, 1e9, 60), "D": np.full(60, 1e10)}
+    spread["loss"] = 1.7 + 400 / spread["N"] ** 0.34
+    with pytest.raises(ValueError, match="0 budgets have 4 runs or more"):
+        jaxfit.isoflop(spread)
     with pytest.raises(ValueError, match="level=1"):
         jaxfit.isoflop(runs, level=1)
     with pytest.raises((ValueError, KeyError), match="flops"):

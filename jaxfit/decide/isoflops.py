@@ -24,7 +24,7 @@ from ..uncertainty.intervals import check_level
 from .allocation import DATA, FLOP, SIZE, SIZE_EXPONENT, allocate
 
 APPROACHES = ("envelope", "profiles", "law")
-# Runs whose compute differs by no more than this factor from the next are of one budget.
+# Runs that lie within this factor of compute, and apart from all others by more, are of one budget.
 SAME = 1.25
 # Runs that a budget needs: a parabola has three constants.
 FEWEST = 4
@@ -125,9 +125,9 @@ def isoflop(
     """Best sizes at the budgets of a table of runs, by all three approaches.
 
     runs: a table as `jaxfit.fit` takes it, with columns of parameters (`size`), tokens (`data`)
-    and the `target`. compute: the column of FLOP; without it 6 a parameter and token. Runs whose
-    compute is within a factor of 1.25 of the next are of one budget. law, loss: of approach 3, as
-    `jaxfit.fit` takes them; a law with inputs N and D. level: of intervals.
+    and the `target`. compute: the column of FLOP; without it 6 a parameter and token. Runs within
+    a factor of 1.25 of compute, and apart from all others by more, are of one budget. law, loss: of
+    approach 3, as `jaxfit.fit` takes them; a law with inputs N and D. level: of intervals.
 
     Raises ValueError where no two budgets have four runs each, or more, at different sizes.
     """
@@ -179,13 +179,15 @@ def _budgets(C: np.ndarray, N: np.ndarray) -> tuple[np.ndarray, int, int]:
     out, kept = np.full(len(C), -1), 0
     for each in range(label.max(initial=-1) + 1):
         own = label == each
-        if len(np.unique(N[own])) >= FEWEST:
+        # Runs in a row without a gap are of no budget, however near each is to the next.
+        if len(np.unique(N[own])) >= FEWEST and np.ptp(np.log(C[own])) <= np.log(SAME):
             out[own] = kept
             kept += 1
     if kept < 2:
         raise ValueError(
-            f"{kept} budgets have {FEWEST} runs or more of different sizes; two are needed. Runs "
-            f"whose compute is within a factor of {SAME:g} of the next are of one budget."
+            f"{kept} budgets have {FEWEST} runs or more of different sizes; two are needed. Of one "
+            f"budget are runs within a factor of {SAME:g} of compute, apart from all others by "
+            "more; compute= names a column of budgets."
         )
     return out, kept, int((out < 0).sum())
 
@@ -238,7 +240,10 @@ def _lost(missing: int, dropped: int) -> Iterator[Note]:
     if missing:
         yield Note("rows_masked", f"{missing} runs lack a number, or have one not above 0.")
     if dropped:
-        text = f"{dropped} runs are of no budget with {FEWEST} sizes; approach 3 alone has them."
+        text = (
+            f"{dropped} runs are of no budget, or of one of fewer than {FEWEST} sizes; approach 3 "
+            "alone has them."
+        )
         yield Note("few_runs", text)
 
 
