@@ -14,7 +14,9 @@ RULES = ("balanced", "shortest", "one-standard-error", "priced", "least")
 # What a constant costs, in the log of the error.
 PRICE = 0.1
 # Forms that come to the last rung by each measure, and resamples of the rows.
-FINALISTS, DRAWS = 12, 12
+FINALISTS, DRAWS = 12, 20
+# Starts of a resample's fits that nothing has told of.
+_BLIND = 4
 # The share of resamples on which a form may fail.
 FAILING = 0.2
 # Standard errors of the least error within which the shortest law is looked for.
@@ -167,8 +169,9 @@ def _wanted(judge: Judge, each: Judged) -> Wanted:
     where = limits(ranges(each.form, judge.evidence.columns))
     places = where.places(each.constants.reshape(-1, each.form.num_constants))
     spread = 0.05 * (where.start[:, 1] - where.start[:, 0])
-    drawn = np.broadcast_to(draw(where, 1, judge.seed), places.shape)
-    starts = np.stack([places, places + spread, drawn], axis=1)
+    drawn = draw(where, _BLIND, judge.seed)
+    drawn = np.broadcast_to(drawn, (len(places), *drawn.shape))
+    starts = np.concatenate([np.stack([places, places + spread], axis=1), drawn], axis=1)
     own = judge.whole[judge.cells.fold > 0]
     # Of the first two all rows have told, those of the fold that are held out too.
     return Wanted(each.form, where, np.clip(starts, where.low, where.high)[own], borrowed=2)
