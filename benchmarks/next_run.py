@@ -55,7 +55,7 @@ def run(
         paths = [_path(rule, seed, steps, grid) for seed in seeds]
         spent = np.mean([cost for cost, _ in paths], axis=0)
         error = np.sqrt(np.mean([off**2 for _, off in paths], axis=0))
-        late = np.flatnonzero(error > ERROR)
+        late = np.flatnonzero(~(error <= ERROR))
         first = late[-1] + 1 if len(late) else 0
         reached = first < len(error)
         rows.append(
@@ -68,7 +68,9 @@ def run(
                 "path": [spent.tolist(), error.tolist()],
             }
         )
+    # A grid that never gets there costs more than all that was spent on it.
     ours, other = rows[0]["reach"], rows[1]["reach"]
+    other = rows[1]["spent"] if np.isnan(other) else other
     whole = len(seeds) >= len(SEEDS) and steps >= STEPS
     return {
         "benchmark": "next_run",
@@ -89,7 +91,7 @@ def run(
 
 def _by_score(fit, left, rng) -> int:
     columns = {name: left[name] for name in ("N", "D", "cost")}
-    return jaxfit.next_run(fit, columns, cost="cost", target=TARGET, draws=1000).best
+    return jaxfit.next_run(fit, columns, cost="cost", target=TARGET).best
 
 
 def _path(rule, seed: int, steps: int, grid) -> tuple[np.ndarray, np.ndarray]:

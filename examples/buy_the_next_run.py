@@ -36,4 +36,4 @@ fit = jaxfit.fit("chinchilla", runs, target="loss", loss=jaxfit.LogMSE(), starts
 print(f"{fit.predict(TARGET)[0]:.3f} for {spent:.2g} FLOP; it is {true:.3f}")
 best = jaxfit.allocate(fit, 6e23, method="t")
 print(best)
-print("ok" if abs(fit.predict(TARGET)[0] / true - 1) < 0.2 else "far off")
+print("ok" if abs(fit.predict(TARGET)[0] / true - 1) < 0.05 else "far off")

@@ -92,13 +92,39 @@ def test_any_law_with_a_size_and_tokens_is_allocated():
     assert "V = 20000" in str(found)
 
 
-def test_where_no_size_is_best_that_is_said():
+@pytest.mark.parametrize("method", ["t", "bootstrap"])
+def test_where_no_size_is_best_that_is_said(method):
     law = jaxfit.parse("E + A*N^-a + 0*D", ["N", "D"])
     fit = jaxfit.fit(law, runs(), target="loss", starts=32)
-    found = jaxfit.allocate(fit, 1e22, method="t")
-    assert np.isnan(found.estimate["size"]).all()
+    found = jaxfit.allocate(fit, 1e22, method=method, draws=100)
+    for of in (found.estimate, found.lower, found.upper):
+        assert all(np.isnan(of[name]).all() for name in TOLD)
     assert [note.code for note in found.notes if note.code == "no_optimum"] == ["no_optimum"]
     assert "extrapolation" not in [note.code for note in found.notes]
+
+
+def test_a_law_with_a_kink_or_a_hole_is_allocated_where_it_has_a_value():
+    def bent(N, D):
+        return 2.0 + 0.1 * np.maximum(N / 1e9, 1e9 / N) ** 0.5 + 0 * D
+
+    data = runs()
+    data["loss"] = bent(data["N"], data["D"])
+    law = jaxfit.parse("E + A*max(N/1e9, 1e9/N)^0.5 + 0*log(N - 1e6) + 0*D", ["N", "D"])
+    fit = jaxfit.fit(law, data, target="loss", starts=16)
+    found = jaxfit.allocate(fit, 1e22, method="t")
+    assert_allclose(found.estimate["size"], 1e9, rtol=1e-4)
+    assert_allclose(found.estimate["loss"], 2.1, rtol=1e-4)
+
+
+def test_units_may_be_others():
+    data = runs()
+    millions = {**data, "N": data["N"] / 1e9, "D": data["D"] / 1e9}
+    plain, scaled = (
+        jaxfit.fit("chinchilla", each, target="loss", starts=64) for each in (data, millions)
+    )
+    wanted = jaxfit.allocate(plain, 1e19, method="t")
+    found = jaxfit.allocate(scaled, 1e19, flop=6e18, method="t")
+    assert_allclose(found.estimate["size"] * 1e9, wanted.estimate["size"], rtol=1e-3)
 
 
 def test_how_far_beyond_the_data_is_said(best):
@@ -129,6 +155,7 @@ def test_it_is_told_as_rows_and_as_text(best):
         ({"size": "n"}, "has no such input; did you mean `N`"),
         ({"size": "D"}, "are both 'D'"),
         ({"fixed": {"V": 1.0}}, "fixed= gives `V`"),
+        ({"fixed": {"D": 1.0}}, "fixed= gives `D`"),
         ({"flop": 0}, "flop=0"),
         ({"method": "profile"}, "parameters alone"),
         ({"level": 2}, "level=2"),
@@ -138,8 +165,13 @@ def test_it_is_told_as_rows_and_as_text(best):
 def test_what_cannot_be_is_refused(fit, options, said):
     with pytest.raises(ValueError, match=said.replace("(", "\\(")):
         jaxfit.allocate(fit, **{"compute": 1e22, **options})
-    with pytest.raises(TypeError, match="level"):
+
+
+def test_options_that_are_none_are_refused(fit):
+    with pytest.raises(TypeError, match="did you mean `level`"):
         jaxfit.allocate(fit, 1e22, levle=0.9)
+    with pytest.raises(TypeError, match="fixed=3"):
+        jaxfit.allocate(fit, 1e22, fixed=3)
 
 
 def test_an_input_that_is_not_given_is_named():
@@ -148,3 +180,5 @@ def test_an_input_that_is_not_given_is_named():
     fit = jaxfit.fit(law, data, target="loss", starts=16)
     with pytest.raises(ValueError, match="fixed= lacks V"):
         jaxfit.allocate(fit, 1e22)
+    with pytest.raises(ValueError, match="V = nan; give a finite number"):
+        jaxfit.allocate(fit, 1e22, fixed={"V": float("nan")})

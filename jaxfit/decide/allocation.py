@@ -27,6 +27,10 @@ GRID, SECTIONS = 192, 24
 # Steps that end where the slope is 0, by differences over so much of the logarithm of a size:
 # values alone tell where a minimum is to half of their digits, too little for its derivatives.
 POLISHES, _REACH = 3, 1e-2
+# What is not larger than this share of a loss is rounding.
+_FLAT = 1e-14
+# How far below the least size and data of the runs is looked, as a logarithm: six decades.
+_BELOW = 6 * np.log(10.0)
 # Half the decades over which exponents are measured.
 _STEP = 0.05
 _GOLDEN = (5**0.5 - 1) / 2
@@ -128,24 +132,43 @@ def allocate(
     cannot be: a law without such inputs, an input that is not given, a budget that is not above 0.
     """
     budgets = _budgets(compute)
+    if fixed is not None and not isinstance(fixed, Mapping):
+        raise TypeError(f"fixed={fixed!r}; give {{input: number}}.")
     held = _inputs(fit.law, size, data, fixed or {})
     if isinstance(flop, bool) or not isinstance(flop, int | float) or not 0 < flop < np.inf:
         raise ValueError(f"flop={flop!r}; give a number above 0, such as {FLOP:g}.")
     if method == "profile":
         raise ValueError("method='profile' is of parameters alone; give 'bootstrap' or 't'.")
-    curves = _Curves(fit.law, size, data, held, float(flop))
+    smallest = [fit.data.inputs[name][fit.data.inputs[name] > 0] for name in (size, data)]
+    least = [float(np.log(of.min())) - _BELOW if len(of) else 0.0 for of in smallest]
+    curves = _Curves(fit.law, size, data, held, float(flop), least)
     of = {
         f"{name} at {i}": _of_budget(curves, budget, name)
         for i, budget in enumerate(budgets.tolist())
         for name in TOLD
     }
     found = fit.intervals(level, method, of=of, draws=draws, seed=seed)
-    ends = [
+    estimate, lower, upper = (
         _gathered(values, len(budgets)) for values in (found.estimate, found.lower, found.upper)
-    ]
-    notes = (*_own_notes(found, fit), *_edges(fit, budgets, ends[0]), *_beyond(fit, curves, ends))
+    )
+    for of in (lower, upper):
+        of.update({name: np.where(np.isnan(estimate[name]), np.nan, of[name]) for name in TOLD})
+    notes = (
+        *_own_notes(found, fit),
+        *_edges(fit, budgets, estimate),
+        *_beyond(fit, curves, estimate),
+    )
     return Allocation(
-        fit.groups, budgets, *ends, found.level, found.method, held, float(flop), tuple(notes)
+        groups=fit.groups,
+        compute=budgets,
+        estimate=estimate,
+        lower=lower,
+        upper=upper,
+        level=found.level,
+        method=found.method,
+        fixed=held,
+        flop=float(flop),
+        notes=notes,
     )
 
 
@@ -179,14 +202,20 @@ def _inputs(law: Law, size: str, data: str, fixed: Mapping[str, float]) -> dict[
     lacking = [name for name in others if name not in fixed]
     if lacking:
         raise ValueError(f"fixed= lacks {', '.join(lacking)}: what is it to be at these budgets?")
+    for name in others:
+        value = fixed[name]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+            raise ValueError(f"fixed= gives {name} = {value!r}; give a finite number.")
     return {name: float(fixed[name]) for name in others}
 
 
 class _Curves:
     """Losses of a law along curves of one budget, at many parameters at once."""
 
-    def __init__(self, law: Law, size: str, data: str, fixed: Mapping[str, float], flop: float):
+    def __init__(self, law: Law, size: str, data: str, fixed, flop: float, least: Sequence[float]):
+        """least: logarithms of the least size and data that are looked at."""
         self.law, self.size, self.data, self.fixed, self.flop = law, size, data, fixed, flop
+        self.least = least
         self._known: dict[tuple[float, bytes], tuple[np.ndarray, np.ndarray]] = {}
 
     def best(self, params: Mapping[str, np.ndarray], budget: float):
@@ -203,12 +232,15 @@ class _Curves:
 
     def _least(self, flat: Mapping[str, np.ndarray], budget: float):
         count = len(next(iter(flat.values())))
-        top = np.log(budget / self.flop)
-        grid = np.linspace(0.0, top, GRID)
+        nothing = np.full(count, np.nan)
+        if np.log(budget / self.flop) <= sum(self.least):
+            return nothing, nothing
+        grid = np.linspace(self.least[0], np.log(budget / self.flop) - self.least[1], GRID)
         over = self._loss(flat, np.broadcast_to(grid, (count, GRID)), budget)
-        over = np.where(np.isfinite(over), over, np.inf)
-        at = over.argmin(axis=1)
-        inside = (at > 0) & (at < GRID - 1) & np.isfinite(over.min(axis=1))
+        at, least = over.argmin(axis=1), over.min(axis=1)
+        # Where the loss is the same up to an end, to rounding, it has no least value inside.
+        ends = np.minimum(over[:, 0], over[:, -1])
+        inside = (at > 0) & (at < GRID - 1) & (least < ends - _FLAT * np.abs(least))
         low, high = grid[np.maximum(at - 1, 0)], grid[np.minimum(at + 1, GRID - 1)]
         for _ in range(SECTIONS):
             inner = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
@@ -218,18 +250,25 @@ class _Curves:
                 np.where(left < right, inner[1], high),
             )
         place = (low + high) / 2
-        for _ in range(POLISHES):
-            place = place + self._towards(flat, place, budget, np.ptp(grid[:2]))
         loss = self._loss(flat, place[:, None], budget)[:, 0]
+        for _ in range(POLISHES):
+            nearer = place + self._towards(flat, place, budget, np.ptp(grid[:2]))
+            there = self._loss(flat, nearer[:, None], budget)[:, 0]
+            # At a kink differences do not tell where the least value is.
+            better = there <= loss + _FLAT * np.abs(loss)
+            place, loss = np.where(better, nearer, place), np.where(better, there, loss)
+        inside &= np.isfinite(loss)
         return np.where(inside, place, np.nan), np.where(inside, loss, np.nan)
 
     def _towards(self, flat, place: np.ndarray, budget: float, most: float) -> np.ndarray:
         """Newton's steps (k,) to where the slope is 0, of at most `most`; 0 where it bends down."""
         there = place[:, None] + _REACH * np.arange(-2.0, 3.0)
         losses = self._loss(flat, there, budget)
+        losses = np.where(np.isfinite(losses), losses, np.nan)
         slope = losses @ [1.0, -8.0, 0.0, 8.0, -1.0] / (12 * _REACH)
         bend = losses @ [-1.0, 16.0, -30.0, 16.0, -1.0] / (12 * _REACH**2)
-        step = -slope / np.where(bend > 0, bend, np.inf)
+        with np.errstate(invalid="ignore"):
+            step = -slope / np.where(bend > 0, bend, np.inf)
         return np.clip(np.where(np.isfinite(step), step, 0.0), -most, most)
 
     def _loss(self, flat, place: np.ndarray, budget: float) -> np.ndarray:
@@ -239,7 +278,9 @@ class _Curves:
         columns |= {name: np.full(sizes.shape, value) for name, value in self.fixed.items()}
         rows = np.repeat(np.arange(len(place)), place.shape[1])
         inputs = [columns[name].ravel() for name in self.law.inputs]
-        return at_rows(self.law, flat, inputs, rows).reshape(place.shape)
+        found = at_rows(self.law, flat, inputs, rows).reshape(place.shape)
+        # Where a law has no value there is nothing to be found.
+        return np.where(np.isfinite(found), found, np.inf)
 
 
 def _of_budget(curves: _Curves, budget: float, name: str) -> Callable[..., np.ndarray]:
@@ -278,14 +319,14 @@ def _edges(fit: Fit, budgets: np.ndarray, estimate: Mapping[str, np.ndarray]) ->
         if not np.isnan(fit.loss[g]):
             text = (
                 f"No size is best at {budgets[c]:.4g} FLOP: the loss falls to an end of what the "
-                "budget allows."
+                "budget allows, or the law has no value there."
             )
             yield Note("no_optimum", text, fit.groups[g])
 
 
-def _beyond(fit: Fit, curves: _Curves, ends) -> Iterator[Note]:
+def _beyond(fit: Fit, curves: _Curves, estimate) -> Iterator[Note]:
     """How far the best runs lie beyond the runs that were fitted."""
-    estimate, far = ends[0], 0.0
+    far = 0.0
     for law_input, name in ((curves.size, SIZE), (curves.data, DATA)):
         runs = np.log10(fit.data.inputs[law_input])
         for g in range(len(fit.groups)):

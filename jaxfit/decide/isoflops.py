@@ -1,8 +1,8 @@
 """`isoflop`: best sizes from runs at a few budgets, by the approaches of Hoffmann et al. 2022.
 
-1, "envelope": the best run of every budget. 2, "profiles": the minimum of a parabola through the
-losses of a budget over the logarithm of the size. 3, "law": the best size by a law that is fitted
-to all runs. Each gives a power law, size ~ compute^a.
+1, "envelope": the best of the finished runs of every budget. 2, "profiles": the minimum of a
+parabola through the losses of a budget over the logarithm of the size. 3, "law": the best size by a
+law that is fitted to all runs. Each gives a power law, size ~ compute^a.
 """
 
 from collections.abc import Iterator, Mapping
@@ -34,8 +34,10 @@ FEWEST = 4
 class Approach:
     """Best sizes (C,) and tokens (C,) at every budget by one approach, and their power law.
 
-    lower, upper: (C,) intervals of size; NaN where nothing tells of scatter. exponent: a of size ~
-    compute^a, with its interval; NaN of fewer than two budgets, and without an interval of two.
+    NaN where none is best. lower, upper: (C,) intervals of size; NaN where nothing tells of
+    scatter. exponent: a of size ~ compute^a, by least squares of logarithms, with its interval: NaN
+    of fewer than two budgets, and without an interval of two. Of "law" it is that of the law at the
+    middle budget.
     """
 
     size: np.ndarray
@@ -140,28 +142,33 @@ def isoflop(
     N, D, y, C = (column[whole] for column in (N, D, y, C))
     budget, kept, dropped = _budgets(C, N)
     budgets = np.array([np.exp(np.log(C[budget == c]).mean()) for c in range(kept)])
-    options = {} if loss is None else {"loss": loss}
-    found = fit_law(law, {"N": N, "D": D, "y": y}, target="y", seed=seed, **options)
-    own = budget >= 0
+    columns = {size: N, data: D, target: y}
+    options: dict[str, Any] = {} if loss is None else {"loss": loss}
+    inputs = {"N": size, "D": data}
+    found = fit_law(law, columns, target=target, inputs=inputs, seed=seed, **options)
     # Groups are in the order of their first rows, which is to be that of budgets.
-    own = np.flatnonzero(own)
+    own = np.flatnonzero(budget >= 0)
     own = own[np.argsort(budget[own], kind="stable")]
+    # What a parameter and token cost need not be 6 FLOP; sizes are asked at N D of the runs.
+    product = np.array([np.exp(np.log((N * D)[budget == c]).mean()) for c in range(kept)])
     profiles = _parabolas(N[own], y[own], budget[own], seed)
+    by_law, notes = _by_law(found, product, level, seed)
     approaches = {
-        "envelope": _envelope(N, y, budget, budgets, level),
-        "profiles": _minima(profiles, budgets, level),
-        "law": _by_law(found, budgets, level, seed),
+        "envelope": _envelope(N, y, budget, budgets, product, level),
+        "profiles": _minima(profiles, N[own], budget[own], budgets, product, level),
+        "law": by_law,
     }
-    said = found.predict({"N": N[own], "D": D[own]})
+    said = found.predict({size: N[own], data: D[own]})
     again = _parabolas(N[own], said, budget[own], seed).params["x_0"]
     notes = (
         *_lost(int((~whole).sum()), dropped),
-        *_outside(profiles, N[own], budget[own], budgets),
+        *_edges(approaches, N, budget, budgets),
+        *notes,
     )
     return Isoflop(
         budgets,
         approaches,
-        again / approaches["law"].size - 1,
+        again / by_law.size - 1,
         profiles,
         found,
         np.bincount(budget[own], minlength=kept),
@@ -198,42 +205,48 @@ def _parabolas(N: np.ndarray, y: np.ndarray, budget: np.ndarray, seed: int) -> F
     )
 
 
-def _envelope(N, y, budget: np.ndarray, budgets: np.ndarray, level: float) -> Approach:
+def _envelope(N, y, budget, budgets, product, level: float) -> Approach:
     best = [np.flatnonzero(budget == c)[y[budget == c].argmin()] for c in range(len(budgets))]
     nothing = np.full(len(budgets), np.nan)
-    return _approach(N[best], nothing, nothing, budgets, np.ones(len(budgets)), level)
+    return _approach(N[best], nothing, nothing, budgets, product, level)
 
 
-def _minima(profiles: Fit, budgets: np.ndarray, level: float) -> Approach:
+def _minima(profiles: Fit, N, budget, budgets, product, level: float) -> Approach:
     told = profiles.intervals(level)
-    size, lower, upper = (of["x_0"] for of in (told.estimate, told.lower, told.upper))
-    error = told.standard_error["x_0"] / size
-    known = np.isfinite(error) & (error > 0)
-    weights = np.where(known, 1 / np.where(known, error, 1.0) ** 2, 0.0)
-    return _approach(size, lower, upper, budgets, weights if known.any() else known + 1.0, level)
+    least, most = (
+        np.array([end(N[budget == c]) for c in range(len(budgets))]) for end in (np.min, np.max)
+    )
+    size = told.estimate["x_0"]
+    with np.errstate(invalid="ignore"):
+        inside = (least < size) & (size < most) & (profiles.params["k"] > 0)
+    size, lower, upper = (
+        np.where(inside, of["x_0"], np.nan) for of in (told.estimate, told.lower, told.upper)
+    )
+    return _approach(size, lower, upper, budgets, product, level)
 
 
-def _by_law(found: Fit, budgets: np.ndarray, level: float, seed: int) -> Approach:
-    best = allocate(found, budgets, level=level, seed=seed)
+def _by_law(found: Fit, product, level: float, seed: int) -> tuple[Approach, list[Note]]:
+    best = allocate(found, FLOP * product, level=level, seed=seed)
     size, lower, upper = (of[SIZE][0] for of in (best.estimate, best.lower, best.upper))
-    middle = len(budgets) // 2
+    middle = len(product) // 2
     exponent = [of[SIZE_EXPONENT][0, middle] for of in (best.estimate, best.lower, best.upper)]
-    return Approach(size, lower, upper, best.estimate[DATA][0], *map(float, exponent))
+    notes = [Note(note.code, f"Law: {note.text}") for note in best.notes]
+    return Approach(size, lower, upper, best.estimate[DATA][0], *map(float, exponent)), notes
 
 
-def _approach(size, lower, upper, budgets, weights, level: float) -> Approach:
+def _approach(size, lower, upper, budgets, product, level: float) -> Approach:
     """With the power law of sizes (C,), by least squares of logarithms."""
-    x, y = np.log(budgets), np.log(size)
-    share = weights / weights.sum()
-    away = x - share @ x
-    slope = float(share @ (away * y) / (share @ away**2))
-    off = y - share @ y - slope * away
-    dof, half = len(x) - 2, np.nan
-    if dof > 0:
-        error = np.sqrt((share @ off**2) / (share @ away**2) / dof)
-        half = float(stats.t.ppf((1 + level) / 2, dof) * error)
-    tokens = budgets / FLOP / size
-    return Approach(size, lower, upper, tokens, slope, slope - half, slope + half)
+    there = np.isfinite(size)
+    x, y, dof = np.log(budgets[there]), np.log(size[there]), int(there.sum()) - 2
+    slope, half = np.nan, np.nan
+    if dof >= 0:
+        away = x - x.mean()
+        slope = float(away @ y / (away @ away))
+        off = y - y.mean() - slope * away
+        if dof > 0:
+            error = np.sqrt(off @ off / (away @ away) / dof)
+            half = float(stats.t.ppf((1 + level) / 2, dof) * error)
+    return Approach(size, lower, upper, product / size, slope, slope - half, slope + half)
 
 
 def _lost(missing: int, dropped: int) -> Iterator[Note]:
@@ -247,10 +260,13 @@ def _lost(missing: int, dropped: int) -> Iterator[Note]:
         yield Note("few_runs", text)
 
 
-def _outside(profiles: Fit, N, budget, budgets) -> Iterator[Note]:
-    """Notes on budgets whose parabola has no minimum among the sizes that were run."""
-    for c, place in enumerate(profiles.params["x_0"].tolist()):
+def _edges(approaches: Mapping[str, Approach], N, budget, budgets) -> Iterator[Note]:
+    """Notes on budgets whose best size is not among those that were run."""
+    for c, at in enumerate(budgets.tolist()):
         sizes = N[budget == c]
-        if not (sizes.min() < place < sizes.max() and profiles.params["k"][c] > 0):
-            text = f"At {budgets[c]:.4g} FLOP no size that was run is near the minimum."
+        if approaches["envelope"].size[c] in (sizes.min(), sizes.max()):
+            text = f"At {at:.4g} FLOP the best run is the smallest or the largest one."
+            yield Note("at_edge", text)
+        if np.isnan(approaches["profiles"].size[c]):
+            text = f"At {at:.4g} FLOP the parabola has no minimum among the sizes that were run."
             yield Note("no_optimum", text)
