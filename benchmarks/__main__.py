@@ -19,6 +19,8 @@ NAMES = (
     "pooling",
     "choosing",
     "coverage",
+    "allocation",
+    "next_run",
     "programs",
     "discovery",
     "blind",

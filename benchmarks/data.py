@@ -37,6 +37,15 @@ def chinchilla_runs() -> dict[str, np.ndarray]:
     return {name: table.numbers(name)[0][used] for name in ("N", "D", "loss")}
 
 
+def isoflop_runs(experiment: str) -> dict[str, np.ndarray]:
+    """Columns N, D, C and loss of an IsoFLOP sweep, each (m,), without its marked outliers."""
+    table = jaxfit.read(find("isoflops_openathena.csv"))
+    own = np.array(table.keys(["experiment"])) == experiment
+    own &= np.array(table.keys(["outlier"])) == "False"
+    names = {"N": "params", "D": "tokens", "C": "budget", "loss": "loss"}
+    return {name: table.numbers(column)[0][own] for name, column in names.items()}
+
+
 def chinchilla_facts() -> dict[str, Any]:
     """What Besiroglu et al. 2024 published: start grid, constants, objective."""
     return json.loads(find("epoch_chinchilla_facts.json").read_text())

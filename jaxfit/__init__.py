@@ -11,6 +11,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import recipes as recipes
     from . import reference as reference
+    from .decide.allocation import Allocation as Allocation
+    from .decide.allocation import allocate as allocate
+    from .decide.isoflops import Isoflop as Isoflop
+    from .decide.isoflops import isoflop as isoflop
+    from .decide.next_runs import NextRun as NextRun
+    from .decide.next_runs import next_run as next_run
     from .density import InverseDensity as InverseDensity
     from .fitting import fit as fit
     from .laws import LAWS as LAWS
@@ -57,13 +63,14 @@ if TYPE_CHECKING:
     from .sweeps.table import open_sweep as open_sweep
     from .tables import read as read
 
-__version__ = "0.6.0"
+__version__ = "0.7.0"
 
 # The oldest JAX that has what the engine calls, as in pyproject.toml.
 _JAX = (0, 8)
 
 _HOMES = {
     "Adam": "solve.adam",
+    "Allocation": "decide.allocation",
     "BFGS": "solve.bfgs",
     "Cauchy": "losses",
     "Comparison": "select.comparison",
@@ -75,6 +82,7 @@ _HOMES = {
     "Interval": "supports",
     "InverseDensity": "density",
     "KFold": "select.splits",
+    "Isoflop": "decide.isoflops",
     "Keep": "solve.keep",
     "LAWS": "laws",
     "LBFGS": "solve.lbfgs",
@@ -86,6 +94,7 @@ _HOMES = {
     "LogNormal": "priors",
     "MAE": "losses",
     "MSE": "losses",
+    "NextRun": "decide.next_runs",
     "Normal": "priors",
     "PIPELINES": "solve.presets",
     "Positive": "supports",
@@ -99,10 +108,13 @@ _HOMES = {
     "SoftL1": "losses",
     "Sweep": "sweeps.table",
     "VariableProjection": "solve.variable_projection",
+    "allocate": "decide.allocation",
     "compare": "select.compare",
     "fit": "fitting",
+    "isoflop": "decide.isoflops",
     "law": "laws",
     "load": "result",
+    "next_run": "decide.next_runs",
     "open_sweep": "sweeps.table",
     "parse": "laws.text",
     "read": "tables",

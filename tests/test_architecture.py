@@ -29,7 +29,7 @@ LAYERS = (
     ("pooling", "sharing"),
     ("fitting", "reference", "plot", "synthetic", "doctor"),
     ("recipes", "refits", "select", "sweeps"),
-    ("discover",),
+    ("decide", "discover"),
     ("commands",),
     ("cli",),
     ("__init__", "__main__"),

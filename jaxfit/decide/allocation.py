@@ -1,0 +1,342 @@
+"""`allocate`: how to share a budget of compute between parameters and tokens, by a fitted law.
+
+Training costs about 6 FLOP a parameter and token (Kaplan et al. 2020, section 2.1), so that at a
+budget C the sizes that can be trained are a curve, D = C / (6 N), and the best is its least loss
+(Hoffmann et al. 2022, section 3.3). It is sought along that curve for every law with such inputs.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..keywords import checked_keywords
+from ..laws import Law
+from ..laws.outputs import num_outputs
+from ..predict import at_rows
+from ..result import Fit
+from ..status import Note
+from ..summary import aligned, short
+from ..tables import frame, nearest
+from ..uncertainty.intervals import Intervals
+
+FLOP = 6.0
+# Sizes at which a curve of one budget is looked at, and how often what holds the least shrinks.
+GRID, SECTIONS = 192, 24
+# Steps that end where the slope is 0, by differences over so much of the logarithm of a size:
+# values alone tell where a minimum is to half of their digits, too little for its derivatives.
+POLISHES, _REACH = 3, 1e-2
+# What is not larger than this share of a loss is rounding.
+_FLAT = 1e-14
+# How far below the least size and data of the runs is looked, as a logarithm: six decades.
+_BELOW = 6 * np.log(10.0)
+# Half the decades over which exponents are measured.
+_STEP = 0.05
+_GOLDEN = (5**0.5 - 1) / 2
+# What is told of a budget, and what intervals are taken of: logarithms of what is above 0.
+SIZE, DATA, RATIO, LOSS = "size", "data", "tokens_per_parameter", "loss"
+SIZE_EXPONENT, DATA_EXPONENT = "size_exponent", "data_exponent"
+TOLD = (SIZE, DATA, RATIO, LOSS, SIZE_EXPONENT, DATA_EXPONENT)
+_LOGARITHMS = (SIZE, DATA, RATIO)
+
+
+@dataclass(frozen=True, eq=False)
+class Allocation:
+    """The best runs of every group at every budget, and between what they lie; `print` shows it.
+
+    Mappings have one array (G, C) for each of: size (parameters N), data (tokens D),
+    tokens_per_parameter, loss (at that size, in the unit of the target), size_exponent and
+    data_exponent (a and b of N ~ C^a and D ~ C^b around the budget). NaN where a group has no fit,
+    or the loss falls to an end of what the budget allows, so that no size is best.
+    """
+
+    groups: tuple[Any, ...]
+    compute: np.ndarray  # (C,) FLOP
+    estimate: Mapping[str, np.ndarray]
+    lower: Mapping[str, np.ndarray]
+    upper: Mapping[str, np.ndarray]
+    level: float
+    method: str  # with its kind, as of `Intervals`
+    fixed: Mapping[str, float]  # inputs beside size and data
+    flop: float  # of a parameter and token
+    notes: tuple[Note, ...]
+
+    def to_dict(self) -> dict[str, list]:
+        """One row a group and budget: group, compute, then estimate, lower and upper of each."""
+        budgets = len(self.compute)
+        out: dict[str, list] = {
+            "group": [key for key in self.groups for _ in range(budgets)],
+            "compute": self.compute.tolist() * len(self.groups),
+        }
+        ends = (("", self.estimate), ("_lower", self.lower), ("_upper", self.upper))
+        return out | {name + end: of[name].ravel().tolist() for name in TOLD for end, of in ends}
+
+    def to_frame(self):
+        """`to_dict` as a pandas DataFrame; needs the extra `frames`."""
+        return frame(self.to_dict())
+
+    def summary(self) -> str:
+        """The best runs as text: one line a group and budget, then what to know about them."""
+        columns = self.to_dict()
+        rows = [
+            [
+                ", ".join(map(str, key if isinstance(key, tuple) else (key,))),
+                short(columns["compute"][i]),
+                *(
+                    f"{short(columns[name][i])} ({short(columns[name + '_lower'][i])}, "
+                    f"{short(columns[name + '_upper'][i])})"
+                    for name in TOLD[:5]
+                ),
+            ]
+            for i, key in enumerate(columns["group"])
+        ]
+        header = ["group", "compute", *(name.replace("_", " ") for name in TOLD[:5])]
+        about = f"Best runs at {self.flop:g} FLOP a parameter and token"
+        held = "".join(f", {name} = {short(value)}" for name, value in self.fixed.items())
+        title = f"{about}{held}; {self.level:.4g} intervals by {self.method}"
+        lines = [title, "", *aligned(header, rows, {0})]
+        if self.notes:
+            lines += ["", "Notes", *[f"  {note}" for note in self.notes]]
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def __repr__(self) -> str:
+        return f"<Allocation of {len(self.compute)} budgets by {self.method}; print() shows it>"
+
+
+@checked_keywords
+def allocate(
+    fit: Fit,
+    compute: float | Sequence[float] | np.ndarray,
+    *,
+    size: str = "N",
+    data: str = "D",
+    fixed: Mapping[str, float] | None = None,
+    flop: float = FLOP,
+    level: float = 0.9,
+    method: str = "bootstrap",
+    draws: int = 500,
+    seed: int = 0,
+) -> Allocation:
+    """The size and the tokens that make the loss least at budgets of `compute` FLOP.
+
+    fit: of any law that has inputs for parameters and tokens; size, data: what they are called.
+    fixed: {input: value} of all others. flop: what a parameter and token cost.
+    level, method, draws, seed: of intervals, as `Fit.intervals` takes them, of logarithms where a
+        number is above 0: "bootstrap", "posterior", or "t", which is by the delta method.
+
+    Returns an `Allocation`, (G, C) a number. Raises ValueError naming the input or option for what
+    cannot be: a law without such inputs, an input that is not given, a budget that is not above 0.
+    """
+    budgets = _budgets(compute)
+    if fixed is not None and not isinstance(fixed, Mapping):
+        raise TypeError(f"fixed={fixed!r}; give {{input: number}}.")
+    held = _inputs(fit.law, size, data, fixed or {})
+    if isinstance(flop, bool) or not isinstance(flop, int | float) or not 0 < flop < np.inf:
+        raise ValueError(f"flop={flop!r}; give a number above 0, such as {FLOP:g}.")
+    if method == "profile":
+        raise ValueError("method='profile' is of parameters alone; give 'bootstrap' or 't'.")
+    smallest = [fit.data.inputs[name][fit.data.inputs[name] > 0] for name in (size, data)]
+    least = [float(np.log(of.min())) - _BELOW if len(of) else 0.0 for of in smallest]
+    curves = _Curves(fit.law, size, data, held, float(flop), least)
+    of = {
+        f"{name} at {i}": _of_budget(curves, budget, name)
+        for i, budget in enumerate(budgets.tolist())
+        for name in TOLD
+    }
+    found = fit.intervals(level, method, of=of, draws=draws, seed=seed)
+    estimate, lower, upper = (
+        _gathered(values, len(budgets)) for values in (found.estimate, found.lower, found.upper)
+    )
+    for of in (lower, upper):
+        of.update({name: np.where(np.isnan(estimate[name]), np.nan, of[name]) for name in TOLD})
+    notes = (
+        *_own_notes(found, fit),
+        *_edges(fit, budgets, estimate),
+        *_beyond(fit, curves, estimate),
+    )
+    return Allocation(
+        groups=fit.groups,
+        compute=budgets,
+        estimate=estimate,
+        lower=lower,
+        upper=upper,
+        level=found.level,
+        method=found.method,
+        fixed=held,
+        flop=float(flop),
+        notes=notes,
+    )
+
+
+def _budgets(compute: Any) -> np.ndarray:
+    try:
+        found = np.atleast_1d(np.asarray(compute, float))
+    except (TypeError, ValueError):
+        raise ValueError(f"compute={compute!r}; give numbers of FLOP, such as 1e24.") from None
+    if found.ndim != 1 or not len(found) or not (np.isfinite(found) & (found > 0)).all():
+        raise ValueError(f"compute={compute!r}; give one or more numbers of FLOP above 0.")
+    return found
+
+
+def _inputs(law: Law, size: str, data: str, fixed: Mapping[str, float]) -> dict[str, float]:
+    """Values of the inputs that are neither size nor data."""
+    if num_outputs(law):
+        raise ValueError("A law of several outputs has no one loss to make least.")
+    for option, name in (("size", size), ("data", data)):
+        if name not in law.inputs:
+            near = nearest(name, law.inputs)
+            raise ValueError(
+                f"{option}={name!r}: law {law.name} has no such input{near} Its inputs: "
+                f"{', '.join(law.inputs)}."
+            )
+    others = [name for name in law.inputs if name not in (size, data)]
+    if size == data:
+        raise ValueError(f"size= and data= are both {size!r}; they are two inputs of a law.")
+    for name in fixed:
+        if name not in others:
+            raise ValueError(f"fixed= gives `{name}`{nearest(name, others)} It takes: {others}.")
+    lacking = [name for name in others if name not in fixed]
+    if lacking:
+        raise ValueError(f"fixed= lacks {', '.join(lacking)}: what is it to be at these budgets?")
+    for name in others:
+        value = fixed[name]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+            raise ValueError(f"fixed= gives {name} = {value!r}; give a finite number.")
+    return {name: float(fixed[name]) for name in others}
+
+
+class _Curves:
+    """Losses of a law along curves of one budget, at many parameters at once."""
+
+    def __init__(self, law: Law, size: str, data: str, fixed, flop: float, least: Sequence[float]):
+        """least: logarithms of the least size and data that are looked at."""
+        self.law, self.size, self.data, self.fixed, self.flop = law, size, data, fixed, flop
+        self.least = least
+        self._known: dict[tuple[float, bytes], tuple[np.ndarray, np.ndarray]] = {}
+
+    def best(self, params: Mapping[str, np.ndarray], budget: float):
+        """Logarithms of the best sizes and their losses, in the shape of the parameters."""
+        shape = np.shape(next(iter(params.values())))
+        flat = {name: np.ravel(np.asarray(params[name], float)) for name in self.law.parameters}
+        key = budget, b"".join(values.tobytes() for values in flat.values())
+        if key not in self._known:
+            # Functions of one budget are asked for the same parameters one after the other.
+            if len(self._known) > 8:
+                self._known.clear()
+            self._known[key] = self._least(flat, budget)
+        return tuple(found.reshape(shape) for found in self._known[key])
+
+    def _least(self, flat: Mapping[str, np.ndarray], budget: float):
+        count = len(next(iter(flat.values())))
+        nothing = np.full(count, np.nan)
+        if np.log(budget / self.flop) <= sum(self.least):
+            return nothing, nothing
+        grid = np.linspace(self.least[0], np.log(budget / self.flop) - self.least[1], GRID)
+        over = self._loss(flat, np.broadcast_to(grid, (count, GRID)), budget)
+        at, least = over.argmin(axis=1), over.min(axis=1)
+        # Where the loss is the same up to an end, to rounding, it has no least value inside.
+        ends = np.minimum(over[:, 0], over[:, -1])
+        inside = (at > 0) & (at < GRID - 1) & (least < ends - _FLAT * np.abs(least))
+        low, high = grid[np.maximum(at - 1, 0)], grid[np.minimum(at + 1, GRID - 1)]
+        for _ in range(SECTIONS):
+            inner = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
+            left, right = self._loss(flat, np.stack(inner, axis=1), budget).T
+            low, high = (
+                np.where(left < right, low, inner[0]),
+                np.where(left < right, inner[1], high),
+            )
+        place = (low + high) / 2
+        loss = self._loss(flat, place[:, None], budget)[:, 0]
+        for _ in range(POLISHES):
+            nearer = place + self._towards(flat, place, budget, np.ptp(grid[:2]))
+            there = self._loss(flat, nearer[:, None], budget)[:, 0]
+            # At a kink differences do not tell where the least value is.
+            better = there <= loss + _FLAT * np.abs(loss)
+            place, loss = np.where(better, nearer, place), np.where(better, there, loss)
+        inside &= np.isfinite(loss)
+        return np.where(inside, place, np.nan), np.where(inside, loss, np.nan)
+
+    def _towards(self, flat, place: np.ndarray, budget: float, most: float) -> np.ndarray:
+        """Newton's steps (k,) to where the slope is 0, of at most `most`; 0 where it bends down."""
+        there = place[:, None] + _REACH * np.arange(-2.0, 3.0)
+        losses = self._loss(flat, there, budget)
+        losses = np.where(np.isfinite(losses), losses, np.nan)
+        slope = losses @ [1.0, -8.0, 0.0, 8.0, -1.0] / (12 * _REACH)
+        bend = losses @ [-1.0, 16.0, -30.0, 16.0, -1.0] / (12 * _REACH**2)
+        with np.errstate(invalid="ignore"):
+            step = -slope / np.where(bend > 0, bend, np.inf)
+        return np.clip(np.where(np.isfinite(step), step, 0.0), -most, most)
+
+    def _loss(self, flat, place: np.ndarray, budget: float) -> np.ndarray:
+        """Losses (k, m) of k parameters at logarithms of sizes (k, m)."""
+        sizes = np.exp(place)
+        columns = {self.size: sizes, self.data: budget / self.flop / sizes}
+        columns |= {name: np.full(sizes.shape, value) for name, value in self.fixed.items()}
+        rows = np.repeat(np.arange(len(place)), place.shape[1])
+        inputs = [columns[name].ravel() for name in self.law.inputs]
+        found = at_rows(self.law, flat, inputs, rows).reshape(place.shape)
+        # Where a law has no value there is nothing to be found.
+        return np.where(np.isfinite(found), found, np.inf)
+
+
+def _of_budget(curves: _Curves, budget: float, name: str) -> Callable[..., np.ndarray]:
+    """What is told of a budget, as a function of parameters."""
+    reach = np.log(10.0) * _STEP
+
+    def told(params: Mapping[str, np.ndarray]) -> np.ndarray:
+        if name in (SIZE_EXPONENT, DATA_EXPONENT):
+            ends = [curves.best(params, budget * np.exp(side * reach))[0] for side in (-1, 1)]
+            slope = (ends[1] - ends[0]) / (2 * reach)
+            return slope if name == SIZE_EXPONENT else 1.0 - slope
+        place, loss = curves.best(params, budget)
+        tokens = np.log(budget / curves.flop) - place
+        return {SIZE: place, DATA: tokens, RATIO: tokens - place, LOSS: loss}[name]
+
+    return told
+
+
+def _gathered(values: Mapping[str, np.ndarray], budgets: int) -> dict[str, np.ndarray]:
+    """Arrays (G, C) of what is told, from those of `_of_budget`."""
+    out = {
+        name: np.stack([values[f"{name} at {i}"] for i in range(budgets)], axis=1) for name in TOLD
+    }
+    return {name: np.exp(of) if name in _LOGARITHMS else of for name, of in out.items()}
+
+
+def _own_notes(found: Intervals, fit: Fit) -> Iterator[Note]:
+    """What intervals say, and of groups whose fit is not to be trusted."""
+    yield from found.notes
+    for g in np.flatnonzero(~np.isin(fit.status, ("ok", "at_bound"))).tolist():
+        yield Note("status", f"The fit is {fit.status[g]}; so is what follows.", fit.groups[g])
+
+
+def _edges(fit: Fit, budgets: np.ndarray, estimate: Mapping[str, np.ndarray]) -> Iterator[Note]:
+    for g, c in zip(*np.nonzero(np.isnan(estimate[SIZE])), strict=True):
+        if not np.isnan(fit.loss[g]):
+            text = (
+                f"No size is best at {budgets[c]:.4g} FLOP: the loss falls to an end of what the "
+                "budget allows, or the law has no value there."
+            )
+            yield Note("no_optimum", text, fit.groups[g])
+
+
+def _beyond(fit: Fit, curves: _Curves, estimate) -> Iterator[Note]:
+    """How far the best runs lie beyond the runs that were fitted."""
+    far = 0.0
+    for law_input, name in ((curves.size, SIZE), (curves.data, DATA)):
+        runs = np.log10(fit.data.inputs[law_input])
+        for g in range(len(fit.groups)):
+            own = runs[fit.data.group == g]
+            if len(own) and np.isfinite(estimate[name][g]).any():
+                at = np.log10(estimate[name][g])
+                far = max(far, float(np.nanmax([at - own.max(), own.min() - at])))
+    if far > 0:
+        yield Note(
+            "extrapolation",
+            f"The best runs lie up to {far:.2g} decades beyond those that were fitted: intervals "
+            "hold there only if the law does.",
+        )

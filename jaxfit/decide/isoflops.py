@@ -1,0 +1,272 @@
+"""`isoflop`: best sizes from runs at a few budgets, by the approaches of Hoffmann et al. 2022.
+
+1, "envelope": the best of the finished runs of every budget. 2, "profiles": the minimum of a
+parabola through the losses of a budget over the logarithm of the size. 3, "law": the best size by a
+law that is fitted to all runs. Each gives a power law, size ~ compute^a.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from ..fitting import fit as fit_law
+from ..keywords import checked_keywords
+from ..laws import Law
+from ..losses import Loss
+from ..result import Fit
+from ..status import Note
+from ..summary import aligned, short
+from ..tables import read
+from ..uncertainty.intervals import check_level
+from .allocation import DATA, FLOP, SIZE, SIZE_EXPONENT, allocate
+
+APPROACHES = ("envelope", "profiles", "law")
+# Runs that lie within this factor of compute, and apart from all others by more, are of one budget.
+SAME = 1.25
+# Runs that a budget needs: a parabola has three constants.
+FEWEST = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Approach:
+    """Best sizes (C,) and tokens (C,) at every budget by one approach, and their power law.
+
+    NaN where none is best. lower, upper: (C,) intervals of size; NaN where nothing tells of
+    scatter. exponent: a of size ~ compute^a, by least squares of logarithms, with its interval: NaN
+    of fewer than two budgets, and without an interval of two. Of "law" it is that of the law at the
+    middle budget.
+    """
+
+    size: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    data: np.ndarray
+    exponent: float
+    exponent_lower: float
+    exponent_upper: float
+
+
+@dataclass(frozen=True, eq=False)
+class Isoflop:
+    """Three answers to where the best sizes lie, side by side; `print` shows them.
+
+    budgets: (C,) FLOP. approaches: {"envelope", "profiles", "law"}. bias: (C,) by what share the
+    minimum of a parabola is off, if the law is true: what approach 2 makes of the law's own losses
+    at the sizes that were run, over the law's best size, minus 1. profiles: the fits of parabolas,
+    a group a budget. law: the fit to all runs. runs: (C,) how many a budget has.
+    """
+
+    budgets: np.ndarray
+    approaches: Mapping[str, Approach]
+    bias: np.ndarray
+    profiles: Fit
+    law: Fit
+    runs: np.ndarray
+    level: float
+    notes: tuple[Note, ...]
+
+    def to_dict(self) -> dict[str, list]:
+        """One row a budget: compute, runs, bias, then size, lower, upper and data of each."""
+        out: dict[str, list] = {
+            "compute": self.budgets.tolist(),
+            "runs": self.runs.tolist(),
+            "bias": self.bias.tolist(),
+        }
+        for name, found in self.approaches.items():
+            for key in ("size", "lower", "upper", "data"):
+                out[f"{name}_{key}"] = getattr(found, key).tolist()
+        return out
+
+    def summary(self) -> str:
+        """The approaches as text: exponents, then one line a budget, then what to know."""
+        lines = [f"Best size ~ compute^a; {self.level:.4g} intervals", ""]
+        rows = [
+            [name, short(of.exponent), short(of.exponent_lower), short(of.exponent_upper)]
+            for name, of in self.approaches.items()
+        ]
+        lines += [*aligned(["approach", "a", "lower", "upper"], rows, {0}), ""]
+        columns = self.to_dict()
+        header = ["compute", "runs", *APPROACHES, "bias of profiles"]
+        rows = [
+            [
+                short(columns["compute"][i]),
+                str(columns["runs"][i]),
+                *(short(columns[f"{name}_size"][i]) for name in APPROACHES),
+                f"{columns['bias'][i]:+.1%}",
+            ]
+            for i in range(len(self.budgets))
+        ]
+        lines += aligned(header, rows, set())
+        if self.notes:
+            lines += ["", "Notes", *[f"  {note}" for note in self.notes]]
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def __repr__(self) -> str:
+        return f"<Isoflop of {len(self.budgets)} budgets; print() shows it>"
+
+
+@checked_keywords
+def isoflop(
+    runs: Any,
+    *,
+    target: str = "loss",
+    size: str = "N",
+    data: str = "D",
+    compute: str | None = None,
+    law: Law | str = "chinchilla",
+    loss: Loss | None = None,
+    level: float = 0.9,
+    seed: int = 0,
+) -> Isoflop:
+    """Best sizes at the budgets of a table of runs, by all three approaches.
+
+    runs: a table as `jaxfit.fit` takes it, with columns of parameters (`size`), tokens (`data`)
+    and the `target`. compute: the column of FLOP; without it 6 a parameter and token. Runs within
+    a factor of 1.25 of compute, and apart from all others by more, are of one budget. law, loss: of
+    approach 3, as `jaxfit.fit` takes them; a law with inputs N and D. level: of intervals.
+
+    Raises ValueError where no two budgets have four runs each, or more, at different sizes.
+    """
+    check_level(level)
+    table = read(runs)
+    N, D, y = (table.numbers(name)[0] for name in (size, data, target))
+    C = table.numbers(compute)[0] if compute else FLOP * N * D
+    whole = np.isfinite(N) & np.isfinite(D) & np.isfinite(y) & np.isfinite(C)
+    whole &= (N > 0) & (D > 0) & (C > 0)
+    N, D, y, C = (column[whole] for column in (N, D, y, C))
+    budget, kept, dropped = _budgets(C, N)
+    budgets = np.array([np.exp(np.log(C[budget == c]).mean()) for c in range(kept)])
+    columns = {size: N, data: D, target: y}
+    options: dict[str, Any] = {} if loss is None else {"loss": loss}
+    inputs = {"N": size, "D": data}
+    found = fit_law(law, columns, target=target, inputs=inputs, seed=seed, **options)
+    # Groups are in the order of their first rows, which is to be that of budgets.
+    own = np.flatnonzero(budget >= 0)
+    own = own[np.argsort(budget[own], kind="stable")]
+    # What a parameter and token cost need not be 6 FLOP; sizes are asked at N D of the runs.
+    product = np.array([np.exp(np.log((N * D)[budget == c]).mean()) for c in range(kept)])
+    profiles = _parabolas(N[own], y[own], budget[own], seed)
+    by_law, notes = _by_law(found, product, level, seed)
+    approaches = {
+        "envelope": _envelope(N, y, budget, budgets, product, level),
+        "profiles": _minima(profiles, N[own], budget[own], budgets, product, level),
+        "law": by_law,
+    }
+    said = found.predict({size: N[own], data: D[own]})
+    again = _parabolas(N[own], said, budget[own], seed).params["x_0"]
+    notes = (
+        *_lost(int((~whole).sum()), dropped),
+        *_edges(approaches, N, budget, budgets),
+        *notes,
+    )
+    return Isoflop(
+        budgets,
+        approaches,
+        again / by_law.size - 1,
+        profiles,
+        found,
+        np.bincount(budget[own], minlength=kept),
+        float(level),
+        notes,
+    )
+
+
+def _budgets(C: np.ndarray, N: np.ndarray) -> tuple[np.ndarray, int, int]:
+    """Which budget (m,) each run is of, -1 for none; how many there are, and runs of none."""
+    order = np.argsort(C, kind="stable")
+    steps = np.diff(np.log(C[order]), prepend=np.log(C[order[:1]])) > np.log(SAME)
+    label = np.empty(len(C), int)
+    label[order] = np.cumsum(steps)
+    out, kept = np.full(len(C), -1), 0
+    for each in range(label.max(initial=-1) + 1):
+        own = label == each
+        # Runs in a row without a gap are of no budget, however near each is to the next.
+        if len(np.unique(N[own])) >= FEWEST and np.ptp(np.log(C[own])) <= np.log(SAME):
+            out[own] = kept
+            kept += 1
+    if kept < 2:
+        raise ValueError(
+            f"{kept} budgets have {FEWEST} runs or more of different sizes; two are needed. Of one "
+            f"budget are runs within a factor of {SAME:g} of compute, apart from all others by "
+            "more; compute= names a column of budgets."
+        )
+    return out, kept, int((out < 0).sum())
+
+
+def _parabolas(N: np.ndarray, y: np.ndarray, budget: np.ndarray, seed: int) -> Fit:
+    return fit_law(
+        "isoflop", {"x": N, "y": y, "budget": budget}, target="y", by="budget", seed=seed
+    )
+
+
+def _envelope(N, y, budget, budgets, product, level: float) -> Approach:
+    best = [np.flatnonzero(budget == c)[y[budget == c].argmin()] for c in range(len(budgets))]
+    nothing = np.full(len(budgets), np.nan)
+    return _approach(N[best], nothing, nothing, budgets, product, level)
+
+
+def _minima(profiles: Fit, N, budget, budgets, product, level: float) -> Approach:
+    told = profiles.intervals(level)
+    least, most = (
+        np.array([end(N[budget == c]) for c in range(len(budgets))]) for end in (np.min, np.max)
+    )
+    size = told.estimate["x_0"]
+    with np.errstate(invalid="ignore"):
+        inside = (least < size) & (size < most) & (profiles.params["k"] > 0)
+    size, lower, upper = (
+        np.where(inside, of["x_0"], np.nan) for of in (told.estimate, told.lower, told.upper)
+    )
+    return _approach(size, lower, upper, budgets, product, level)
+
+
+def _by_law(found: Fit, product, level: float, seed: int) -> tuple[Approach, list[Note]]:
+    best = allocate(found, FLOP * product, level=level, seed=seed)
+    size, lower, upper = (of[SIZE][0] for of in (best.estimate, best.lower, best.upper))
+    middle = len(product) // 2
+    exponent = [of[SIZE_EXPONENT][0, middle] for of in (best.estimate, best.lower, best.upper)]
+    notes = [Note(note.code, f"Law: {note.text}") for note in best.notes]
+    return Approach(size, lower, upper, best.estimate[DATA][0], *map(float, exponent)), notes
+
+
+def _approach(size, lower, upper, budgets, product, level: float) -> Approach:
+    """With the power law of sizes (C,), by least squares of logarithms."""
+    there = np.isfinite(size)
+    x, y, dof = np.log(budgets[there]), np.log(size[there]), int(there.sum()) - 2
+    slope, half = np.nan, np.nan
+    if dof >= 0:
+        away = x - x.mean()
+        slope = float(away @ y / (away @ away))
+        off = y - y.mean() - slope * away
+        if dof > 0:
+            error = np.sqrt(off @ off / (away @ away) / dof)
+            half = float(stats.t.ppf((1 + level) / 2, dof) * error)
+    return Approach(size, lower, upper, product / size, slope, slope - half, slope + half)
+
+
+def _lost(missing: int, dropped: int) -> Iterator[Note]:
+    if missing:
+        yield Note("rows_masked", f"{missing} runs lack a number, or have one not above 0.")
+    if dropped:
+        text = (
+            f"{dropped} runs are of no budget, or of one of fewer than {FEWEST} sizes; approach 3 "
+            "alone has them."
+        )
+        yield Note("few_runs", text)
+
+
+def _edges(approaches: Mapping[str, Approach], N, budget, budgets) -> Iterator[Note]:
+    """Notes on budgets whose best size is not among those that were run."""
+    for c, at in enumerate(budgets.tolist()):
+        sizes = N[budget == c]
+        if approaches["envelope"].size[c] in (sizes.min(), sizes.max()):
+            text = f"At {at:.4g} FLOP the best run is the smallest or the largest one."
+            yield Note("at_edge", text)
+        if np.isnan(approaches["profiles"].size[c]):
+            text = f"At {at:.4g} FLOP the parabola has no minimum among the sizes that were run."
+            yield Note("no_optimum", text)

@@ -1,0 +1,359 @@
+"""`next_run`: which training run to buy next, by what it is to tell of a target and what it costs.
+
+Every law that is still alive says what a run would give, and how sure it is: to first order, as
+`Fit.predict` has its bands. A run moves what each law says of the target, by how far the two go
+together (as in c-optimal design, Elfving 1952), and moves the weights of the laws (as in Box & Hill
+1967). By how much the prediction at the target is expected to move, squared, is what a run takes
+away of its variance.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from ..keywords import checked_keywords
+from ..predict import at_rows, slopes_at_rows
+from ..problem import logarithms
+from ..result import Fit
+from ..select.criteria import criteria
+from ..status import Note
+from ..summary import aligned, short
+from ..tables import Table, distinct, frame, nearest, read
+from ..uncertainty.bands import OPEN_PART
+from ..uncertainty.covariance import refuse_shared
+from ..uncertainty.local import around
+
+CRITERIA = ("variance", "disagreement", "improvement", "bound", "thompson")
+# Standard deviations below the mean at which "bound" looks.
+BOUND = 2.0
+# Results of a run that are looked at, of each law (Gauss-Hermite).
+_NODES = 9
+_SHOWN = 10
+
+
+@dataclass(frozen=True, eq=False)
+class NextRun:
+    """k candidate runs, and what each is worth; `best` is the one to buy. `print` shows it.
+
+    candidates: the columns that laws take. cost: (k,). gain: (k,) what a run is expected to be
+    worth, by the criterion: of "variance" the squared error of the target that it takes away.
+    score: (k,) gain by cost. weights: (M,) of the laws. mean, error: of the target now, and its
+    standard deviation over laws and their constants, root mean square over several targets;
+    error_after: (k,) the same after a run; NaN without a target.
+    """
+
+    candidates: Mapping[str, np.ndarray]
+    cost: np.ndarray
+    gain: np.ndarray
+    score: np.ndarray
+    criterion: str
+    laws: tuple[str, ...]
+    weights: np.ndarray
+    mean: np.ndarray  # (q,)
+    error: float
+    error_after: np.ndarray
+    notes: tuple[Note, ...]
+
+    @property
+    def best(self) -> int:
+        """The row of the candidate of the highest score."""
+        return int(self.order[0])
+
+    @property
+    def order(self) -> np.ndarray:
+        """Rows (k,) of candidates, the best first."""
+        return np.argsort(-self.score, kind="stable")
+
+    def to_dict(self) -> dict[str, list]:
+        """One row a candidate, the best first: its columns, cost, gain, score, error after it."""
+        told = (self.cost, self.gain, self.score, self.error_after)
+        names = distinct([*self.candidates, "cost", "gain", "score", "error_after"])
+        columns = zip(names, (*self.candidates.values(), *told), strict=True)
+        return {name: values[self.order].tolist() for name, values in columns}
+
+    def to_frame(self):
+        """`to_dict` as a pandas DataFrame; needs the extra `frames`."""
+        return frame(self.to_dict())
+
+    def summary(self) -> str:
+        """The best candidates as text, the laws and their weights, and what to know."""
+        columns = self.to_dict()
+        rows = [[short(float(of[i])) for of in columns.values()] for i in range(len(self.cost))]
+        weights = ", ".join(
+            f"{law} {weight:.0%}" for law, weight in zip(self.laws, self.weights, strict=True)
+        )
+        lines = [f"Next run by {self.criterion}; laws: {weights}"]
+        if np.isfinite(self.error):
+            said = ", ".join(short(float(value)) for value in self.mean)
+            lines.append(f"Target: {said}, standard deviation {short(self.error)}")
+        lines += ["", *aligned(list(columns), rows[:_SHOWN], set())]
+        if len(rows) > _SHOWN:
+            lines.append(f"... and {len(rows) - _SHOWN} more")
+        if self.notes:
+            lines += ["", "Notes", *[f"  {note}" for note in self.notes]]
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def __repr__(self) -> str:
+        return f"<NextRun of {len(self.cost)} candidates by {self.criterion}; print() shows it>"
+
+
+class _Said(NamedTuple):
+    """What M laws say of k candidates and q targets, their constants normal."""
+
+    mean: np.ndarray  # (M, k)
+    spread: np.ndarray  # (M, k) variances
+    noise: np.ndarray  # (M, k) variances of one run
+    target: np.ndarray  # (M, q)
+    open: np.ndarray  # (M, q) variances
+    along: np.ndarray  # (M, k, q) covariances
+    weights: np.ndarray  # (M,)
+    roots: tuple[np.ndarray, ...]  # (k, P) each, of the covariance of candidates
+
+
+@checked_keywords
+def next_run(
+    fits: Fit | Sequence[Fit],
+    candidates: Any,
+    *,
+    cost: str | Sequence[float] | np.ndarray,
+    target: Any = None,
+    criterion: str = CRITERIA[0],
+    seed: int = 0,
+) -> NextRun:
+    """Which of the candidate runs to buy next.
+
+    fits: of one law, or of several to the same runs, those that are still alive, each with one
+        group. candidates: a table of runs that could be bought, with the inputs of every law (k).
+    cost: a column of it, or one number above 0 a candidate. target: a table of the scales that are
+        asked about (q rows).
+    criterion: "variance", the expected decrease of the variance of the prediction at the target,
+        over the laws' constants and the laws, by cost; "disagreement", how far the laws are apart
+        at the candidate, by cost. Or, to find the candidate of the least target, by cost too:
+        "improvement", how far it is expected to be below the least run so far, its noise and all,
+        laws and constants together taken to be normal; "bound", how far its mean less two standard
+        deviations is below; "thompson", the same of one draw of law and constants.
+    seed: of "thompson".
+
+    Weights of laws are those of their AICc. Raises ValueError naming column, candidate or option
+    for what cannot be used, for a law some constant of which the runs do not determine, and for
+    fits of several groups, with shared parameters, or to different runs.
+    """
+    alive = (fits,) if isinstance(fits, Fit) else tuple(fits)
+    if criterion not in CRITERIA:
+        raise ValueError(
+            f"criterion={criterion!r}{nearest(criterion, CRITERIA)} Choose one of "
+            f"{', '.join(CRITERIA)}."
+        )
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise ValueError(f"seed={seed!r}; give an integer, 0 or above.")
+    _check(alive)
+    if criterion == "disagreement" and len(alive) < 2:
+        raise ValueError("criterion='disagreement' needs the fits of two laws or more.")
+    table = read(candidates)
+    price = _prices(table, cost)
+    if target is None and criterion == "variance":
+        raise ValueError("criterion='variance' needs target=, the scale that is asked about.")
+    asked = read(target) if target is not None else table.of(np.arange(0))
+    said = _said(alive, table, asked)
+    now, taken = _variances(said)
+    gain = _gain(criterion, said, taken, float(alive[0].data.target.min()), seed)
+    names = dict.fromkeys(name for fit in alive for name in fit.data.columns.values())
+    return NextRun(
+        {name: table.numbers(name)[0] for name in names},
+        price,
+        gain,
+        gain / price,
+        criterion,
+        tuple(str(fit.law.name) for fit in alive),
+        said.weights,
+        said.weights @ said.target,
+        float(np.sqrt(now)),
+        np.sqrt(np.maximum(now - taken, 0.0)),
+        tuple(_notes(alive, said, gain)),
+    )
+
+
+def _check(alive: Sequence[Fit]) -> None:
+    if not alive:
+        raise ValueError("fits= is empty; give one fit or more.")
+    for fit in alive:
+        if not isinstance(fit, Fit):
+            raise TypeError(f"fits= holds {type(fit).__name__}, which is no Fit.")
+        if len(fit.groups) > 1 or len(fit.data.targets) > 1:
+            raise ValueError(f"The fit of {fit.law.name} has several groups or targets; give one.")
+        refuse_shared(fit)
+        if not np.isfinite(fit.loss[0]):
+            raise ValueError(f"The fit of {fit.law.name} failed ({fit.status[0]}); leave it out.")
+    runs = alive[0].data
+    for fit in alive[1:]:
+        same = fit.data.target.shape == runs.target.shape
+        if not (same and np.array_equal(fit.data.target, runs.target)) or not np.array_equal(
+            fit.data.weights, runs.weights
+        ):
+            raise ValueError("fits= are of different runs, so that their laws do not compare.")
+        if fit.loss_function != alive[0].loss_function:
+            raise ValueError("fits= have different losses, so that their AICc does not compare.")
+
+
+def _prices(table: Table, cost: Any) -> np.ndarray:
+    try:
+        found = table.numbers(cost)[0] if isinstance(cost, str) else np.asarray(cost, float)
+    except TypeError:
+        raise ValueError(f"cost={cost!r}; name a column, or give one number a candidate.") from None
+    if found.shape != (table.num_rows,):
+        raise ValueError(f"cost= has shape {found.shape}; give one number a candidate.")
+    if not (np.isfinite(found) & (found > 0)).all():
+        row = int(np.flatnonzero(~(np.isfinite(found) & (found > 0)))[0])
+        raise ValueError(f"cost= is {found[row]} in candidate {row}; give numbers above 0.")
+    return found
+
+
+def _said(alive: Sequence[Fit], table: Table, asked: Table) -> _Said:
+    parts = [_of_law(fit, table, asked) for fit in alive]
+    weights = np.ones(1)
+    if len(alive) > 1:
+        score = np.array([criteria(fit).aicc[0] for fit in alive])
+        if not np.isfinite(score).any():
+            raise ValueError("There are too few runs for the AICc of any of these laws.")
+        lead = np.exp(-(score - score[np.isfinite(score)].min()) / 2)
+        weights = lead / lead.sum()
+    candidates, targets, mean, target, noise = zip(*parts, strict=True)
+    return _Said(
+        np.stack(mean),
+        np.stack([np.sum(root**2, axis=1) for root in candidates]),
+        np.stack(noise),
+        np.stack(target),
+        np.stack([np.sum(root**2, axis=1) for root in targets]),
+        np.stack([one @ two.T for one, two in zip(candidates, targets, strict=True)]),
+        weights,
+        candidates,
+    )
+
+
+def _of_law(fit: Fit, table: Table, asked: Table):
+    """Roots (k, P) and (q, P) of covariances, predictions (k,) and (q,), variances of a run (k,).
+
+    A root of rows times that of others, transposed, has the covariances of the two.
+    """
+    (local,) = around(fit)
+    if not np.isfinite(local.kappa[0]):
+        raise ValueError(
+            f"{fit.law.name} has as many constants as there are runs: nothing is sure."
+        )
+    roots, means = [], []
+    for what, part in (("candidates", table), ("target", asked)):
+        columns = _columns(fit, part, what)
+        mean = at_rows(fit.law, fit.params, columns, np.zeros(part.num_rows, int))
+        if not np.isfinite(mean).all():
+            row = int(np.flatnonzero(~np.isfinite(mean))[0])
+            raise ValueError(f"{fit.law.name} has no value in row {row} of {what}.")
+        roots.append(_root(fit, local, columns, part.num_rows))
+        means.append(mean)
+    noise = local.kappa[0] / 2 * local.problems.unit[0] ** 2
+    scale = 1.0 if fit.loss_function.scale == "linear" else means[0] ** 2
+    return *roots, *means, np.broadcast_to(noise * scale, means[0].shape)
+
+
+def _columns(fit: Fit, table: Table, what: str) -> list[np.ndarray]:
+    """The law's inputs at the rows of a table, each (m,)."""
+    out = []
+    for name in fit.data.columns.values():
+        values, _ = table.numbers(name)
+        if not np.isfinite(values).all():
+            row = int(np.flatnonzero(~np.isfinite(values))[0])
+            raise ValueError(f"Column `{name}` of {what} is not finite in row {row}.")
+        out.append(values)
+    return out
+
+
+def _root(fit: Fit, local, columns: list[np.ndarray], count: int) -> np.ndarray:
+    """A root (m, P) of the covariance of predictions, to first order, as of `Fit.predict`."""
+    law = fit.task.law
+    if not count:
+        return np.zeros((0, len(law.parameters)))
+    own = dict(zip(fit.data.inputs, columns, strict=True))
+    given = fit.task.constraints.columns(own, np.zeros(count, int))
+    free = {name: fit.params[name] for name in law.parameters}
+    rows = [given[name] for name in law.inputs]
+    slopes = slopes_at_rows(law, free, rows, np.zeros(count, int))
+    effect = np.where(local.effect[0] > 0, local.effect[0], 1.0)
+    along = np.where(logarithms(law), local.theta[0], 1.0) * slopes
+    along = np.where(local.free[0], along / effect, 0.0)
+    opened = np.einsum("mp,pr,mr->m", along, local.opened[0], along)
+    if (opened > OPEN_PART**2 * np.sum(along**2, axis=1)).any():
+        raise ValueError(
+            f"The runs do not determine all constants of {fit.law.name}, and so not what it says "
+            "of candidates and target. Leave it out, or fix what is open."
+        )
+    values, vectors = np.linalg.eigh(local.inverse[0])
+    scale = np.sqrt(local.kappa[0] / (2 * local.count[0]))
+    return scale * along @ (vectors * np.sqrt(np.maximum(values, 0.0)))
+
+
+def _variances(said: _Said) -> tuple[float, np.ndarray]:
+    """The variance of the prediction at the targets, and (k,) what each run is to take of it.
+
+    That is how far the prediction is expected to move, squared; means over targets.
+    """
+    if not said.target.shape[1]:
+        return float("nan"), np.full(said.mean.shape[1], np.nan)
+    middle = said.weights @ said.target
+    now = said.weights @ (said.open + (said.target - middle) ** 2)
+    nodes, shares = np.polynomial.hermite_e.hermegauss(_NODES)
+    shares = shares / shares.sum()
+    whole = said.spread + said.noise  # (M, k)
+    taken = np.zeros(said.mean.shape[1])
+    for m, weight in enumerate(said.weights):
+        for node, share in zip(nodes, shares, strict=True):
+            surprise = said.mean[m] + np.sqrt(whole[m]) * node - said.mean  # (M, k)
+            log = stats.norm.logpdf(surprise, scale=np.sqrt(whole)) + _log(said.weights)[:, None]
+            then = np.exp(log - log.max(axis=0))
+            then /= then.sum(axis=0)
+            moved = said.target[:, None] + said.along * (surprise / whole)[:, :, None]
+            centre = np.einsum("mk,mkq->kq", then, moved)
+            taken += weight * share * ((centre - middle) ** 2).mean(axis=1)
+    return float(now.mean()), np.minimum(taken, now.mean())
+
+
+def _log(weights: np.ndarray) -> np.ndarray:
+    return np.log(np.maximum(weights, 1e-300))
+
+
+def _gain(criterion: str, said: _Said, taken, least: float, seed: int) -> np.ndarray:
+    if criterion == "variance":
+        return taken
+    middle = said.weights @ said.mean
+    apart = said.weights @ (said.mean - middle) ** 2
+    if criterion == "disagreement":
+        return apart
+    deviation = np.sqrt(apart + said.weights @ said.spread)
+    if criterion == "improvement":
+        ahead = least - middle
+        z = ahead / np.maximum(deviation, 1e-300)
+        return ahead * stats.norm.cdf(z) + deviation * stats.norm.pdf(z)
+    if criterion == "bound":
+        return least - (middle - BOUND * deviation)
+    rng = np.random.default_rng(seed)
+    law = rng.choice(len(said.weights), p=said.weights)
+    root = said.roots[law]
+    return least - (said.mean[law] + root @ rng.standard_normal(root.shape[1]))
+
+
+def _notes(alive: Sequence[Fit], said: _Said, gain: np.ndarray):
+    for fit in alive:
+        if fit.status[0] != "ok":
+            yield Note("status", f"The fit of {fit.law.name} is {fit.status[0]}.")
+        if held := [name for name, side in fit.at_bound.items() if side[0]]:
+            text = f"{', '.join(held)} of {fit.law.name} on a bound, taken to be known there."
+            yield Note("at_bound", text)
+    few = [fit.law.name for fit, weight in zip(alive, said.weights, strict=True) if weight < 0.01]
+    if few:
+        yield Note("weight", f"Hardly alive, with less than 1 % of the weight: {', '.join(few)}.")
+    if not (gain > 0).any():
+        yield Note("no_gain", "No candidate is expected to gain anything by this criterion.")

@@ -1,0 +1,139 @@
+"""`isoflop`: three answers to where the best sizes lie, on runs whose answer is known."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+import jaxfit
+from jaxfit.decide.isoflops import APPROACHES
+
+BUDGETS = 10.0 ** np.arange(18, 22)
+
+
+def sweep(noise=0.0, alpha=0.34, beta=0.34, per_budget=9, reach=1.0, seed=0):
+    """Runs of a Chinchilla law at four budgets, sizes around the best, shuffled."""
+    rng = np.random.default_rng(seed)
+    A, B = 400.0, 400.0
+    best = (alpha * A / (beta * B)) ** (1 / (alpha + beta)) * (BUDGETS / 6) ** (
+        beta / (alpha + beta)
+    )
+    N = (best[:, None] * 10 ** np.linspace(-reach, reach, per_budget)).ravel()
+    C = np.repeat(BUDGETS, per_budget)
+    D = C / 6 / N
+    loss = 1.7 + A / N**alpha + B / D**beta
+    order = rng.permutation(len(N))
+    loss = loss * np.exp(noise * rng.standard_normal(len(N)))
+    return {"N": N[order], "D": D[order], "loss": loss[order]}, best
+
+
+@pytest.fixture(scope="module")
+def found():
+    return jaxfit.isoflop(sweep(0.002)[0])
+
+
+def test_all_approaches_find_the_best_sizes_of_a_symmetric_law():
+    runs, best = sweep()
+    found = jaxfit.isoflop(runs)
+    assert_allclose(found.budgets, BUDGETS)
+    assert found.runs.tolist() == [9] * 4
+    assert tuple(found.approaches) == APPROACHES
+    for each in found.approaches.values():
+        assert_allclose(each.size, best, rtol=1e-3)
+        assert_allclose(each.data, BUDGETS / 6 / each.size)
+        assert_allclose(each.exponent, 0.5, atol=1e-3)
+    assert_allclose(found.bias, 0, atol=1e-3)
+
+
+def test_intervals_hold_the_truth_under_noise(found):
+    _, best = sweep()
+    for name in ("profiles", "law"):
+        each = found.approaches[name]
+        assert (each.lower < each.size).all()
+        assert (each.size < each.upper).all()
+        assert np.mean((each.lower < best) & (best < each.upper)) >= 0.75
+        assert each.exponent_lower < 0.5 < each.exponent_upper
+    assert np.isnan(found.approaches["envelope"].lower).all()
+
+
+def test_the_bias_of_parabolas_is_that_of_a_lopsided_law():
+    runs, best = sweep(alpha=0.3, beta=0.45, reach=1.5)
+    found = jaxfit.isoflop(runs)
+    # Without noise the parabolas themselves are as far off as is said.
+    off = found.approaches["profiles"].size / best - 1
+    assert (abs(off) > 0.05).all()
+    assert_allclose(found.bias, off, rtol=1e-3)
+    assert_allclose(found.approaches["law"].size, best, rtol=1e-4)
+
+
+def test_budgets_may_be_a_column_that_is_not_six_a_parameter_and_token():
+    runs, best = sweep()
+    C = 6 * runs["N"] * runs["D"]
+    found = jaxfit.isoflop({**runs, "C": C * np.where(C < 5e19, 1.2, 0.8)}, compute="C")
+    assert_allclose(found.budgets, BUDGETS * [1.2, 1.2, 0.8, 0.8])
+    for each in found.approaches.values():
+        assert_allclose(each.size, best, rtol=1e-3)
+        assert_allclose(each.data, BUDGETS / 6 / each.size)
+    assert_allclose(found.bias, 0, atol=1e-3)
+
+
+def test_columns_have_their_own_names():
+    runs, best = sweep(0.002)
+    table = {"params": runs["N"], "tokens": runs["D"], "nll": runs["loss"]}
+    found = jaxfit.isoflop(table, target="nll", size="params", data="tokens")
+    assert_allclose(found.approaches["law"].size, best, rtol=0.2)
+    table["nll"] = table["nll"] - 3
+    with pytest.raises(ValueError, match="nll"):
+        jaxfit.isoflop(
+            table, target="nll", size="params", data="tokens", loss=jaxfit.LogHuber(1e-3)
+        )
+
+
+def test_runs_of_no_budget_are_told():
+    runs, _ = sweep(0.002)
+    runs["C"] = 6.2 * runs["N"] * runs["D"]
+    extra = {"N": 1e9, "D": 1e12, "loss": 2.5, "C": 6e21}
+    table = {name: np.append(values, extra[name]) for name, values in runs.items()}
+    table["loss"][3] = np.nan
+    found = jaxfit.isoflop(table, compute="C")
+    assert_allclose(found.budgets, 6.2 / 6 * BUDGETS)
+    assert sorted(found.runs.tolist()) == [8, 9, 9, 9]
+    assert {note.code for note in found.notes} >= {"rows_masked", "few_runs"}
+    assert any("1 runs lack a number" in note.text for note in found.notes)
+
+
+def test_a_minimum_that_is_not_among_the_sizes_is_told():
+    runs, best = sweep()
+    small = runs["N"] < 0.8 * np.repeat(best, 9)[np.argsort(np.argsort(runs["N"] * runs["D"]))]
+    found = jaxfit.isoflop({name: values[small] for name, values in runs.items()})
+    assert {note.code for note in found.notes} >= {"no_optimum", "at_edge"}
+    profiles = found.approaches["profiles"]
+    assert np.isnan(profiles.size).all()
+    assert np.isnan(profiles.exponent)
+    # What the law leaves to say is said too.
+    assert any(note.text.startswith("Law: The best runs lie") for note in found.notes)
+
+
+def test_it_is_told_as_rows_and_as_text(found):
+    columns = found.to_dict()
+    assert {len(values) for values in columns.values()} == {4}
+    assert columns["law_size"] == found.approaches["law"].size.tolist()
+    text = str(found)
+    assert all(name in text for name in APPROACHES)
+    assert "bias of profiles" in text
+    assert repr(found) == "<Isoflop of 4 budgets; print() shows it>"
+
+
+def test_runs_of_one_budget_are_refused():
+    runs, _ = sweep()
+    one = runs["N"] * runs["D"] * 6 < 2e18
+    with pytest.raises(ValueError, match="1 budgets have 4 runs or more"):
+        jaxfit.isoflop({name: values[one] for name, values in runs.items()})
+    # Runs without gaps in compute are of no budget.
+    spread = {"N": np.geomspace(1e7, 1e9, 60), "D": np.full(60, 1e10)}
+    spread["loss"] = 1.7 + 400 / spread["N"] ** 0.34
+    with pytest.raises(ValueError, match="0 budgets have 4 runs or more"):
+        jaxfit.isoflop(spread)
+    with pytest.raises(ValueError, match="level=1"):
+        jaxfit.isoflop(runs, level=1)
+    with pytest.raises(ValueError, match="flops"):
+        jaxfit.isoflop(runs, compute="flops")

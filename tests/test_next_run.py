@@ -1,0 +1,180 @@
+"""`next_run`: what a run is worth, against closed forms and on runs whose law is known."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+import jaxfit
+from jaxfit.select.criteria import criteria
+
+
+def chinchilla(seed=0, count=30):
+    rng = np.random.default_rng(seed)
+    N, D = 10 ** rng.uniform(7, 9, count), 10 ** rng.uniform(9, 10.5, count)
+    loss = 1.7 + 400 / N**0.34 + 410 / D**0.28
+    return {"N": N, "D": D, "loss": loss * np.exp(0.002 * rng.standard_normal(count))}
+
+
+GRID = {
+    "N": np.tile([1e7, 1e8, 1e9, 1e10], 3),
+    "D": np.repeat([1e9, 1e10, 1e11], 4),
+}
+GRID["cost"] = 6 * GRID["N"] * GRID["D"] / 1e18
+FAR = {"N": [7e10], "D": [1.4e12]}
+
+
+@pytest.fixture(scope="module")
+def fits():
+    runs = chinchilla()
+    law = jaxfit.parse("E + A*N^-a + B*D^-a", ["N", "D"])
+    return [jaxfit.fit(each, runs, target="loss", starts=64) for each in ("chinchilla", law)]
+
+
+def test_the_gain_of_a_line_is_the_closed_form():
+    rng = np.random.default_rng(0)
+    runs = {"x": np.linspace(1.0, 3.0, 40)}
+    runs["y"] = 2.0 * runs["x"] + 0.1 * rng.standard_normal(40)
+    fit = jaxfit.fit(jaxfit.parse("a*x", ["x"]), runs, target="y", starts=4)
+    x, far = np.array([0.5, 4.0, 20.0]), 100.0
+    found = jaxfit.next_run(fit, {"x": x}, cost=[1.0, 2.0, 4.0], target={"x": [far]})
+    noise = np.sum((fit.fitted - runs["y"]) ** 2) / 39
+    spread = noise / np.sum(runs["x"] ** 2)
+    gain = (far * x * spread) ** 2 / (noise + x**2 * spread)
+    assert_allclose(found.gain, gain, rtol=1e-8)
+    assert_allclose(found.score, found.gain / [1.0, 2.0, 4.0])
+    assert_allclose(found.error, far * np.sqrt(spread), rtol=1e-8)
+    left = spread - (x * spread) ** 2 / (noise + x**2 * spread)
+    assert_allclose(found.error_after, far * np.sqrt(left), rtol=1e-8)
+    assert found.best == 2
+    assert found.order.tolist() == [2, 1, 0]
+
+
+def test_noise_that_is_a_share_of_the_loss_counts_as_in_logarithms():
+    rng = np.random.default_rng(0)
+    x = np.geomspace(1.0, 100.0, 40)
+    runs = {"x": x, "y": 3.0 * x**-0.5 * np.exp(0.01 * rng.standard_normal(40))}
+    fit = jaxfit.fit(jaxfit.parse("A*x^-b", ["x"]), runs, target="y", loss=jaxfit.LogMSE())
+    at, far = np.array([1.0, 1e4]), 1e6
+    found = jaxfit.next_run(fit, {"x": at}, cost=[1.0, 1.0], target={"x": [far]})
+    # In logarithms it is a line, whose covariance least squares has.
+    design = np.stack([np.ones(40), np.log(x)], axis=1)
+    noise = np.sum(np.log(fit.fitted / runs["y"]) ** 2) / 38
+    inverse = noise * np.linalg.inv(design.T @ design)
+    ends = np.array([1.0, np.log(far)])
+    rows = np.stack([np.ones(2), np.log(at)], axis=1)
+    gain = (rows @ inverse @ ends) ** 2 / (noise + np.sum(rows @ inverse * rows, axis=1))
+    assert_allclose(found.gain, gain * found.mean[0] ** 2, rtol=1e-5)
+    assert_allclose(found.error, np.sqrt(ends @ inverse @ ends) * found.mean[0], rtol=1e-5)
+
+
+def test_what_is_within_laws_and_between_them_is_added(fits):
+    found = jaxfit.next_run(fits, GRID, cost="cost", target=FAR)
+    alone = [jaxfit.next_run(fit, GRID, cost="cost", target=FAR) for fit in fits]
+    aicc = np.array([criteria(fit).aicc[0] for fit in fits])
+    weights = np.exp(-(aicc - aicc.min()) / 2)
+    weights /= weights.sum()
+    assert_allclose(found.weights, weights)
+    said = np.array([fit.predict(FAR)[0] for fit in fits])
+    between = weights @ (said - weights @ said) ** 2
+    within = weights @ np.array([each.error for each in alone]) ** 2
+    assert_allclose(found.mean, weights @ said)
+    assert_allclose(found.error**2, within + between)
+    assert_allclose(found.error**2 - found.error_after**2, found.gain, rtol=1e-6)
+    assert (found.gain > 0).all()
+    # The dearest run tells most, and not the most for its price.
+    assert found.gain.argmax() == 11
+    assert found.best != 11
+
+
+def test_laws_that_are_apart_are_asked_where_they_are(fits):
+    found = jaxfit.next_run(fits, GRID, cost=np.ones(12), criterion="disagreement")
+    said = np.stack([fit.predict({"N": GRID["N"], "D": GRID["D"]}) for fit in fits])
+    middle = found.weights @ said
+    assert_allclose(found.gain, found.weights @ (said - middle) ** 2)
+    assert np.isnan(found.error)
+    assert np.isnan(found.error_after).all()
+
+
+def test_choices_that_look_for_the_least_loss(fits):
+    options = {"cost": np.ones(12), "target": None}
+    least = jaxfit.next_run(fits, GRID, criterion="improvement", **options)
+    bound = jaxfit.next_run(fits, GRID, criterion="bound", **options)
+    drawn = jaxfit.next_run(fits, GRID, criterion="thompson", seed=1, **options)
+    # The largest run has the least loss by every law.
+    assert {each.best for each in (least, bound, drawn)} == {11}
+    again = jaxfit.next_run(fits, GRID, criterion="thompson", seed=1, **options)
+    assert np.array_equal(drawn.gain, again.gain)
+    # Runs as small as those at hand gain nothing, which is said.
+    small = {"N": [1e7, 2e7], "D": [1e9, 1e9]}
+    none = jaxfit.next_run(fits, small, cost=[1, 1], criterion="bound")
+    assert none.best == 1
+    assert "no_gain" in [note.code for note in none.notes]
+
+
+def test_what_the_runs_do_not_tell_is_refused_and_what_is_held_is_noted():
+    apart = jaxfit.parse("E + A*N^-a + B*D^-b + c*max(N - 2e9, 0)", ["N", "D"])
+    open_ = jaxfit.fit(apart, chinchilla(), target="loss", starts=64)
+    with pytest.raises(ValueError, match="do not determine all constants"):
+        jaxfit.next_run(open_, GRID, cost="cost", target=FAR)
+    held = jaxfit.fit(
+        "chinchilla", chinchilla(), target="loss", starts=64, bounds={"alpha": (0.5, 2.0)}
+    )
+    found = jaxfit.next_run(held, GRID, cost="cost", target=FAR)
+    assert "at_bound" in [note.code for note in found.notes]
+
+
+def test_the_benchmark_buys_by_each_rule_from_the_same_runs():
+    from benchmarks import next_run
+
+    small = next_run.run(seeds=(0, 1), steps=3, grid=(4, 4))
+    paths = {row["route"]: row["path"] for row in small["routes"]}
+    starts = {path[1][0] for path in paths.values()}
+    assert len(starts) == 1
+    for spent, error in paths.values():
+        assert spent[0] == 0
+        assert (np.diff(spent) > 0).all()
+        assert np.isfinite(error).all()
+    # The cheapest three of the grid are the least that three runs cost.
+    cheap = paths["grid, cheap first"][0]
+    assert all(cheap[-1] <= spent[-1] for spent, _ in paths.values())
+
+
+def test_it_is_told_as_rows_and_as_text(fits):
+    found = jaxfit.next_run(fits, GRID, cost="cost", target=FAR)
+    columns = found.to_dict()
+    assert columns["score"] == sorted(columns["score"], reverse=True)
+    assert list(columns)[:3] == ["N", "D", "cost"]
+    text = str(found)
+    assert "Next run by variance; laws: chinchilla" in text
+    assert "and 2 more" in text
+    assert repr(found) == "<NextRun of 12 candidates by variance; print() shows it>"
+
+
+def test_what_cannot_be_is_refused(fits):
+    with pytest.raises(ValueError, match="needs target="):
+        jaxfit.next_run(fits, GRID, cost="cost")
+    with pytest.raises(ValueError, match="did you mean `variance`"):
+        jaxfit.next_run(fits, GRID, cost="cost", target=FAR, criterion="varience")
+    with pytest.raises(ValueError, match="one number a candidate"):
+        jaxfit.next_run(fits, GRID, cost=[1.0], target=FAR)
+    with pytest.raises(ValueError, match="in candidate 0; give numbers above 0"):
+        jaxfit.next_run(fits, GRID, cost=np.zeros(12), target=FAR)
+    with pytest.raises(ValueError, match="much"):
+        jaxfit.next_run(fits, GRID, cost="much", target=FAR)
+    with pytest.raises(ValueError, match="has no value in row 1 of candidates"):
+        jaxfit.next_run(fits, {"N": [1e8, 0.0], "D": [1e9, 1e9]}, cost=[1, 1], target=FAR)
+    with pytest.raises(ValueError, match="`D` of target is not finite in row 0"):
+        jaxfit.next_run(fits, GRID, cost="cost", target={"N": [1e9], "D": [np.nan]})
+    with pytest.raises(ValueError, match="two laws or more"):
+        jaxfit.next_run(fits[0], GRID, cost="cost", criterion="disagreement")
+    with pytest.raises(ValueError, match="fits= is empty"):
+        jaxfit.next_run([], GRID, cost="cost", target=FAR)
+    with pytest.raises(TypeError, match="which is no Fit"):
+        jaxfit.next_run(["chinchilla"], GRID, cost="cost", target=FAR)
+    other = jaxfit.fit("chinchilla", chinchilla(1), target="loss", starts=16)
+    with pytest.raises(ValueError, match="of different runs"):
+        jaxfit.next_run([fits[0], other], GRID, cost="cost", target=FAR)
+    runs = chinchilla() | {"family": np.repeat([0, 1], 15)}
+    grouped = jaxfit.fit("chinchilla", runs, target="loss", by="family", starts=16)
+    with pytest.raises(ValueError, match="several groups"):
+        jaxfit.next_run(grouped, GRID, cost="cost", target=FAR)
