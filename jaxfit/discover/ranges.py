@@ -36,7 +36,8 @@ class Limits(NamedTuple):
     def constants(self, places: np.ndarray) -> np.ndarray:
         """Constants (..., P) at search coordinates (..., P)."""
         logs = np.where(self.log, places, 0.0)
-        return np.where(self.log, np.exp(logs), places)
+        with np.errstate(over="ignore"):  # of a fit that has gone astray
+            return np.where(self.log, np.exp(logs), places)
 
     def places(self, constants: np.ndarray) -> np.ndarray:
         """Search coordinates (..., P) of constants (..., P)."""
