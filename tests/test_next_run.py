@@ -123,6 +123,13 @@ def test_what_the_runs_do_not_tell_is_refused_and_what_is_held_is_noted():
     assert "at_bound" in [note.code for note in found.notes]
 
 
+def test_exact_runs_tell_no_noise():
+    x = np.linspace(1.0, 3.0, 10)
+    fit = jaxfit.fit(jaxfit.parse("a*x", ["x"]), {"x": x, "y": 2 * x}, target="y", starts=4)
+    with pytest.raises(ValueError, match="lie on it exactly"):
+        jaxfit.next_run(fit, {"x": [1.0, 9.0]}, cost=[1, 1], target={"x": [100.0]})
+
+
 def test_the_benchmark_buys_by_each_rule_from_the_same_runs():
     from benchmarks import next_run
 

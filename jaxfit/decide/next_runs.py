@@ -165,17 +165,17 @@ def next_run(
     gain = _gain(criterion, said, taken, float(alive[0].data.target.min()), seed)
     names = dict.fromkeys(name for fit in alive for name in fit.data.columns.values())
     return NextRun(
-        {name: table.numbers(name)[0] for name in names},
-        price,
-        gain,
-        gain / price,
-        criterion,
-        tuple(str(fit.law.name) for fit in alive),
-        said.weights,
-        said.weights @ said.target,
-        float(np.sqrt(now)),
-        np.sqrt(np.maximum(now - taken, 0.0)),
-        tuple(_notes(alive, said, gain)),
+        candidates={name: table.numbers(name)[0] for name in names},
+        cost=price,
+        gain=gain,
+        score=gain / price,
+        criterion=criterion,
+        laws=tuple(str(fit.law.name) for fit in alive),
+        weights=said.weights,
+        mean=said.weights @ said.target,
+        error=float(np.sqrt(now)),
+        error_after=np.sqrt(np.maximum(now - taken, 0.0)),
+        notes=tuple(_notes(alive, said, gain)),
     )
 
 
@@ -244,7 +244,8 @@ def _of_law(fit: Fit, table: Table, asked: Table):
     (local,) = around(fit)
     if not np.isfinite(local.kappa[0]):
         raise ValueError(
-            f"{fit.law.name} has as many constants as there are runs: nothing is sure."
+            f"The runs do not tell the noise about {fit.law.name}: they are no more than its "
+            "constants, or lie on it exactly."
         )
     roots, means = [], []
     for what, part in (("candidates", table), ("target", asked)):
