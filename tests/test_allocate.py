@@ -170,6 +170,10 @@ def test_what_cannot_be_is_refused(fit, options, said):
 def test_options_that_are_none_are_refused(fit):
     with pytest.raises(TypeError, match="did you mean `level`"):
         jaxfit.allocate(fit, 1e22, levle=0.9)
+    with pytest.raises(TypeError, match="fit= is list"):
+        jaxfit.allocate([fit], 1e22)
+    same = jaxfit.allocate(fit, 1e22, flop=np.int64(6), method="t")
+    assert same.flop == 6.0
     with pytest.raises(TypeError, match="fixed=3"):
         jaxfit.allocate(fit, 1e22, fixed=3)
 

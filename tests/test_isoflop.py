@@ -109,6 +109,8 @@ def test_a_minimum_that_is_not_among_the_sizes_is_told():
     profiles = found.approaches["profiles"]
     assert np.isnan(profiles.size).all()
     assert np.isnan(profiles.exponent)
+    assert np.isnan(found.bias).all()
+    assert "nan" not in str(found)
     # What the law leaves to say is said too.
     assert any(note.text.startswith("Law: The best runs lie") for note in found.notes)
 
@@ -133,6 +135,10 @@ def test_runs_of_one_budget_are_refused():
     spread["loss"] = 1.7 + 400 / spread["N"] ** 0.34
     with pytest.raises(ValueError, match="0 budgets have 4 runs or more"):
         jaxfit.isoflop(spread)
+    with pytest.raises(TypeError, match="name a column"):
+        jaxfit.isoflop(runs, compute=runs["N"])
+    with pytest.raises(ValueError, match="are both 'N'"):
+        jaxfit.isoflop(runs, data="N")
     with pytest.raises(ValueError, match="level=1"):
         jaxfit.isoflop(runs, level=1)
     with pytest.raises(ValueError, match="flops"):

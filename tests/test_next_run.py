@@ -123,6 +123,24 @@ def test_what_the_runs_do_not_tell_is_refused_and_what_is_held_is_noted():
     assert "at_bound" in [note.code for note in found.notes]
 
 
+def test_a_price_does_not_make_a_loss_better(fits):
+    # The second is better than the third, and cheaper.
+    bad = {"N": [1e7, 1e8, 1e8], "D": [1e8, 1e9, 1e8], "cost": [1.0, 10.0, 1000.0]}
+    found = jaxfit.next_run(fits, bad, cost="cost", criterion="bound")
+    assert (found.gain < 0).all()
+    assert found.order.tolist() == np.argsort(-found.gain).tolist()
+    assert found.best == 1
+
+
+def test_how_far_out_it_all_is_is_said(fits):
+    found = jaxfit.next_run(fits, GRID, cost="cost", target=FAR)
+    texts = [note.text for note in found.notes if note.code == "extrapolation"]
+    assert [text.split()[1] for text in texts] == ["candidates", "target"]
+    near = {"N": [1e8], "D": [5e9]}
+    inside = jaxfit.next_run(fits, near, cost=[1.0], target=near)
+    assert "extrapolation" not in [note.code for note in inside.notes]
+
+
 def test_exact_runs_tell_no_noise():
     x = np.linspace(1.0, 3.0, 10)
     fit = jaxfit.fit(jaxfit.parse("a*x", ["x"]), {"x": x, "y": 2 * x}, target="y", starts=4)
@@ -162,7 +180,7 @@ def test_what_cannot_be_is_refused(fits):
         jaxfit.next_run(fits, GRID, cost="cost")
     with pytest.raises(ValueError, match="did you mean `variance`"):
         jaxfit.next_run(fits, GRID, cost="cost", target=FAR, criterion="varience")
-    with pytest.raises(ValueError, match="one number a candidate"):
+    with pytest.raises(ValueError, match="one number for each of the 12"):
         jaxfit.next_run(fits, GRID, cost=[1.0], target=FAR)
     with pytest.raises(ValueError, match="in candidate 0; give numbers above 0"):
         jaxfit.next_run(fits, GRID, cost=np.zeros(12), target=FAR)
@@ -174,6 +192,23 @@ def test_what_cannot_be_is_refused(fits):
         jaxfit.next_run(fits, GRID, cost="cost", target={"N": [1e9], "D": [np.nan]})
     with pytest.raises(ValueError, match="two laws or more"):
         jaxfit.next_run(fits[0], GRID, cost="cost", criterion="disagreement")
+    with pytest.raises(ValueError, match="has chinchilla twice"):
+        jaxfit.next_run([fits[0], fits[0]], GRID, cost="cost", target=FAR)
+    with pytest.raises(TypeError, match="fits= is NoneType"):
+        jaxfit.next_run(None, GRID, cost="cost", target=FAR)
+    with pytest.raises(ValueError, match="one number a candidate"):
+        jaxfit.next_run(fits, GRID, cost=["a"] * 12, target=FAR)
+    x = np.array([1.0, 2.0, 3.0, 5.0])
+    few = {"x": x, "y": 2 * x + [0.1, -0.1, 0.05, 0.0]}
+    lines = [
+        jaxfit.fit(jaxfit.parse(law, ["x"]), few, target="y", starts=4)
+        for law in ("a*x", "a*x + b")
+    ]
+    with pytest.raises(ValueError, match="4 runs are too few for the AICc of"):
+        jaxfit.next_run(lines, {"x": [9.0]}, cost=[1], target={"x": [100.0]})
+    turned = jaxfit.fit(jaxfit.parse("a*x", ["x"]), {**few, "x": x[::-1]}, target="y", starts=4)
+    with pytest.raises(ValueError, match="input x is not the same"):
+        jaxfit.next_run([lines[0], turned], {"x": [9.0]}, cost=[1], target={"x": [100.0]})
     with pytest.raises(ValueError, match="fits= is empty"):
         jaxfit.next_run([], GRID, cost="cost", target=FAR)
     with pytest.raises(TypeError, match="which is no Fit"):

@@ -131,11 +131,13 @@ def allocate(
     Returns an `Allocation`, (G, C) a number. Raises ValueError naming the input or option for what
     cannot be: a law without such inputs, an input that is not given, a budget that is not above 0.
     """
+    if not isinstance(fit, Fit):
+        raise TypeError(f"fit= is {type(fit).__name__}; give a Fit, as jaxfit.fit returns it.")
     budgets = _budgets(compute)
     if fixed is not None and not isinstance(fixed, Mapping):
         raise TypeError(f"fixed={fixed!r}; give {{input: number}}.")
     held = _inputs(fit.law, size, data, fixed or {})
-    if isinstance(flop, bool) or not isinstance(flop, int | float) or not 0 < flop < np.inf:
+    if not _is_number(flop) or not 0 < flop < np.inf:
         raise ValueError(f"flop={flop!r}; give a number above 0, such as {FLOP:g}.")
     if method == "profile":
         raise ValueError("method='profile' is of parameters alone; give 'bootstrap' or 't'.")
@@ -172,10 +174,14 @@ def allocate(
     )
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
 def _budgets(compute: Any) -> np.ndarray:
     try:
         found = np.atleast_1d(np.asarray(compute, float))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"compute={compute!r}; give numbers of FLOP, such as 1e24.") from None
     if found.ndim != 1 or not len(found) or not (np.isfinite(found) & (found > 0)).all():
         raise ValueError(f"compute={compute!r}; give one or more numbers of FLOP above 0.")
@@ -204,7 +210,7 @@ def _inputs(law: Law, size: str, data: str, fixed: Mapping[str, float]) -> dict[
         raise ValueError(f"fixed= lacks {', '.join(lacking)}: what is it to be at these budgets?")
     for name in others:
         value = fixed[name]
-        if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+        if not _is_number(value) or not np.isfinite(value):
             raise ValueError(f"fixed= gives {name} = {value!r}; give a finite number.")
     return {name: float(fixed[name]) for name in others}
 
@@ -319,7 +325,7 @@ def _edges(fit: Fit, budgets: np.ndarray, estimate: Mapping[str, np.ndarray]) ->
         if not np.isnan(fit.loss[g]):
             text = (
                 f"No size is best at {budgets[c]:.4g} FLOP: the loss falls to an end of what the "
-                "budget allows, or the law has no value there."
+                "budget allows, the law has no value there, or the budget is far below the runs."
             )
             yield Note("no_optimum", text, fit.groups[g])
 

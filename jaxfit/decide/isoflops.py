@@ -95,7 +95,7 @@ class Isoflop:
                 short(columns["compute"][i]),
                 str(columns["runs"][i]),
                 *(short(columns[f"{name}_size"][i]) for name in APPROACHES),
-                f"{columns['bias'][i]:+.1%}",
+                "-" if np.isnan(columns["bias"][i]) else f"{columns['bias'][i]:+.1%}",
             ]
             for i in range(len(self.budgets))
         ]
@@ -134,9 +134,13 @@ def isoflop(
     Raises ValueError where no two budgets have four runs each, or more, at different sizes.
     """
     check_level(level)
+    if compute is not None and not isinstance(compute, str):
+        raise TypeError(f"compute= is {type(compute).__name__}; name a column of the runs.")
+    if size == data:
+        raise ValueError(f"size= and data= are both {size!r}; they are two columns.")
     table = read(runs)
     N, D, y = (table.numbers(name)[0] for name in (size, data, target))
-    C = table.numbers(compute)[0] if compute else FLOP * N * D
+    C = FLOP * N * D if compute is None else table.numbers(compute)[0]
     whole = np.isfinite(N) & np.isfinite(D) & np.isfinite(y) & np.isfinite(C)
     whole &= (N > 0) & (D > 0) & (C > 0)
     N, D, y, C = (column[whole] for column in (N, D, y, C))
@@ -159,7 +163,9 @@ def isoflop(
         "law": by_law,
     }
     said = found.predict({size: N[own], data: D[own]})
-    again = _parabolas(N[own], said, budget[own], seed).params["x_0"]
+    again = _minima(
+        _parabolas(N[own], said, budget[own], seed), N[own], budget[own], budgets, product, level
+    ).size
     notes = (
         *_lost(int((~whole).sum()), dropped),
         *_edges(approaches, N, budget, budgets),
@@ -251,7 +257,8 @@ def _approach(size, lower, upper, budgets, product, level: float) -> Approach:
 
 def _lost(missing: int, dropped: int) -> Iterator[Note]:
     if missing:
-        yield Note("rows_masked", f"{missing} runs lack a number, or have one not above 0.")
+        text = f"{missing} runs lack a number, or have a size, tokens or compute not above 0."
+        yield Note("rows_masked", text)
     if dropped:
         text = (
             f"{dropped} runs are of no budget, or of one of fewer than {FEWEST} sizes; approach 3 "

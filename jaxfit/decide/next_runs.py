@@ -15,6 +15,7 @@ import numpy as np
 from scipy import stats
 
 from ..keywords import checked_keywords
+from ..points import Points
 from ..predict import at_rows, slopes_at_rows
 from ..problem import logarithms
 from ..result import Fit
@@ -22,7 +23,7 @@ from ..select.criteria import criteria
 from ..status import Note
 from ..summary import aligned, short
 from ..tables import Table, distinct, frame, nearest, read
-from ..uncertainty.bands import OPEN_PART
+from ..uncertainty.bands import OPEN_PART, beyond
 from ..uncertainty.covariance import refuse_shared
 from ..uncertainty.local import around
 
@@ -40,9 +41,9 @@ class NextRun:
 
     candidates: the columns that laws take. cost: (k,). gain: (k,) what a run is expected to be
     worth, by the criterion: of "variance" the squared error of the target that it takes away.
-    score: (k,) gain by cost. weights: (M,) of the laws. mean, error: of the target now, and its
-    standard deviation over laws and their constants, root mean square over several targets;
-    error_after: (k,) the same after a run; NaN without a target.
+    score: (k,) gain by cost, or gain where it is none. weights: (M,) of the laws. mean, error: of
+    the target now, and its standard deviation over laws and their constants, root mean square over
+    several targets; error_after: (k,) the same after a run; NaN without a target.
     """
 
     candidates: Mapping[str, np.ndarray]
@@ -144,13 +145,15 @@ def next_run(
     for what cannot be used, for a law some constant of which the runs do not determine, and for
     fits of several groups, with shared parameters, or to different runs.
     """
+    if not isinstance(fits, Fit | Sequence):
+        raise TypeError(f"fits= is {type(fits).__name__}; give a Fit, or a list of them.")
     alive = (fits,) if isinstance(fits, Fit) else tuple(fits)
     if criterion not in CRITERIA:
         raise ValueError(
             f"criterion={criterion!r}{nearest(criterion, CRITERIA)} Choose one of "
             f"{', '.join(CRITERIA)}."
         )
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise ValueError(f"seed={seed!r}; give an integer, 0 or above.")
     _check(alive)
     if criterion == "disagreement" and len(alive) < 2:
@@ -168,14 +171,15 @@ def next_run(
         candidates={name: table.numbers(name)[0] for name in names},
         cost=price,
         gain=gain,
-        score=gain / price,
+        # What is no gain is not made better by a price.
+        score=np.where(gain > 0, gain / price, gain),
         criterion=criterion,
         laws=tuple(str(fit.law.name) for fit in alive),
         weights=said.weights,
         mean=said.weights @ said.target,
         error=float(np.sqrt(now)),
         error_after=np.sqrt(np.maximum(now - taken, 0.0)),
-        notes=tuple(_notes(alive, said, gain)),
+        notes=(*_notes(alive, said, gain), *_far(alive[0], table, asked)),
     )
 
 
@@ -190,6 +194,10 @@ def _check(alive: Sequence[Fit]) -> None:
         refuse_shared(fit)
         if not np.isfinite(fit.loss[0]):
             raise ValueError(f"The fit of {fit.law.name} failed ({fit.status[0]}); leave it out.")
+    told = [tuple(fit.fitted.tolist()) for fit in alive]
+    for i, fit in enumerate(alive):
+        if told[i] in told[:i]:
+            raise ValueError(f"fits= has {fit.law.name} twice, which would count it twice.")
     runs = alive[0].data
     for fit in alive[1:]:
         same = fit.data.target.shape == runs.target.shape
@@ -197,6 +205,9 @@ def _check(alive: Sequence[Fit]) -> None:
             fit.data.weights, runs.weights
         ):
             raise ValueError("fits= are of different runs, so that their laws do not compare.")
+        for name in runs.inputs.keys() & fit.data.inputs.keys():
+            if not np.array_equal(runs.inputs[name], fit.data.inputs[name]):
+                raise ValueError(f"fits= are of different runs: input {name} is not the same.")
         if fit.loss_function != alive[0].loss_function:
             raise ValueError("fits= have different losses, so that their AICc does not compare.")
 
@@ -204,10 +215,15 @@ def _check(alive: Sequence[Fit]) -> None:
 def _prices(table: Table, cost: Any) -> np.ndarray:
     try:
         found = table.numbers(cost)[0] if isinstance(cost, str) else np.asarray(cost, float)
-    except TypeError:
-        raise ValueError(f"cost={cost!r}; name a column, or give one number a candidate.") from None
+    except (TypeError, ValueError, OverflowError) as error:
+        if isinstance(cost, str):
+            raise
+        raise ValueError(f"cost={cost!r}; give one number a candidate, or a column.") from error
     if found.shape != (table.num_rows,):
-        raise ValueError(f"cost= has shape {found.shape}; give one number a candidate.")
+        raise ValueError(
+            f"cost= has shape {found.shape}; give one number for each of the {table.num_rows} "
+            "candidates, such as 1 for all that cost the same."
+        )
     if not (np.isfinite(found) & (found > 0)).all():
         row = int(np.flatnonzero(~(np.isfinite(found) & (found > 0)))[0])
         raise ValueError(f"cost= is {found[row]} in candidate {row}; give numbers above 0.")
@@ -219,9 +235,13 @@ def _said(alive: Sequence[Fit], table: Table, asked: Table) -> _Said:
     weights = np.ones(1)
     if len(alive) > 1:
         score = np.array([criteria(fit).aicc[0] for fit in alive])
-        if not np.isfinite(score).any():
-            raise ValueError("There are too few runs for the AICc of any of these laws.")
-        lead = np.exp(-(score - score[np.isfinite(score)].min()) / 2)
+        for fit, value in zip(alive, score, strict=True):
+            if not np.isfinite(value):
+                raise ValueError(
+                    f"{len(fit.data.target)} runs are too few for the AICc of {fit.law.name}, by "
+                    "which laws are weighed; leave it out."
+                )
+        lead = np.exp(-(score - score.min()) / 2)
         weights = lead / lead.sum()
     candidates, targets, mean, target, noise = zip(*parts, strict=True)
     return _Said(
@@ -344,6 +364,21 @@ def _gain(criterion: str, said: _Said, taken, least: float, seed: int) -> np.nda
     law = rng.choice(len(said.weights), p=said.weights)
     root = said.roots[law]
     return least - (said.mean[law] + root @ rng.standard_normal(root.shape[1]))
+
+
+def _far(fit: Fit, table: Table, asked: Table):
+    """How far candidates and target lie beyond the runs."""
+    for what, part in (("candidates", table), ("target", asked)):
+        if not part.num_rows:
+            continue
+        points = Points(_columns(fit, part, what), np.zeros(part.num_rows, int), (part.num_rows,))
+        far = beyond(fit, points)
+        if np.nanmax(far) > 0:
+            text = (
+                f"The {what} lie up to {np.nanmax(far):.2g} decades beyond the runs: what is said "
+                "of them holds only if a law does."
+            )
+            yield Note("extrapolation", text)
 
 
 def _notes(alive: Sequence[Fit], said: _Said, gain: np.ndarray):
