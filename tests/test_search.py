@@ -652,6 +652,19 @@ def test_resampling_tells_the_spread_of_errors():
     assert abs(near).max() < 2
 
 
+def test_a_resample_without_a_held_out_row_tells_nothing():
+    x = np.array([1e6, 1e7, 1e8, 1e9])
+    few = {"N": x, "loss": 1.7 + 400 * x**-0.34}
+    judge = Judge(evidence(few, target="loss", folds=Largest("N")))
+    forms = judge.judge([parse("E + A*N^-0.5", ["N"]), parse("A*N^-0.1", ["N"])])
+    drawn = choosing.resampled(judge, forms, seed=0)
+    nothing = np.isnan(drawn)
+    # Of four rows the largest is not drawn in about a third of the resamples.
+    assert 0 < nothing[:, 0].sum() < choosing.DRAWS
+    assert np.array_equal(nothing[:, 0], nothing[:, 1])
+    assert choosing.choose(judge.evidence, forms, drawn, "least").why
+
+
 def test_a_record_of_another_version_is_refused():
     state = loop.State(None, None, start(["beam"]))
     turn = loop.Turn("beam", (), (), (), 0.0)

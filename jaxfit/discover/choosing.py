@@ -147,7 +147,8 @@ def _spread(values: np.ndarray) -> float:
 def resampled(judge: Judge, forms: Sequence[Judged], seed: int) -> np.ndarray:
     """Mean log errors (DRAWS, L) over the folds, of forms refitted to resampled rows.
 
-    A form's do not depend on which others there are.
+    NaN where none of the rows that a fold holds out was drawn. A form's do not depend on which
+    others there are.
     """
     rng, evidence = np.random.default_rng((seed, 11)), judge.evidence
     wanted = [_wanted(judge, each) for each in forms]
@@ -161,7 +162,10 @@ def resampled(judge: Judge, forms: Sequence[Judged], seed: int) -> np.ndarray:
         cells = judge.cells.resampled(evidence.rows, counts)
         fits = fit_batch(wanted, evidence, cells, only=folds)
         for i, fit in enumerate(fits):
-            out[b, i] = log_error(judge.errors(fit, cells.of(folds))[0])
+            errors, _ = judge.errors(fit, cells.of(folds))
+            # Of few rows a resample may have none that a fold holds out: it tells of no law.
+            if len(errors):
+                out[b, i] = log_error(errors)
     return out
 
 
