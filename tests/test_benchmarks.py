@@ -26,6 +26,7 @@ chinchilla, sft, sweep, cold, roofline, gpu, zoo, pooling, choosing, bootstrap, 
     )
 )
 programs, discovery = (import_module(f"benchmarks.{name}") for name in ("programs", "discovery"))
+next_run = import_module("benchmarks.next_run")
 blind, blind_laws = (import_module(f"benchmarks.{name}") for name in ("blind", "blind_laws"))
 forms, forms_peers = (import_module(f"benchmarks.forms{name}") for name in ("", "_peers"))
 zoo_data, zoo_meanings = (import_module(f"benchmarks.zoo_{name}") for name in ("data", "meanings"))
@@ -719,3 +720,17 @@ def test_a_family_is_known_by_what_it_leaves_of_runs_without_noise():
     other = parse("a + b*log(x)", ["x"])
     assert blind.left_of(blind_laws.CASES["rectified"].form, clean) < 1e-15
     assert blind.left_of(other, clean) > 1e-4
+
+
+def test_the_benchmark_buys_by_each_rule_from_the_same_runs():
+    small = next_run.run(seeds=(0, 1), steps=3, grid=(4, 4))
+    paths = {row["route"]: row["path"] for row in small["routes"]}
+    starts = {path[1][0] for path in paths.values()}
+    assert len(starts) == 1
+    for spent, error in paths.values():
+        assert spent[0] == 0
+        assert (np.diff(spent) > 0).all()
+        assert np.isfinite(error).all()
+    # The cheapest three of the grid are the least that three runs cost.
+    cheap = paths["grid, cheap first"][0]
+    assert all(cheap[-1] <= spent[-1] for spent, _ in paths.values())

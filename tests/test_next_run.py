@@ -148,22 +148,6 @@ def test_exact_runs_tell_no_noise():
         jaxfit.next_run(fit, {"x": [1.0, 9.0]}, cost=[1, 1], target={"x": [100.0]})
 
 
-def test_the_benchmark_buys_by_each_rule_from_the_same_runs():
-    from benchmarks import next_run
-
-    small = next_run.run(seeds=(0, 1), steps=3, grid=(4, 4))
-    paths = {row["route"]: row["path"] for row in small["routes"]}
-    starts = {path[1][0] for path in paths.values()}
-    assert len(starts) == 1
-    for spent, error in paths.values():
-        assert spent[0] == 0
-        assert (np.diff(spent) > 0).all()
-        assert np.isfinite(error).all()
-    # The cheapest three of the grid are the least that three runs cost.
-    cheap = paths["grid, cheap first"][0]
-    assert all(cheap[-1] <= spent[-1] for spent, _ in paths.values())
-
-
 def test_it_is_told_as_rows_and_as_text(fits):
     found = jaxfit.next_run(fits, GRID, cost="cost", target=FAR)
     columns = found.to_dict()

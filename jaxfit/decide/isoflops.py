@@ -134,22 +134,12 @@ def isoflop(
     Raises ValueError where no two budgets have four runs each, or more, at different sizes.
     """
     check_level(level)
-    if compute is not None and not isinstance(compute, str):
-        raise TypeError(f"compute= is {type(compute).__name__}; name a column of the runs.")
-    if size == data:
-        raise ValueError(f"size= and data= are both {size!r}; they are two columns.")
-    table = read(runs)
-    N, D, y = (table.numbers(name)[0] for name in (size, data, target))
-    C = FLOP * N * D if compute is None else table.numbers(compute)[0]
-    whole = np.isfinite(N) & np.isfinite(D) & np.isfinite(y) & np.isfinite(C)
-    whole &= (N > 0) & (D > 0) & (C > 0)
-    N, D, y, C = (column[whole] for column in (N, D, y, C))
+    N, D, y, C, missing = _runs(runs, target, size, data, compute)
     budget, kept, dropped = _budgets(C, N)
     budgets = np.array([np.exp(np.log(C[budget == c]).mean()) for c in range(kept)])
-    columns = {size: N, data: D, target: y}
     options: dict[str, Any] = {} if loss is None else {"loss": loss}
-    inputs = {"N": size, "D": data}
-    found = fit_law(law, columns, target=target, inputs=inputs, seed=seed, **options)
+    table, inputs = {size: N, data: D, target: y}, {"N": size, "D": data}
+    found = fit_law(law, table, target=target, inputs=inputs, seed=seed, **options)
     # Groups are in the order of their first rows, which is to be that of budgets.
     own = np.flatnonzero(budget >= 0)
     own = own[np.argsort(budget[own], kind="stable")]
@@ -167,7 +157,7 @@ def isoflop(
         _parabolas(N[own], said, budget[own], seed), N[own], budget[own], budgets, product, level
     ).size
     notes = (
-        *_lost(int((~whole).sum()), dropped),
+        *_lost(missing, dropped),
         *_edges(approaches, N, budget, budgets),
         *notes,
     )
@@ -181,6 +171,20 @@ def isoflop(
         float(level),
         notes,
     )
+
+
+def _runs(runs: Any, target: str, size: str, data: str, compute: str | None):
+    """Size, tokens, target and compute (m,) of the runs that have all, and how many have not."""
+    if compute is not None and not isinstance(compute, str):
+        raise TypeError(f"compute= is {type(compute).__name__}; name a column of the runs.")
+    if size == data:
+        raise ValueError(f"size= and data= are both {size!r}; they are two columns.")
+    table = read(runs)
+    N, D, y = (table.numbers(name)[0] for name in (size, data, target))
+    C = FLOP * N * D if compute is None else table.numbers(compute)[0]
+    whole = np.isfinite(N) & np.isfinite(D) & np.isfinite(y) & np.isfinite(C)
+    whole &= (N > 0) & (D > 0) & (C > 0)
+    return *(column[whole] for column in (N, D, y, C)), int((~whole).sum())
 
 
 def _budgets(C: np.ndarray, N: np.ndarray) -> tuple[np.ndarray, int, int]:
