@@ -71,7 +71,8 @@ def choose(given: Evidence, forms: Sequence[Judged], drawn: np.ndarray, rule: st
     # do now and then, those that fail least are left.
     failing = np.mean(~np.isfinite(drawn), axis=0)
     sound = failing <= max(FAILING, failing.min())
-    best = int(min(np.flatnonzero(sound), key=lambda i: error[i]))
+    left = np.flatnonzero(sound).tolist()
+    best = min(left, key=lambda i: error[i])
     with np.errstate(invalid="ignore"):
         apart = drawn - drawn[:, [best]]
     known = np.isfinite(apart)
@@ -79,19 +80,19 @@ def choose(given: Evidence, forms: Sequence[Judged], drawn: np.ndarray, rule: st
     behind = error - error[best]
 
     def within(errors: float) -> list[int]:
-        return [i for i in range(len(forms)) if sound[i] and behind[i] <= errors * doubt[i]]
+        return [i for i in left if behind[i] <= errors * doubt[i]]
 
     def simplicity(i: int) -> tuple[float, ...]:
         form = forms[i].form
         return form.num_constants, form.description_length, error[i]
 
     def price(i: int) -> float:
-        return error[i] + PRICE * forms[i].form.num_constants if sound[i] else np.inf
+        return error[i] + PRICE * forms[i].form.num_constants
 
     if rule == "least":
         chosen = best
     elif rule == "priced":
-        chosen = min(range(len(forms)), key=price)
+        chosen = min(left, key=price)
     elif rule == "one-standard-error":
         chosen = min(within(1.0), key=simplicity)
     elif rule == "shortest":
@@ -99,7 +100,7 @@ def choose(given: Evidence, forms: Sequence[Judged], drawn: np.ndarray, rule: st
         chosen = min(within(NEAR), key=lambda i: length[i])
     else:
         product = error + expected(given, forms)
-        chosen = min(np.flatnonzero(sound).tolist(), key=lambda i: (product[i], error[i]))
+        chosen = min(left, key=lambda i: (product[i], error[i]))
     why = _why(given, forms, chosen, best, behind, doubt, rule)
     if failed := int(np.sum(~sound & (error < error[chosen]))):
         why += f" Passed over: {failed} of less error, which failed on resamples of the rows."
@@ -160,9 +161,9 @@ def resampled(judge: Judge, forms: Sequence[Judged], seed: int) -> np.ndarray:
             own = np.flatnonzero(evidence.group == g)
             np.add.at(counts, rng.choice(own, len(own)), 1.0)
         cells = judge.cells.resampled(evidence.rows, counts)
-        fits = fit_batch(wanted, evidence, cells, only=folds)
+        fits, own = fit_batch(wanted, evidence, cells, only=folds), cells.of(folds)
         for i, fit in enumerate(fits):
-            errors, _ = judge.errors(fit, cells.of(folds))
+            errors, _ = judge.errors(fit, own)
             # Of few rows a resample may have none that a fold holds out: it tells of no law.
             if len(errors):
                 out[b, i] = log_error(errors)
