@@ -1,9 +1,11 @@
-"""Misspelt options are answered with the nearest valid name."""
+"""Options that many functions have: the nearest name for a misspelt one, and checks of values."""
 
 import functools
 import inspect
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
 
 from .tables import nearest
 
@@ -15,6 +17,12 @@ def check_progress(progress: Any) -> None:
     """Raise TypeError for what cannot be called to tell how far the work is."""
     if progress is not None and not callable(progress):
         raise TypeError(f"progress={progress!r}; give a function that takes done and all, or None.")
+
+
+def check_seed(seed: Any) -> None:
+    """Raise ValueError for a seed that is no integer, or below 0."""
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(f"seed={seed!r}; give an integer, 0 or above.")
 
 
 def options_of(func: Callable[..., Any]) -> list[str]:

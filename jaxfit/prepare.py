@@ -12,6 +12,7 @@ from .bounds import Bounds, Box, Starts, given_starts, resolve_bounds, search_ra
 from .constraints import Fixed, Priors, Tied, constrained
 from .data import Dataset, Weights, from_table, require_nonzero, require_positive
 from .density import InverseDensity
+from .keywords import check_seed
 from .laws import LAWS, Law
 from .laws.affine import with_linear
 from .laws.check import check
@@ -181,8 +182,7 @@ def _starts(law: Law, starts: Starts, seed: int, box: Box, data) -> tuple[np.nda
         return given_starts(law, starts, box, data), False
     if not 1 <= starts <= MOST_STARTS:
         raise ValueError(f"starts={starts}; give at least 1 and at most {MOST_STARTS} starts.")
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise ValueError(f"seed={seed!r}; give an integer, 0 or above.")
+    check_seed(seed)
     return sobol(int(starts), len(law.parameters), int(seed)), True
 
 

@@ -29,8 +29,12 @@ class Note:
     def __str__(self) -> str:
         if self.group is None:
             return self.text
-        key = self.group if isinstance(self.group, tuple) else (self.group,)
-        return f"{', '.join(map(str, key))}: {self.text}"
+        return f"{named(self.group)}: {self.text}"
+
+
+def named(key: Any) -> str:
+    """A group's key as text."""
+    return ", ".join(map(str, key if isinstance(key, tuple) else (key,)))
 
 
 class GroupsFailed(RuntimeError):

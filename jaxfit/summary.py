@@ -1,12 +1,12 @@
 """How a fit looks: the same table as text and as HTML."""
 
 import html as escaping
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .status import STATUS
+from .status import STATUS, Note
 
 if TYPE_CHECKING:
     from .result import Fit
@@ -26,9 +26,7 @@ def text(fit: "Fit") -> str:
     given = _given(fit.settings)
     if given:
         lines += ["", "Given", *[f"  {text}" for text in given]]
-    if fit.notes:
-        lines += ["", "Notes", *[f"  {note}" for note in fit.notes]]
-    return "\n".join([*lines, "", _effort(fit)])
+    return "\n".join([*lines, *noted(fit.notes), "", _effort(fit)])
 
 
 def html(fit: "Fit") -> str:
@@ -97,6 +95,12 @@ def _cells(fit) -> tuple[list[str], list[list[str]]]:
 def short(value: float) -> str:
     """A number in five digits, "-" for NaN."""
     return "-" if np.isnan(value) else f"{value:.5g}"
+
+
+def noted(notes: Iterable[Note]) -> list[str]:
+    """Notes as the last lines of a text; none where there are none."""
+    lines = [f"  {note}" for note in notes]
+    return ["", "Notes", *lines] if lines else []
 
 
 def aligned(header: Sequence[str], rows: Sequence[Sequence[str]], words: Set[int]) -> list[str]:

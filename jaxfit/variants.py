@@ -10,7 +10,7 @@ import numpy as np
 from .laws import Law
 from .losses import Loss
 from .status import Note
-from .summary import aligned, short
+from .summary import aligned, noted, short
 from .tables import frame
 
 ALL_ROWS = "all rows"
@@ -118,9 +118,7 @@ class Robustness:
         words = {*range(len(keys) + len(self.varied)), len(header) + 1}
         lines = [title, "", *aligned([*header, "R2", "status"], [*self._cells()], words)]
         lines += ["", "Conclusions", *(f"  {text}" for text in self.sentences())]
-        if self.notes:
-            lines += ["", "Notes", *(f"  {note}" for note in self.notes)]
-        return "\n".join(lines)
+        return "\n".join([*lines, *noted(self.notes)])
 
     def __str__(self) -> str:
         return self.summary()

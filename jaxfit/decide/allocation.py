@@ -14,11 +14,13 @@ import numpy as np
 from ..keywords import checked_keywords
 from ..laws import Law
 from ..laws.outputs import num_outputs
+from ..points import Points
 from ..predict import at_rows
 from ..result import Fit
-from ..status import Note
-from ..summary import aligned, short
+from ..status import Note, named
+from ..summary import aligned, noted, short
 from ..tables import frame, nearest
+from ..uncertainty.bands import beyond
 from ..uncertainty.intervals import Intervals
 
 FLOP = 6.0
@@ -81,7 +83,7 @@ class Allocation:
         columns = self.to_dict()
         rows = [
             [
-                ", ".join(map(str, key if isinstance(key, tuple) else (key,))),
+                named(key),
                 short(columns["compute"][i]),
                 *(
                     f"{short(columns[name][i])} ({short(columns[name + '_lower'][i])}, "
@@ -96,9 +98,7 @@ class Allocation:
         held = "".join(f", {name} = {short(value)}" for name, value in self.fixed.items())
         title = f"{about}{held}; {self.level:.4g} intervals by {self.method}"
         lines = [title, "", *aligned(header, rows, {0})]
-        if self.notes:
-            lines += ["", "Notes", *[f"  {note}" for note in self.notes]]
-        return "\n".join(lines)
+        return "\n".join([*lines, *noted(self.notes)])
 
     def __str__(self) -> str:
         return self.summary()
@@ -153,8 +153,8 @@ def allocate(
     estimate, lower, upper = (
         _gathered(values, len(budgets)) for values in (found.estimate, found.lower, found.upper)
     )
-    for of in (lower, upper):
-        of.update({name: np.where(np.isnan(estimate[name]), np.nan, of[name]) for name in TOLD})
+    for end in (lower, upper):
+        end.update({name: np.where(np.isnan(estimate[name]), np.nan, end[name]) for name in TOLD})
     notes = (
         *_own_notes(found, fit),
         *_edges(fit, budgets, estimate),
@@ -332,14 +332,14 @@ def _edges(fit: Fit, budgets: np.ndarray, estimate: Mapping[str, np.ndarray]) ->
 
 def _beyond(fit: Fit, curves: _Curves, estimate) -> Iterator[Note]:
     """How far the best runs lie beyond the runs that were fitted."""
-    far = 0.0
-    for law_input, name in ((curves.size, SIZE), (curves.data, DATA)):
-        runs = np.log10(fit.data.inputs[law_input])
-        for g in range(len(fit.groups)):
-            own = runs[fit.data.group == g]
-            if len(own) and np.isfinite(estimate[name][g]).any():
-                at = np.log10(estimate[name][g])
-                far = max(far, float(np.nanmax([at - own.max(), own.min() - at])))
+    groups, budgets = estimate[SIZE].shape
+    columns = {curves.size: estimate[SIZE], curves.data: estimate[DATA]}
+    columns |= {name: np.full((groups, budgets), value) for name, value in curves.fixed.items()}
+    asked = [columns[name].ravel() for name in fit.data.inputs]
+    best = Points(asked, np.repeat(np.arange(groups), budgets), (groups, budgets))
+    # Where no size is best, none lies beyond.
+    far = np.where(np.isnan(estimate[SIZE].ravel()), 0.0, beyond(fit, best))
+    far = float(np.nanmax(far, initial=0.0))
     if far > 0:
         yield Note(
             "extrapolation",

@@ -7,7 +7,7 @@ law that is fitted to all runs. Each gives a power law, size ~ compute^a.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -18,7 +18,7 @@ from ..laws import Law
 from ..losses import Loss
 from ..result import Fit
 from ..status import Note
-from ..summary import aligned, short
+from ..summary import aligned, noted, short
 from ..tables import read
 from ..uncertainty.intervals import check_level
 from .allocation import DATA, FLOP, SIZE, SIZE_EXPONENT, allocate
@@ -100,9 +100,7 @@ class Isoflop:
             for i in range(len(self.budgets))
         ]
         lines += aligned(header, rows, set())
-        if self.notes:
-            lines += ["", "Notes", *[f"  {note}" for note in self.notes]]
-        return "\n".join(lines)
+        return "\n".join([*lines, *noted(self.notes)])
 
     def __str__(self) -> str:
         return self.summary()
@@ -136,41 +134,52 @@ def isoflop(
     check_level(level)
     N, D, y, C, missing = _runs(runs, target, size, data, compute)
     budget, kept, dropped = _budgets(C, N)
-    budgets = np.array([np.exp(np.log(C[budget == c]).mean()) for c in range(kept)])
     options: dict[str, Any] = {} if loss is None else {"loss": loss}
     table, inputs = {size: N, data: D, target: y}, {"N": size, "D": data}
     found = fit_law(law, table, target=target, inputs=inputs, seed=seed, **options)
     # Groups are in the order of their first rows, which is to be that of budgets.
-    own = np.flatnonzero(budget >= 0)
-    own = own[np.argsort(budget[own], kind="stable")]
-    # What a parameter and token cost need not be 6 FLOP; sizes are asked at N D of the runs.
-    product = np.array([np.exp(np.log((N * D)[budget == c]).mean()) for c in range(kept)])
-    profiles = _parabolas(N[own], y[own], budget[own], seed)
-    by_law, notes = _by_law(found, product, level, seed)
+    own = np.argsort(budget, kind="stable")[dropped:]
+    swept = _Swept(N[own], y[own], budget[own], *_middles(budget, kept, C, N * D))
+    profiles = _parabolas(swept, seed)
+    by_law, notes = _by_law(found, swept, level, seed)
     approaches = {
-        "envelope": _envelope(N, y, budget, budgets, product, level),
-        "profiles": _minima(profiles, N[own], budget[own], budgets, product, level),
+        "envelope": _envelope(swept, level),
+        "profiles": _minima(profiles, swept, level),
         "law": by_law,
     }
     said = found.predict({size: N[own], data: D[own]})
-    again = _minima(
-        _parabolas(N[own], said, budget[own], seed), N[own], budget[own], budgets, product, level
-    ).size
-    notes = (
-        *_lost(missing, dropped),
-        *_edges(approaches, N, budget, budgets),
-        *notes,
-    )
+    again = _parabolas(swept._replace(loss=said), seed)
     return Isoflop(
-        budgets,
-        approaches,
-        again / by_law.size - 1,
-        profiles,
-        found,
-        np.bincount(budget[own], minlength=kept),
-        float(level),
-        notes,
+        budgets=swept.compute,
+        approaches=approaches,
+        bias=np.where(_inside(again, swept), again.params["x_0"], np.nan) / by_law.size - 1,
+        profiles=profiles,
+        law=found,
+        runs=np.bincount(swept.budget),
+        level=float(level),
+        notes=(*_lost(missing, dropped), *_edges(approaches, swept), *notes),
     )
+
+
+class _Swept(NamedTuple):
+    """The m runs of C budgets, in the order of these."""
+
+    size: np.ndarray  # (m,)
+    loss: np.ndarray  # (m,)
+    budget: np.ndarray  # (m,) index
+    compute: np.ndarray  # (C,)
+    # N D, (C,): what a parameter and token cost need not be 6 FLOP.
+    product: np.ndarray
+
+    def sizes(self) -> list[np.ndarray]:
+        """The sizes that were run, of every budget."""
+        return [self.size[self.budget == c] for c in range(len(self.compute))]
+
+
+def _middles(budget: np.ndarray, kept: int, *columns: np.ndarray) -> list[np.ndarray]:
+    """Geometric means (C,) of columns (m,) over the runs of each budget."""
+    logs = [np.log(column) for column in columns]
+    return [np.array([np.exp(of[budget == c].mean()) for c in range(kept)]) for of in logs]
 
 
 def _runs(runs: Any, target: str, size: str, data: str, compute: str | None):
@@ -209,45 +218,47 @@ def _budgets(C: np.ndarray, N: np.ndarray) -> tuple[np.ndarray, int, int]:
     return out, kept, int((out < 0).sum())
 
 
-def _parabolas(N: np.ndarray, y: np.ndarray, budget: np.ndarray, seed: int) -> Fit:
-    return fit_law(
-        "isoflop", {"x": N, "y": y, "budget": budget}, target="y", by="budget", seed=seed
-    )
+def _parabolas(swept: _Swept, seed: int) -> Fit:
+    table = {"x": swept.size, "y": swept.loss, "budget": swept.budget}
+    return fit_law("isoflop", table, target="y", by="budget", seed=seed)
 
 
-def _envelope(N, y, budget, budgets, product, level: float) -> Approach:
-    best = [np.flatnonzero(budget == c)[y[budget == c].argmin()] for c in range(len(budgets))]
-    nothing = np.full(len(budgets), np.nan)
-    return _approach(N[best], nothing, nothing, budgets, product, level)
+def _envelope(swept: _Swept, level: float) -> Approach:
+    of = [np.flatnonzero(swept.budget == c) for c in range(len(swept.compute))]
+    best = [own[swept.loss[own].argmin()] for own in of]
+    nothing = np.full(len(of), np.nan)
+    return _approach(swept.size[best], nothing, nothing, swept, level)
 
 
-def _minima(profiles: Fit, N, budget, budgets, product, level: float) -> Approach:
-    told = profiles.intervals(level)
-    least, most = (
-        np.array([end(N[budget == c]) for c in range(len(budgets))]) for end in (np.min, np.max)
-    )
-    size = told.estimate["x_0"]
+def _inside(profiles: Fit, swept: _Swept) -> np.ndarray:
+    """Whether parabolas (C,) have a minimum among the sizes that were run."""
+    place = profiles.params["x_0"]
+    low, high = (np.array([end(sizes) for sizes in swept.sizes()]) for end in (np.min, np.max))
     with np.errstate(invalid="ignore"):
-        inside = (least < size) & (size < most) & (profiles.params["k"] > 0)
+        return (low < place) & (place < high) & (profiles.params["k"] > 0)
+
+
+def _minima(profiles: Fit, swept: _Swept, level: float) -> Approach:
+    told, inside = profiles.intervals(level), _inside(profiles, swept)
     size, lower, upper = (
         np.where(inside, of["x_0"], np.nan) for of in (told.estimate, told.lower, told.upper)
     )
-    return _approach(size, lower, upper, budgets, product, level)
+    return _approach(size, lower, upper, swept, level)
 
 
-def _by_law(found: Fit, product, level: float, seed: int) -> tuple[Approach, list[Note]]:
-    best = allocate(found, FLOP * product, level=level, seed=seed)
+def _by_law(found: Fit, swept: _Swept, level: float, seed: int) -> tuple[Approach, list[Note]]:
+    best = allocate(found, FLOP * swept.product, level=level, seed=seed)
     size, lower, upper = (of[SIZE][0] for of in (best.estimate, best.lower, best.upper))
-    middle = len(product) // 2
+    middle = len(swept.product) // 2
     exponent = [of[SIZE_EXPONENT][0, middle] for of in (best.estimate, best.lower, best.upper)]
     notes = [Note(note.code, f"Law: {note.text}") for note in best.notes]
     return Approach(size, lower, upper, best.estimate[DATA][0], *map(float, exponent)), notes
 
 
-def _approach(size, lower, upper, budgets, product, level: float) -> Approach:
+def _approach(size, lower, upper, swept: _Swept, level: float) -> Approach:
     """With the power law of sizes (C,), by least squares of logarithms."""
     there = np.isfinite(size)
-    x, y, dof = np.log(budgets[there]), np.log(size[there]), int(there.sum()) - 2
+    x, y, dof = np.log(swept.compute[there]), np.log(size[there]), int(there.sum()) - 2
     slope, half = np.nan, np.nan
     if dof >= 0:
         away = x - x.mean()
@@ -256,7 +267,7 @@ def _approach(size, lower, upper, budgets, product, level: float) -> Approach:
         if dof > 0:
             error = np.sqrt(off @ off / (away @ away) / dof)
             half = float(stats.t.ppf((1 + level) / 2, dof) * error)
-    return Approach(size, lower, upper, product / size, slope, slope - half, slope + half)
+    return Approach(size, lower, upper, swept.product / size, slope, slope - half, slope + half)
 
 
 def _lost(missing: int, dropped: int) -> Iterator[Note]:
@@ -271,10 +282,9 @@ def _lost(missing: int, dropped: int) -> Iterator[Note]:
         yield Note("few_runs", text)
 
 
-def _edges(approaches: Mapping[str, Approach], N, budget, budgets) -> Iterator[Note]:
+def _edges(approaches: Mapping[str, Approach], swept: _Swept) -> Iterator[Note]:
     """Notes on budgets whose best size is not among those that were run."""
-    for c, at in enumerate(budgets.tolist()):
-        sizes = N[budget == c]
+    for c, (at, sizes) in enumerate(zip(swept.compute.tolist(), swept.sizes(), strict=True)):
         if approaches["envelope"].size[c] in (sizes.min(), sizes.max()):
             text = f"At {at:.4g} FLOP the best run is the smallest or the largest one."
             yield Note("at_edge", text)

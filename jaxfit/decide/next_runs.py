@@ -14,18 +14,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
-from ..keywords import checked_keywords
+from ..keywords import check_seed, checked_keywords
 from ..points import Points
-from ..predict import at_rows, slopes_at_rows
-from ..problem import logarithms
+from ..predict import at_rows
 from ..result import Fit
 from ..select.criteria import criteria
 from ..status import Note
-from ..summary import aligned, short
+from ..summary import aligned, noted, short
 from ..tables import Table, distinct, frame, nearest, read
-from ..uncertainty.bands import OPEN_PART, beyond
+from ..uncertainty.bands import beyond, in_coordinates, slopes_of, undetermined
 from ..uncertainty.covariance import refuse_shared
-from ..uncertainty.local import around
+from ..uncertainty.local import Local, around
 
 CRITERIA = ("variance", "disagreement", "improvement", "bound", "thompson")
 # Standard deviations below the mean at which "bound" looks.
@@ -93,9 +92,7 @@ class NextRun:
         lines += ["", *aligned(list(columns), rows[:_SHOWN], set())]
         if len(rows) > _SHOWN:
             lines.append(f"... and {len(rows) - _SHOWN} more")
-        if self.notes:
-            lines += ["", "Notes", *[f"  {note}" for note in self.notes]]
-        return "\n".join(lines)
+        return "\n".join([*lines, *noted(self.notes)])
 
     def __str__(self) -> str:
         return self.summary()
@@ -153,8 +150,7 @@ def next_run(
             f"criterion={criterion!r}{nearest(criterion, CRITERIA)} Choose one of "
             f"{', '.join(CRITERIA)}."
         )
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise ValueError(f"seed={seed!r}; give an integer, 0 or above.")
+    check_seed(seed)
     _check(alive)
     if criterion == "disagreement" and len(alive) < 2:
         raise ValueError("criterion='disagreement' needs the fits of two laws or more.")
@@ -269,45 +265,36 @@ def _of_law(fit: Fit, table: Table, asked: Table):
         )
     roots, means = [], []
     for what, part in (("candidates", table), ("target", asked)):
-        columns = _columns(fit, part, what)
-        mean = at_rows(fit.law, fit.params, columns, np.zeros(part.num_rows, int))
+        points = _points(fit, part, what)
+        mean = at_rows(fit.law, fit.params, points.columns, points.group)
         if not np.isfinite(mean).all():
             row = int(np.flatnonzero(~np.isfinite(mean))[0])
             raise ValueError(f"{fit.law.name} has no value in row {row} of {what}.")
-        roots.append(_root(fit, local, columns, part.num_rows))
+        roots.append(_root(fit, local, points))
         means.append(mean)
     noise = local.kappa[0] / 2 * local.problems.unit[0] ** 2
     scale = 1.0 if fit.loss_function.scale == "linear" else means[0] ** 2
     return *roots, *means, np.broadcast_to(noise * scale, means[0].shape)
 
 
-def _columns(fit: Fit, table: Table, what: str) -> list[np.ndarray]:
-    """The law's inputs at the rows of a table, each (m,)."""
-    out = []
+def _points(fit: Fit, table: Table, what: str) -> Points:
+    """The rows of a table as questions to the one group of a fit."""
+    columns = []
     for name in fit.data.columns.values():
         values, _ = table.numbers(name)
         if not np.isfinite(values).all():
             row = int(np.flatnonzero(~np.isfinite(values))[0])
             raise ValueError(f"Column `{name}` of {what} is not finite in row {row}.")
-        out.append(values)
-    return out
+        columns.append(values)
+    return Points(columns, np.zeros(table.num_rows, int), (table.num_rows,))
 
 
-def _root(fit: Fit, local, columns: list[np.ndarray], count: int) -> np.ndarray:
+def _root(fit: Fit, local: Local, points: Points) -> np.ndarray:
     """A root (m, P) of the covariance of predictions, to first order, as of `Fit.predict`."""
-    law = fit.task.law
-    if not count:
-        return np.zeros((0, len(law.parameters)))
-    own = dict(zip(fit.data.inputs, columns, strict=True))
-    given = fit.task.constraints.columns(own, np.zeros(count, int))
-    free = {name: fit.params[name] for name in law.parameters}
-    rows = [given[name] for name in law.inputs]
-    slopes = slopes_at_rows(law, free, rows, np.zeros(count, int))
-    effect = np.where(local.effect[0] > 0, local.effect[0], 1.0)
-    along = np.where(logarithms(law), local.theta[0], 1.0) * slopes
-    along = np.where(local.free[0], along / effect, 0.0)
-    opened = np.einsum("mp,pr,mr->m", along, local.opened[0], along)
-    if (opened > OPEN_PART**2 * np.sum(along**2, axis=1)).any():
+    if not len(points.group):
+        return np.zeros((0, len(fit.task.law.parameters)))
+    along = in_coordinates(fit, local, points.group, slopes_of(fit, points))
+    if undetermined(local, points.group, along).any():
         raise ValueError(
             f"The runs do not determine all constants of {fit.law.name}, and so not what it says "
             "of candidates and target. Leave it out, or fix what is open."
@@ -368,15 +355,12 @@ def _gain(criterion: str, said: _Said, taken, least: float, seed: int) -> np.nda
 
 def _far(fit: Fit, table: Table, asked: Table):
     """How far candidates and target lie beyond the runs."""
-    for what, part in (("candidates", table), ("target", asked)):
-        if not part.num_rows:
-            continue
-        points = Points(_columns(fit, part, what), np.zeros(part.num_rows, int), (part.num_rows,))
-        far = beyond(fit, points)
-        if np.nanmax(far) > 0:
+    for what, verb, part in (("candidates", "lie", table), ("target", "lies", asked)):
+        far = np.nanmax(beyond(fit, _points(fit, part, what)), initial=0.0)
+        if far > 0:
             text = (
-                f"The {what} lie up to {np.nanmax(far):.2g} decades beyond the runs: what is said "
-                "of them holds only if a law does."
+                f"The {what} {verb} up to {far:.2g} decades beyond the runs: what is said of "
+                "that holds only if a law does."
             )
             yield Note("extrapolation", text)
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..summary import aligned
+from ..summary import aligned, noted
 
 if TYPE_CHECKING:
     from .comparison import Comparison
@@ -45,9 +45,7 @@ def text(of: "Comparison") -> str:
     if of.front:
         lines.append(f"Pareto front of constants and extrapolation error: {', '.join(of.front)}.")
     lines += _kept(of)
-    if of.notes:
-        lines += ["", "Notes", *[f"  {note}" for note in of.notes]]
-    return "\n".join(lines)
+    return "\n".join([*lines, *noted(of.notes)])
 
 
 def _title(of: "Comparison") -> str:

@@ -101,25 +101,17 @@ def _held(fit: "Fit") -> Iterator[Note]:
 def _by_delta(fit, told: Points, estimate, level: float, kind: str):
     """Ends (q,) of bands: the error of the prediction on the scale of the loss, times t."""
     out = np.full((2, len(estimate)), np.nan)
-    law, loss = fit.task.law, fit.loss_function
-    inputs = dict(zip(fit.data.inputs, told.columns, strict=True))
-    columns = fit.task.constraints.columns(inputs, told.group)
-    free = {name: fit.params[name] for name in law.parameters}
-    rows = [columns[name] for name in law.inputs]
-    slopes = predict.slopes_at_rows(law, free, rows, told.group)
+    loss, slopes = fit.loss_function, slopes_of(fit, told)
     for local in around(fit):
         place = np.full(len(fit.groups), -1)
         place[local.groups] = np.arange(len(local.groups))
         some = np.flatnonzero(place[told.group] >= 0)
         at = place[told.group[some]]
-        along = np.where(logarithms(law), local.theta[at], 1.0) * slopes[some]
-        effect = np.where(local.effect[at] > 0, local.effect[at], 1.0)
         per_residual = estimate[some] if loss.scale != "linear" else np.ones(len(some))
-        along = np.where(local.free[at], along / effect, 0.0) / per_residual[:, None]
+        along = in_coordinates(fit, local, at, slopes[some]) / per_residual[:, None]
         along, reach = scaled_rows(along)
         square = np.einsum("qp,qpr,qr->q", along, local.inverse[at], along)
-        opened = np.einsum("qp,qpr,qr->q", along, local.opened[at], along)
-        spoilt = opened > OPEN_PART**2 * np.sum(along**2, axis=1)
+        spoilt = undetermined(local, at, along)
         with np.errstate(invalid="ignore"):
             error = np.sqrt(local.kappa / (2 * local.count))[at] * reach * np.sqrt(square)
             dof = np.where(local.dof > 0, local.dof, np.nan)[at]
@@ -132,6 +124,32 @@ def _by_delta(fit, told: Points, estimate, level: float, kind: str):
         # Shares of what is negative lie the other way round.
         out[0, some], out[1, some] = np.minimum(*ends), np.maximum(*ends)
     return out
+
+
+def slopes_of(fit: "Fit", told: Points) -> np.ndarray:
+    """Derivatives (q, P) of predictions with respect to the parameters that are searched."""
+    law = fit.task.law
+    inputs = dict(zip(fit.data.inputs, told.columns, strict=True))
+    columns = fit.task.constraints.columns(inputs, told.group)
+    free = {name: fit.params[name] for name in law.parameters}
+    rows = [columns[name] for name in law.inputs]
+    return predict.slopes_at_rows(law, free, rows, told.group)
+
+
+def in_coordinates(fit: "Fit", local: Local, at: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+    """Slopes (q, P) in the coordinates of `local`, 0 of what is held; at: (q,) which of its groups.
+
+    A row a has the variance a `local.inverse` a, times kappa / (2 count).
+    """
+    along = np.where(logarithms(fit.task.law), local.theta[at], 1.0) * slopes
+    effect = np.where(local.effect[at] > 0, local.effect[at], 1.0)
+    return np.where(local.free[at], along / effect, 0.0)
+
+
+def undetermined(local: Local, at: np.ndarray, along: np.ndarray) -> np.ndarray:
+    """Whether predictions (q,) hang on what the data leave open; along: of `in_coordinates`."""
+    opened = np.einsum("qp,qpr,qr->q", along, local.opened[at], along)
+    return opened > OPEN_PART**2 * np.sum(along**2, axis=1)
 
 
 def _moved(loss: Loss, pred: np.ndarray, above: np.ndarray, kind: str) -> np.ndarray:

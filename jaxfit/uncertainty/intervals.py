@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
+from ..keywords import check_seed
 from ..problem import logarithms, natural
-from ..status import Note
-from ..summary import aligned, short
+from ..status import Note, named
+from ..summary import aligned, noted, short
 from ..tables import frame
 from . import bootstrap, covariance, posterior
 from .clusters import number_of_clusters
@@ -87,24 +88,18 @@ class Intervals:
         """The intervals as text: one line a group and name, then what to know about them."""
         columns = self.to_dict()
         rows = [
-            [_said(key), name, short(value), short(error), short(low), short(high)]
+            [named(key), name, short(value), short(error), short(low), short(high)]
             for key, name, value, error, low, high in zip(*columns.values(), strict=True)
         ]
         header = ["group", "name", "estimate", "standard error", "lower", "upper"]
         lines = [f"{self.level:.4g} intervals by {self.method}", "", *aligned(header, rows, {0, 1})]
-        if self.notes:
-            lines += ["", "Notes", *[f"  {note}" for note in self.notes]]
-        return "\n".join(lines)
+        return "\n".join([*lines, *noted(self.notes)])
 
     def __str__(self) -> str:
         return self.summary()
 
     def __repr__(self) -> str:
         return f"<Intervals of {', '.join(self.names)} by {self.method}; print() shows them>"
-
-
-def _said(key: Any) -> str:
-    return ", ".join(map(str, key if isinstance(key, tuple) else (key,)))
 
 
 def intervals(
@@ -197,8 +192,7 @@ def check_draws(draws: int, seed: int) -> None:
     whole = isinstance(draws, int | np.integer) and not isinstance(draws, bool)
     if not whole or not FEWEST_DRAWS <= draws <= MOST_DRAWS:
         raise ValueError(f"draws={draws!r}; give an integer from {FEWEST_DRAWS} to {MOST_DRAWS}.")
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise ValueError(f"seed={seed!r}; give an integer, 0 or above.")
+    check_seed(seed)
 
 
 def _straight(fit: "Fit", value: np.ndarray, half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
