@@ -397,6 +397,21 @@ def test_a_law_whose_rows_see_each_other_is_refused(law):
     )
 
 
+def test_a_parameter_that_goes_to_infinity_is_told_and_no_fault_of_the_law():
+    x = np.geomspace(1.0, 1e3, 20)
+    noise = np.exp(0.01 * np.random.default_rng(0).standard_normal(20))
+    fit = jaxfit.fit(
+        "A * x^-alpha + x / (beta + x) where beta > 0",
+        {"x": x, "y": 3 * x**-0.3 * noise},
+        target="y",
+        starts=32,
+        pipeline="lm",
+    )
+    assert fit.params["beta"][0] == np.inf
+    assert not fit.ok[0]
+    assert any("beta is at its upper bound inf" in note.text for note in fit.notes)
+
+
 # Laws that are not finite everywhere.
 
 
