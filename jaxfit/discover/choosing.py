@@ -19,8 +19,8 @@ FINALISTS, DRAWS = 12, 20
 _BLIND = 4
 # The share of resamples on which a form may fail.
 FAILING = 0.2
-# Standard errors of the least error within which the shortest law is looked for.
-NEAR = 2.0
+# What a bit of the formula, and what a bit of the rows held out, counts in `bits`.
+FORMULA, HELD = 0.5, 0.5
 
 
 class Choice(NamedTuple):
@@ -59,10 +59,9 @@ def choose(given: Evidence, forms: Sequence[Judged], drawn: np.ndarray, rule: st
     given: all training rows. drawn: what `resampled` says of the forms.
     rule: "balanced" takes the least product of two errors: on held-out rows, and on new rows among
     those that were run, as AICc expects it. The first asks what a law is for, but of few scales;
-    the second asks all rows. "shortest" is to say which law it is: of those whose error on held-out
-    rows is above the least by no more than `NEAR` standard errors of the difference, it takes the
-    one of fewest `bits`. Three go by errors on held-out rows alone: "one-standard-error" takes the
-    simplest (fewest constants, then shortest) within one standard error (Breiman et al. 1984,
+    the second asks all rows. "shortest" is to say which law it is: it takes the fewest `bits`, of
+    both and of the formula. Three go by errors on held-out rows alone: "one-standard-error" takes
+    the simplest (fewest constants, then shortest) within one standard error (Breiman et al. 1984,
     section 3.4.3), "priced" the least error where every constant costs `PRICE` of its logarithm,
     "least" the least. Differences are paired, over resamples of the rows.
     """
@@ -97,7 +96,7 @@ def choose(given: Evidence, forms: Sequence[Judged], drawn: np.ndarray, rule: st
         chosen = min(within(1.0), key=simplicity)
     elif rule == "shortest":
         length = bits(given, forms)
-        chosen = min(within(NEAR), key=lambda i: length[i])
+        chosen = min(left, key=lambda i: (length[i], error[i]))
     else:
         product = error + expected(given, forms)
         chosen = min(left, key=lambda i: (product[i], error[i]))
@@ -123,15 +122,16 @@ def expected(given: Evidence, forms: Sequence[Judged]) -> np.ndarray:
 
 
 def bits(given: Evidence, forms: Sequence[Judged]) -> np.ndarray:
-    """Bits (L,) that write down all training rows, up to what is the same for all (Rissanen 1978).
+    """Bits (L,) against each form, up to what is the same for all (after Rissanen 1978).
 
-    The formula; the constants of every group and target, to the digits that its rows tell; and
-    what these leave, with noise as in `expected`.
+    What rows like those trained on take to be written down, as AICc expects it (Akaike 1978: its
+    half is a logarithm of a likelihood, of which constants are already paid for); `FORMULA` of what
+    the formula takes, of many laws that were tried some fit by luck, and the long ones are more;
+    and `HELD` of what as many rows would take if they were predicted as those that were held out.
     """
-    digits = len(given.targets) * np.log2(np.bincount(given.group)).sum() / 2
-    left = given.target.size * _left(forms) / (2 * np.log(2))
-    written = [each.form.description_length + each.form.num_constants * digits for each in forms]
-    return left + np.array(written)
+    error = np.log([each.error + FLOOR for each in forms])
+    rows = given.target.size * (expected(given, forms) + HELD * error) / (2 * np.log(2))
+    return rows + FORMULA * np.array([each.form.description_length for each in forms])
 
 
 def _left(forms: Sequence[Judged]) -> np.ndarray:
@@ -187,7 +187,7 @@ def _why(given, forms, chosen: int, best: int, behind, doubt, rule: str) -> str:
     if chosen == best:
         also = {
             "balanced": "; no law has a smaller product of that and the error that AICc expects",
-            "shortest": f"; no law within {NEAR:g} standard errors of it takes fewer bits",
+            "shortest": "; no law takes fewer bits",
             "one-standard-error": "; no simpler law is within one standard error of it",
         }
         return f"It has the least error on rows held out, {own.error:.4g}{also.get(rule, '')}."
@@ -196,8 +196,7 @@ def _why(given, forms, chosen: int, best: int, behind, doubt, rule: str) -> str:
         "balanced": "It has the least product of the error on rows held out and the error that "
         f"AICc expects of new rows like those trained on, {within[0]:.4g} ({within[1]:.4g} of the "
         "law of least error)",
-        "shortest": f"Of the laws within {NEAR:g} standard errors of the least error on rows held "
-        "out, it takes the fewest bits",
+        "shortest": "It takes the fewest bits: of the rows, of those held out, and of the formula",
         "one-standard-error": "It is the simplest law within one standard error, "
         f"{np.exp(doubt[chosen]):.3g}, of the least error on rows held out",
         "priced": f"Of the errors on rows held out, each constant costing {PRICE:.0%}, it has the "
