@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..files import path_of
-from ..plot import COLOURS, empty
+from ..plots.style import COLOURS, empty
 from . import shown
 
 if TYPE_CHECKING:
