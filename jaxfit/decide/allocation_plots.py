@@ -235,6 +235,7 @@ def _name_budget(axes: Any, x: np.ndarray, y: np.ndarray, budget: float, flop: f
     tokens = budget / flop / size
     if not (x[0] < size and y[0] <= tokens * (1 + 1e-9) and tokens < y[-1]):
         return
-    place, side = ((-4, -3), "top") if size == x[-1] else ((-14, 3), "bottom")
+    place, side = ((-4, -4), "top") if size == x[-1] else ((-14, 3), "bottom")
     style = {"fontsize": NOTE + 0.5, "color": "white", "textcoords": "offset points", "va": side}
+    style["bbox"] = {"facecolor": (0.0, 0.0, 0.0, 0.45), "edgecolor": "none", "pad": 1.5}
     axes.annotate(f"{plain(budget)} FLOP", (size, tokens), place, ha="right", **style)

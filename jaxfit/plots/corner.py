@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from ..result import Fit
 
 Published = Mapping[str, float] | Mapping[str, Mapping[str, float]]
-# Shares of the draws inside of the lines, cells a side to draw these, and draws that tell them.
-INSIDE, CELLS, MOST_KERNELS = (0.9, 0.5), 50, 2000
+# Shares of the draws inside of the lines, cells a side to draw these, and how many draws do.
+INSIDE, CELLS = (0.9, 0.5), 50
+FEWEST_KERNELS, MOST_KERNELS = 50, 2000
 # Most of what a logarithmic axis shows on both sides of the median, as a logarithm.
 REACH = 8.0
 # From what ratio of its ends an axis is logarithmic, and quantiles of draws that axes show.
@@ -91,6 +92,10 @@ def corner(
     ]
     notes = [*said, f"{draws} draws by {found.method}; inside of the lines, 50 and 90 % of them; "]
     notes[-1] += f"above, estimates and {100 * level:.4g} % intervals."
+    beyond = np.zeros(draws, bool)
+    for name, own in numbers.items():
+        beyond |= ~((ends[name][0] <= own) & (own <= ends[name][1]))
+    notes += [f"Beyond the axes in some way: {beyond.sum()} draws."] if beyond.any() else []
     notes += [f"Do not move: {listed(still)}."] if still else []
     notes += [f"Beyond the axes: {'; '.join(away)}.".replace("$", "")] if away else []
     noted(figure, panels[0, 0], notes, own=True)
@@ -178,21 +183,29 @@ def _pair(axes: Any, numbers, pair: tuple[str, str], logs, ends, marks) -> None:
 
 
 def _around(axes: Any, columns, logs: Sequence[bool], ends) -> None:
-    """Lines around so many of the draws, by a density of normal kernels."""
-    to = [np.log if log else np.asarray for log in logs]
-    draws = np.stack([f(column) for f, column in zip(to, columns, strict=True)])
-    few = draws[:, :MOST_KERNELS]
-    try:
-        density = stats.gaussian_kde(few)
-    except np.linalg.LinAlgError:  # they lie on a line
+    """Lines around so many of the draws that the axes show, by a density of normal kernels."""
+    shown = np.logical_and.reduce(
+        [(low <= of) & (of <= high) for of, (low, high) in zip(columns, ends, strict=True)]
+    )
+    pairs = zip(columns, logs, strict=True)
+    draws = np.stack([np.log(of[shown]) if log else of[shown] for of, log in pairs])
+    draws = draws[:, :MOST_KERNELS]
+    if draws.shape[1] < FEWEST_KERNELS:
         return
-    sides = [np.linspace(f(a), f(b), CELLS) for f, (a, b) in zip(to, ends, strict=True)]
+    middle = draws.mean(axis=1, keepdims=True)
+    try:  # in coordinates in which they are round, however thin they lie
+        root = np.linalg.cholesky(np.cov(draws))
+        density = stats.gaussian_kde(round_ := np.linalg.solve(root, draws - middle))
+    except np.linalg.LinAlgError:  # on a line
+        return
+    sides = [np.linspace(side.min() - 0.5, side.max() + 0.5, CELLS) for side in round_]
     grid = np.stack(np.meshgrid(*sides)).reshape(2, -1)
     height = density(grid).reshape(CELLS, CELLS)
-    cuts = np.quantile(density(few), [1 - inside for inside in INSIDE])
+    cuts = np.quantile(density(round_), [1 - inside for inside in INSIDE])
     if 0 < cuts[0] < cuts[1] < height.max():
-        back = [np.exp(side) if log else side for side, log in zip(sides, logs, strict=True)]
-        axes.contour(*back, height, cuts, colors=BLUE, linewidths=(0.9, 1.5))
+        back = (middle + root @ grid).reshape(2, CELLS, CELLS)
+        there = [np.exp(of) if log else of for of, log in zip(back, logs, strict=True)]
+        axes.contour(*there, height, cuts, colors=BLUE, linewidths=(0.9, 1.5))
 
 
 def _ticks(axes: Any, i: int, j: int, names, logs, ends) -> None:

@@ -9,7 +9,7 @@ from ..uncertainty.bands import beyond
 from ..uncertainty.intervals import check_level
 from . import groups as of_groups
 from .drawn import Drawn
-from .style import BLUE, GREY, INK, canvas, empty, label, noted, safe, scaled, tidy
+from .style import BLUE, INK, NOTE, canvas, empty, label, noted, safe, scaled, tidy
 
 if TYPE_CHECKING:
     from ..result import Fit
@@ -163,7 +163,7 @@ def _strips(axes: Any, x: np.ndarray, decades: np.ndarray) -> None:
             axes.axvspan(left, right, color="black", alpha=min(0.045 * step, 0.3), lw=0, zorder=0)
             said = f"+{step}" if _wide(x, left, right) else ""
             middle = np.sqrt(left * right) if left > 0 else (left + right) / 2
-            style = {"fontsize": 7.5, "color": GREY, "ha": "center", "va": "top"}
+            style = {"fontsize": NOTE, "color": INK, "ha": "center", "va": "top"}
             axes.text(middle, 0.985, said, transform=axes.get_xaxis_transform(), **style)
         first = end
 
