@@ -21,6 +21,7 @@ from ..plots.style import (
     logarithmic,
     look,
     noted,
+    number,
     plain,
     safe,
     scaled,
@@ -85,7 +86,7 @@ def _envelope(of: "Allocation", groups: Any, axes: Any) -> Drawn:
     stairs = "Thin stairs: envelopes of runs; lines: the best by the law."
     notes = [stairs] if len(names) > 1 else []
     notes += [f"Whiskers: {100 * of.level:.4g} % intervals by {of.method}, of the law."]
-    if held := ", ".join(f"{name} = {value:.4g}" for name, value in of.fixed.items()):
+    if held := ", ".join(f"{name} = {number(value)}" for name, value in of.fixed.items()):
         notes.append(f"The best is at {held}.")
     lost = [
         of_groups.plain(fit, g)
@@ -181,7 +182,7 @@ def _contour(of: "Allocation", group: Any, axes: Any) -> Drawn:
     label(axes_of, safe(names[size]), safe(names[data]), safe(f"{fit.law.name}", 60))
     axes_of.legend(loc="upper left", fontsize=8.5, framealpha=0.85, edgecolor="none")
     notes = [*said, "Dashes: budgets; stars: their best runs."]
-    if held := ", ".join(f"{name} = {value:.4g}" for name, value in of.fixed.items()):
+    if held := ", ".join(f"{name} = {number(value)}" for name, value in of.fixed.items()):
         notes.append(f"At {held}.")
     lost = [plain(c) for c in of.compute[np.isnan(numbers["best_size"])].tolist()]
     if lost:

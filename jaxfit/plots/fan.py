@@ -45,7 +45,6 @@ def fan(
     numbers = _numbers(fit, chosen, along, decades, levels, method)
     for i, panel in enumerate(panels[: len(chosen.index)]):
         _draw(panel, numbers, i, levels)
-        scaled(panel.xaxis, numbers["x"][i])
         name = of_groups.called(fit, int(chosen.index[i]))
         title = name if len(chosen.index) > 1 else safe(f"{fit.law.name} beyond the data", 60)
         label(panel, safe(fit.data.columns[along.x]), title=title)
@@ -55,7 +54,9 @@ def fan(
     told = ", ".join(f"{100 * level:.4g}" for level in levels)
     if np.isfinite(widest).any():
         bands[0] = f"Bands: {told} % of the law, by {method}; they hold out there only if it does."
-        bands.append("Grey strips: up to +1, +2, ... decades beyond the runs.")
+        positive = all((column > 0).all() for column in fit.data.inputs.values())
+        steps = "decades" if positive else "decades, or widths of the range,"
+        bands.append(f"Grey strips: up to +1, +2, ... {steps} beyond the runs.")
     noted(figure, panels[0], [*said, *chosen.notes, *along.said(fit), *bands], own=axes is None)
     return Drawn(figure, tuple(panels), numbers | {"groups": chosen.keys(fit)})
 
@@ -134,9 +135,10 @@ def _draw(axes: Any, numbers: Mapping[str, np.ndarray], i: int, levels: Sequence
     shown = np.concatenate(
         [line, numbers["run"][own], numbers["lower"][i, 0], numbers["upper"][i, 0]]
     )
-    if not scaled(axes.yaxis, shown):
+    log = scaled(axes.xaxis, x)
+    if not (log and scaled(axes.yaxis, shown)):
         _limit(axes, line, numbers["run"][own])
-    axes.set_xlim(x[0] / (x[-1] / x[0]) ** 0.02 if x[0] > 0 else x[0], x[-1])
+    axes.set_xlim(x[0] / (x[-1] / x[0]) ** 0.02 if log else x[0], x[-1])
     _strips(axes, x, numbers["decades"][i])
 
 

@@ -33,6 +33,8 @@ MOST = 60
 WIDE = 8.0
 # How many times what is common a panel reaches before it is logarithmic on both sides of 0.
 BURST = 100.0
+# Groups whose median is worth a line.
+FEWEST = 3
 
 
 def forest(
@@ -59,7 +61,11 @@ def forest(
         panel.xaxis.label.set_fontsize(LABEL + 2)
     _rows(fit, chosen, panels[0])
     lost = np.array([np.isnan(numbers[f"{name}_lower"]) for name in names])
-    said = [f"{100 * level:.4g} % intervals by {found.method}; dashes: medians of groups."]
+    good = int(fit.ok[chosen.index].sum())
+    dashes = "; dashes: medians of groups that are ok" if good >= FEWEST else ""
+    said = [f"{100 * level:.4g} % intervals by {found.method}{dashes}."]
+    if good < len(chosen.index):
+        said.append("Diamonds: of fits that are not ok.")
     if lost.any():
         said.append("Hollow, without a bar: the data tell no interval.")
     if any(panel.get_lines() and panel.get_gid() == "cut" for panel in panels):
@@ -113,7 +119,7 @@ def _draw(axes: Any, value, lower, upper, ok) -> None:
         if cut.any():
             axes.set_gid("cut")
             axes.plot(np.full(cut.sum(), end), rows[cut], mark, color=INK, ms=4, clip_on=False)
-    if (there & ok).sum() > 2:
+    if (there & ok).sum() >= FEWEST:
         axes.axvline(np.median(value[there & ok]), color=GREY, lw=1, ls=(0, (4, 3)), zorder=1)
     _ticks(axes, value[there], low, high, log)
     axes.set_xlim(low, high)
@@ -134,6 +140,7 @@ def _ticks(axes: Any, value: np.ndarray, low: float, high: float, log: bool) -> 
         axes.minorticks_off()
     else:
         axes.xaxis.set_major_locator(MaxNLocator(3))
+        axes.ticklabel_format(axis="x", useOffset=False)
 
 
 def _limits(value, lower, upper, log: bool) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from ..points import Points
 from ..status import UNFITTED, named
 from ..tables import nearest
 from ..targets import KEY
-from .style import COLOURS, listed, safe
+from .style import COLOURS, listed, number, safe
 
 if TYPE_CHECKING:
     from ..result import Fit
@@ -193,7 +193,7 @@ class Along(NamedTuple):
         for name in inputs_of(fit):
             if name != self.x:
                 value = self.at.get(name, "its median in the group")
-                told.append(f"{name} = {value if isinstance(value, str) else f'{value:.4g}'}")
+                told.append(f"{name} = {value if isinstance(value, str) else number(value)}")
         if not told:
             return []
         return [f"At {', '.join(told)}; runs are moved there by the law, with their residuals."]
@@ -272,4 +272,7 @@ def without_band(fit: "Fit", chosen: Chosen, lower: np.ndarray, level: float | N
         plain(fit, g) for g, own in zip(chosen.index, lower, strict=True) if np.isnan(own).all()
     ]
     said = [f"Bands: {100 * level:.4g} % of the law."] if len(lost) < len(chosen.index) else []
-    return [*said, f"No band, for the data do not tell it: {listed(lost)}."] if lost else said
+    if lost:
+        which = f": {listed(lost)}" if len(fit.groups) > 1 else ""
+        said.append(f"No band, for the data do not tell it{which}.")
+    return said

@@ -100,16 +100,13 @@ def _numbers(fit, chosen, along, level) -> tuple[dict[str, np.ndarray], list[str
 def _finish(fit, chosen, along, numbers, top, below) -> None:
     """Axes, names and the legend."""
     shown = np.concatenate([numbers["run"], numbers["line"].ravel()])
-    scaled(top.yaxis, shown)
+    # Over an axis that is not logarithmic itself, logarithms straighten nothing.
+    log = scaled(top.xaxis, numbers["run_x"]) and scaled(top.yaxis, shown)
     if len(numbers["run"]):
         # A wide band is not to press the runs into a corner.
         low, high = np.nanmin(shown), np.nanmax(shown)
-        room = 0.06 * (high - low) or 0.1
-        ends = (low / (high / low) ** 0.06, high * (high / low) ** 0.06)
-        top.set_ylim(
-            *(ends if top.get_yscale() == "log" and high > low else (low - room, high + room))
-        )
-    scaled(top.xaxis, numbers["run_x"])
+        room = (high / low) ** 0.06 if log else 0.06 * (high - low) or 0.1
+        top.set_ylim(*((low / room, high * room) if log else (low - room, high + room)))
     column = safe(fit.data.columns[along.x])
     label(top, None if below is not None else column, safe(chosen.target))
     label(top, title=safe(f"{fit.law.name} along {along.x}", 60))
