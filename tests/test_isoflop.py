@@ -111,6 +111,8 @@ def test_a_minimum_that_is_not_among_the_sizes_is_told():
     assert np.isnan(profiles.exponent)
     assert np.isnan(found.bias).all()
     assert "nan" not in str(found)
+    labels = [text.get_text() for text in found.plot().axes[1].get_legend().get_texts()]
+    assert labels[1] == "minimum of the parabola: none"
     # What the law leaves to say is said too.
     assert any(note.text.startswith("Law: The best runs lie") for note in found.notes)
 

@@ -12,8 +12,7 @@ OPTIONS = {"target": "y", "by": "group", "starts": 64, "pipeline": QUICK}
 
 def notes_of(drawn):
     """What stands below a plot, as one line."""
-    note = drawn.figure._supxlabel
-    return note.get_text().replace("\n", " ") if note else ""
+    return drawn.figure.get_supxlabel().replace("\n", " ")
 
 
 @pytest.fixture(scope="module")

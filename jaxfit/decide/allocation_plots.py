@@ -184,9 +184,9 @@ def _contour(of: "Allocation", group: Any, axes: Any) -> Drawn:
     notes = [*said, "Dashes: budgets; stars: their best runs."]
     if held := ", ".join(f"{name} = {number(value)}" for name, value in of.fixed.items()):
         notes.append(f"At {held}.")
-    lost = [plain(c) for c in of.compute[np.isnan(numbers["best_size"])].tolist()]
+    lost = [f"{c:.4g}" for c in of.compute[np.isnan(numbers["best_size"])].tolist()]
     if lost:
-        notes.append(f"No size is best at {', '.join(lost)} FLOP.".replace("$", ""))
+        notes.append(f"No size is best at {', '.join(lost)} FLOP.")
     noted(figure, axes_of, notes, own=axes is None)
     return Drawn(figure, (axes_of,), numbers)
 

@@ -16,6 +16,7 @@ from ..plots.style import (
     SHADES,
     TICK,
     empty,
+    inside,
     label,
     logarithmic,
     noted,
@@ -55,9 +56,9 @@ def drawn(of: "Isoflop") -> Drawn:
     _key(curves)
     notes = [f"Bars: {100 * of.level:.4g} % intervals. Bias: how far a parabola's minimum is off"]
     notes[0] += " if the law is true; rings: the minima without it."
-    lost = [plain(c) for c in of.budgets[np.isnan(numbers["profiles_size"])].tolist()]
+    lost = [f"{c:.4g}" for c in of.budgets[np.isnan(numbers["profiles_size"])].tolist()]
     if lost:
-        notes.append(f"No minimum among the sizes run at {', '.join(lost)} FLOP.".replace("$", ""))
+        notes.append(f"No minimum among the sizes run at {', '.join(lost)} FLOP.")
     dropped = [note.text for note in of.notes if note.code in ("rows_masked", "few_runs")]
     noted(figure, curves, [*notes, *dropped], own=True)
     return Drawn(figure, (curves, sizes, bias), numbers)
@@ -145,7 +146,9 @@ def _key(axes: Any) -> None:
 def _sizes(axes: Any, of: "Isoflop", numbers) -> None:
     for k, (name, (colour, marker, dash, said)) in enumerate(LOOKS.items()):
         found = of.approaches[name]
-        told = f"{said}: $C^{{\\,{found.exponent:.3f}}}$"
+        told = f"{said}: none"
+        if np.isfinite(found.exponent):
+            told = f"{said}: $C^{{\\,{found.exponent:.3f}}}$"
         if np.isfinite(found.exponent_lower):
             told += f" ({found.exponent_lower:.3f}, {found.exponent_upper:.3f})"
         axes.plot(numbers["line_compute"], numbers[f"{name}_line"], color=colour, ls=dash, lw=1.3)
@@ -160,7 +163,7 @@ def _sizes(axes: Any, of: "Isoflop", numbers) -> None:
     every = every[np.isfinite(every)]
     logarithmic(axes.yaxis, every.max() / every.min())
     axes.set_ylim(every.min() / 2, every.max() * 2.5)
-    axes.legend(fontsize=TICK, frameon=False, labelcolor=INK, loc="upper left")
+    inside(axes, "upper left")
 
 
 def _bias(axes: Any, numbers) -> None:

@@ -37,7 +37,7 @@ def front(found: "Discovery") -> Drawn:
     counts += [chosen.constants, *(score.constants for score, _, _ in shown.nearly(found)[0])]
     axes.set_xticks(range(min(counts), max(counts) + 1))
     label(axes, "constants in every group", "error on rows held out, of variance")
-    inside(axes, loc="upper right")
+    inside(axes, "upper right")
     _list_laws(beside, found)
     numbers["chosen_constants"] = np.array([chosen.constants])
     numbers["chosen_error"] = np.array([chosen.error])
@@ -70,7 +70,7 @@ def predictions(found: "Discovery") -> Drawn:
     target = safe(", ".join(found.evidence.targets), 40)
     label(left, f"{target}, predicted", f"{target}, measured")
     label(right, f"{target}, predicted", "predicted - measured, % of measured")
-    inside(left, loc="upper left")
+    inside(left, "upper left")
     names = ("measured", "predicted", "heldout_measured", "heldout_predicted")
     columns = [column for each in rows for column in each]
     return Drawn(figure, (left, right), dict(zip(names, columns, strict=False)))

@@ -23,7 +23,6 @@ from .style import (
     logarithmic,
     noted,
     number,
-    plain,
     safe,
     symbol,
     tidy,
@@ -85,7 +84,7 @@ def corner(
         _ticks(axes, i, j, names, logs, ends)
     _legend(figure, marks)
     away = [
-        f"{label}: {name} = {plain(value)}"
+        f"{label}: {name} = {number(value)}"
         for label, values in marks.items()
         for name, value in values.items()
         if name in ends and not ends[name][0] <= value <= ends[name][1]
@@ -97,7 +96,7 @@ def corner(
         beyond |= ~((ends[name][0] <= own) & (own <= ends[name][1]))
     notes += [f"Beyond the axes in some way: {beyond.sum()} draws."] if beyond.any() else []
     notes += [f"Do not move: {listed(still)}."] if still else []
-    notes += [f"Beyond the axes: {'; '.join(away)}.".replace("$", "")] if away else []
+    notes += [f"Beyond the axes: {'; '.join(away)}."] if away else []
     noted(figure, panels[0, 0], notes, own=True)
     return Drawn(figure, tuple(panels[np.tril_indices(len(names))]), numbers)
 
@@ -138,7 +137,7 @@ def _axes(numbers, marks) -> tuple[dict[str, bool], dict[str, tuple[float, float
             if value is None or (logs[name] and value <= 0):
                 continue
             there = float(to(value))
-            if a - 1.0 * (high_room := b - a) < there < b + high_room:
+            if abs(there - (a + b) / 2) < 1.5 * (b - a):
                 a, b = min(a, there), max(b, there)
         room = 0.06 * (b - a)
         ends[name] = float(back(a - room)), float(back(b + room))

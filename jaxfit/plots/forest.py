@@ -54,9 +54,10 @@ def forest(
     figure, panels = _frame(axes, names, len(chosen.index))
     ends = (("", found.estimate), ("_lower", found.lower), ("_upper", found.upper))
     numbers = {name + end: of[name][chosen.index] for name in names for end, of in ends}
+    cut = []
     for name, panel in zip(names, panels, strict=True):
         value, lower, upper = (numbers[name + end] for end, _ in ends)
-        _draw(panel, value, lower, upper, fit.ok[chosen.index])
+        cut.append(_draw(panel, value, lower, upper, fit.ok[chosen.index]))
         label(panel, symbol(name))
         panel.xaxis.label.set_fontsize(LABEL + 2)
     _rows(fit, chosen, panels[0])
@@ -68,7 +69,7 @@ def forest(
         said.append("Diamonds: of fits that are not ok.")
     if lost.any():
         said.append("Hollow, without a bar: the data tell no interval.")
-    if any(panel.get_lines() and panel.get_gid() == "cut" for panel in panels):
+    if any(cut):
         said.append("Arrows: an interval goes on beyond the axes.")
     noted(figure, panels[0], [*said, *chosen.notes], own=axes is None)
     return Drawn(figure, tuple(panels), numbers | {"groups": chosen.keys(fit)})
@@ -98,12 +99,12 @@ def _frame(axes: Any, names: Sequence[str], count: int) -> tuple[Any, list[Any]]
     return figure, [tidy(panel) for panel in panels]
 
 
-def _draw(axes: Any, value, lower, upper, ok) -> None:
-    """One panel: estimates and intervals (K,), those that burst the axes with arrows."""
+def _draw(axes: Any, value, lower, upper, ok) -> bool:
+    """One panel: estimates and intervals (K,); whether some go on beyond the axes, with arrows."""
     rows = np.arange(len(value))[::-1]
     there = np.isfinite(value)
     if not there.any():
-        return
+        return False
     log = bool((value[there] > 0).all()) and value[there].max() > WIDE * value[there].min()
     low, high = _limits(value[there], lower[there], upper[there], log)
     bars = there & np.isfinite(lower) & np.isfinite(upper)
@@ -117,12 +118,12 @@ def _draw(axes: Any, value, lower, upper, ok) -> None:
     axes.plot(value[rest], rows[rest], "o", color=GREY, mfc="white", ms=4)
     for cut, end, mark in ((bars & (lower < low), low, "<"), (bars & (upper > high), high, ">")):
         if cut.any():
-            axes.set_gid("cut")
             axes.plot(np.full(cut.sum(), end), rows[cut], mark, color=INK, ms=4, clip_on=False)
     if (there & ok).sum() >= FEWEST:
         axes.axvline(np.median(value[there & ok]), color=GREY, lw=1, ls=(0, (4, 3)), zorder=1)
     _ticks(axes, value[there], low, high, log)
     axes.set_xlim(low, high)
+    return bool((bars & ((lower < low) | (upper > high))).any())
 
 
 def _ticks(axes: Any, value: np.ndarray, low: float, high: float, log: bool) -> None:

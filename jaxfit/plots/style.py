@@ -89,7 +89,7 @@ def logarithmic(axis: Any, ratio: float) -> None:
     """Make an axis logarithmic, its ticks numbers that are easily read; ratio: of its ends."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-    axis._set_axes_scale("log")
+    getattr(axis.axes, f"set_{axis.axis_name}scale")("log")
     if ratio > 50:
         axis.set_major_locator(LogLocator(numticks=7))
         axis.set_minor_locator(NullLocator() if ratio > 1e8 else LogLocator(subs=range(2, 10)))
@@ -104,11 +104,8 @@ def logarithmic(axis: Any, ratio: float) -> None:
 def plain(value: float) -> str:
     """A number as a tick has it."""
     if value != 0 and not 1e-3 <= abs(value) < 1e4:
-        mantissa, power = f"{value:.3g}e0".split("e")[0], 0
-        if "e" in f"{value:.2e}":
-            mantissa, power = f"{value:.2e}".split("e")
-        mantissa = f"{float(mantissa):g}"
-        lead = "" if mantissa == "1" else rf"{mantissa}\times"
+        mantissa, power = f"{value:.2e}".split("e")
+        lead = "" if float(mantissa) == 1 else rf"{float(mantissa):g}\times"
         return rf"${lead}10^{{{int(power)}}}$"
     return f"{value:g}"
 
@@ -123,22 +120,21 @@ def legend_room(names: Sequence[str]) -> float:
     return 0.55 + 0.08 * max(map(len, names)) if len(names) > 1 else 0.0
 
 
-def beside(axes: Any, columns: int = 1, **options: Any) -> None:
+def beside(axes: Any) -> None:
     """A legend to the right of the axes, where no data are."""
     if axes.get_legend_handles_labels()[1]:
         place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0.0}
-        _legend(axes, ncols=columns, **place, **options)
+        _legend(axes, **place)
 
 
-def inside(axes: Any, **options: Any) -> None:
-    """A legend inside of the axes, where matplotlib finds the fewest data."""
-    if axes.get_legend_handles_labels()[1]:
-        _legend(axes, **{"loc": "best"} | options)
+def inside(axes: Any, place: str) -> None:
+    """A legend inside of the axes, in a corner (`place`) that has no data."""
+    _legend(axes, loc=place)
 
 
 def _legend(axes: Any, **options: Any) -> None:
-    options = {"fontsize": TICK, "frameon": False, "labelcolor": INK, "handlelength": 2.2} | options
-    axes.legend(**options)
+    style = {"fontsize": TICK, "frameon": False, "labelcolor": INK, "handlelength": 2.2}
+    axes.legend(**style, **options)
 
 
 def noted(figure: Any, axes: Any, sentences: Iterable[str], own: bool) -> None:
