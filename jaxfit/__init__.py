@@ -121,7 +121,7 @@ _HOMES = {
     "robustness": "refits",
     "sweep": "sweeps.sweep",
 }
-_MODULES = {"discover", "plot", "recipes", "reference", "synthetic"}
+_MODULES = {"discover", "recipes", "reference", "synthetic"}
 __all__ = sorted(_HOMES.keys() | _MODULES)  # pyright: ignore[reportUnsupportedDunderAll]
 
 

@@ -151,9 +151,7 @@ def _write(result, out: Path | None, picture: Path | None, paper: Path | None = 
     if out is not None:
         print(f"Fit saved to {result.save(out, overwrite=True)}", file=sys.stderr)
     if picture is not None:
-        from . import plot
-
-        plot.overview(result, picture)
+        result.plot().save(picture)
         print(f"Plot written to {picture}", file=sys.stderr)
     if paper is not None:
         print(f"Report written to {result.report().save(paper, overwrite=True)}", file=sys.stderr)

@@ -22,7 +22,12 @@ class Points(NamedTuple):
 
 
 def asked(fit: "Fit", points: Any) -> Points:
-    """What a table of points asks; see `Fit.predict`, whose errors it raises."""
+    """What a table of points asks; see `Fit.predict`, whose errors it raises.
+
+    What is `Points` already asks itself.
+    """
+    if isinstance(points, Points):
+        return points
     table = read(points)
     columns = _columns(fit, table)
     group, rows = _groups(fit, table)

@@ -15,6 +15,7 @@ from .document import Report
 from .keywords import checked_keywords
 from .laws import Law
 from .losses import Loss
+from .plots.of_fit import FitPlots
 from .points import asked
 from .status import Note
 from .tables import distinct, frame
@@ -240,6 +241,14 @@ class Fit:
         return intervals(
             self, level, method, kind=kind, of=of, cluster=cluster, draws=draws, seed=seed
         )
+
+    @property
+    def plot(self) -> FitPlots:
+        """Plots, by the extra `plot`: `fit.plot()` is the overview, `fit.plot.lines()` one of many.
+
+        There are lines, fan, predicted, residuals, forest, corner and starts; see `FitPlots`.
+        """
+        return FitPlots(self)
 
     @checked_keywords
     def save(self, path: str | os.PathLike, *, overwrite: bool = False) -> Path:

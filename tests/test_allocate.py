@@ -186,3 +186,28 @@ def test_an_input_that_is_not_given_is_named():
         jaxfit.allocate(fit, 1e22)
     with pytest.raises(ValueError, match="V = nan; give a finite number"):
         jaxfit.allocate(fit, 1e22, fixed={"V": float("nan")})
+
+
+def test_the_envelope_is_the_least_loss_of_runs_that_took_no_more(fit, best):
+    numbers = best.plot.envelope().numbers
+    compute, loss = 6 * fit.data.inputs["N"] * fit.data.inputs["D"], fit.data.target
+    for at, least in zip(numbers["envelope_compute"], numbers["envelope"], strict=True):
+        assert least == loss[compute <= at].min()
+    assert numbers["envelope"][-1] == loss.min()
+    params = {name: values[0] for name, values in fit.params.items()}
+    wanted = closed(params, numbers["compute"][0])
+    there = {"N": wanted, "D": numbers["compute"][0] / 6 / wanted}
+    assert_allclose(numbers["best"][0], fit.predict(there))
+    assert_allclose(numbers["loss_upper"], best.upper["loss"])
+
+
+def test_the_contour_is_the_law_and_its_frontier_the_best_runs(fit, best):
+    numbers = best.plot.contour().numbers
+    at = {"N": numbers["size"][[3]], "D": numbers["data"][[70]]}
+    assert_allclose(numbers["loss"][70, 3], fit.predict(at)[0])
+    size, data = numbers["frontier_size"], numbers["frontier_data"]
+    there = np.isfinite(size)
+    assert there.sum() > 100
+    params = {name: values[0] for name, values in fit.params.items()}
+    assert_allclose(size[there], closed(params, 6 * size[there] * data[there]), rtol=1e-6)
+    assert_allclose(numbers["best_size"], best.estimate["size"][0])

@@ -148,13 +148,16 @@ def test_a_report_without_matplotlib_says_so(found, monkeypatch):
     assert "<img" not in text
     assert "It is not drawn: Plots need matplotlib" in text
     with pytest.raises(ImportError, match=r"jaxfit-laws\[plot\]"):
-        picture.front(found)
+        found.plot()
 
 
 def test_pictures_show_the_chosen_law_and_the_rows_that_were_opened(found, tmp_path):
-    figure = picture.front(found, tmp_path / "front.svg")
+    drawn = found.plot()
+    drawn.save(tmp_path / "front.svg")
     assert (tmp_path / "front.svg").read_text().startswith("<?xml")
-    axes, beside = figure.axes
+    assert drawn.numbers["error"].tolist() == [each.error for each in found.front]
+    assert drawn.numbers["chosen_error"] == drawn.numbers["finalist_error"][0] == found.score.error
+    axes, beside = drawn.figure.axes
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
     assert "the law that was chosen" in labels
     listed = "".join(text.get_text() for text in beside.texts)

@@ -111,6 +111,8 @@ def test_a_minimum_that_is_not_among_the_sizes_is_told():
     assert np.isnan(profiles.exponent)
     assert np.isnan(found.bias).all()
     assert "nan" not in str(found)
+    labels = [text.get_text() for text in found.plot().axes[1].get_legend().get_texts()]
+    assert labels[1] == "minimum of the parabola: none"
     # What the law leaves to say is said too.
     assert any(note.text.startswith("Law: The best runs lie") for note in found.notes)
 
@@ -143,3 +145,21 @@ def test_runs_of_one_budget_are_refused():
         jaxfit.isoflop(runs, level=1)
     with pytest.raises(ValueError, match="flops"):
         jaxfit.isoflop(runs, compute="flops")
+
+
+def test_curves_are_drawn_with_their_minima_power_laws_and_bias(found):
+    drawn = found.plot()
+    numbers = drawn.numbers
+    profiles = found.approaches["profiles"]
+    least = numbers["x"][np.arange(4), numbers["parabola"].argmin(axis=1)]
+    assert_allclose(least, profiles.size, rtol=0.03)
+    assert_allclose(numbers["bias"], found.bias)
+    curves, sizes, bias = drawn.axes
+    rings = [line for line in curves.lines if line.get_markerfacecolor() == "none"]
+    free = [line.get_xdata()[0] for line in rings]
+    assert_allclose(free, profiles.size / (1 + found.bias))
+    assert_allclose(bias.lines[-1].get_ydata(), 100 * found.bias)
+    assert len(sizes.get_legend().get_texts()) == 3
+    for name, approach in found.approaches.items():
+        slope = np.diff(np.log(numbers[f"{name}_line"])) / np.log(1e3)
+        assert_allclose(slope, approach.exponent)

@@ -56,6 +56,18 @@ def test_the_true_law_is_chosen_and_its_error_told_on_rows_no_choice_has_seen():
     assert found.held_out_error[1] < 0.1 < found.held_out_error[0]
 
 
+def test_laws_are_drawn_from_the_least_error_with_the_chosen_one_in_bold():
+    found = plain()
+    drawn = found.plot()
+    numbers, stands = drawn.numbers, found.extrapolation
+    assert numbers["laws"].tolist() == ["power", "line"]
+    assert_allclose(numbers["extrapolation"], stands.mean[::-1])
+    assert_allclose(numbers["standard_error"], stands.doubt[::-1])
+    assert_allclose(numbers["held_out"], found.held_out_error[::-1])
+    weights = [text.get_fontweight() for text in drawn.axes[0].get_yticklabels()]
+    assert weights == ["bold", "normal"]
+
+
 def test_every_fold_is_fitted_as_jaxfit_fit_fits_its_rows():
     found, table = plain(), runs()
     x, y = np.array(table["x"]), np.array(table["y"])

@@ -149,13 +149,13 @@ def read_table(options) -> tuple[Any, list[str]]:
 
 def _refuse_files(options) -> None:
     """Raise for files that could not be written after the search."""
-    from ..discover.picture import checked_name as checked_picture
     from ..document import checked_name
+    from ..plots.drawn import checked_path
 
     if options.report is not None:
         checked_name(options.report)
     if options.plot is not None:
-        checked_picture(options.plot)
+        checked_path(options.plot)
     written = (options.report, options.plot, options.program, options.save)
     refuse_same(written, [options.data])
     for path in written:
@@ -218,9 +218,7 @@ def _write(options, found) -> None:
         write(options.program, found.program())
         print(f"Program written to {options.program}", file=sys.stderr)
     if options.plot is not None:
-        from ..discover import picture
-
-        picture.front(found, options.plot)
+        found.plot().save(options.plot)
         print(f"Plot written to {options.plot}", file=sys.stderr)
     if options.report is not None:
         found.report(options.report, overwrite=True)

@@ -7,7 +7,7 @@ budget C the sizes that can be trained are a curve, D = C / (6 N), and the best 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from ..summary import aligned, noted, short
 from ..tables import frame, nearest
 from ..uncertainty.bands import beyond
 from ..uncertainty.intervals import Intervals
+
+if TYPE_CHECKING:
+    from .allocation_plots import AllocationPlots
 
 FLOP = 6.0
 # Sizes at which a curve of one budget is looked at, and how often what holds the least shrinks.
@@ -41,6 +44,7 @@ SIZE, DATA, RATIO, LOSS = "size", "data", "tokens_per_parameter", "loss"
 SIZE_EXPONENT, DATA_EXPONENT = "size_exponent", "data_exponent"
 TOLD = (SIZE, DATA, RATIO, LOSS, SIZE_EXPONENT, DATA_EXPONENT)
 _LOGARITHMS = (SIZE, DATA, RATIO)
+BEST = (SIZE, DATA, LOSS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +67,27 @@ class Allocation:
     fixed: Mapping[str, float]  # inputs beside size and data
     flop: float  # of a parameter and token
     notes: tuple[Note, ...]
+    fit: Fit  # whose law it is
+    inputs: tuple[str, str]  # what the law calls size and data
+
+    @property
+    def plot(self) -> "AllocationPlots":
+        """Plots, by the extra `plot`: `.envelope()` and `.contour()`; see `AllocationPlots`."""
+        from .allocation_plots import AllocationPlots
+
+        return AllocationPlots(self)
+
+    def best(self, compute: Sequence[float] | np.ndarray) -> dict[str, np.ndarray]:
+        """Best size, data and loss (G, c) at other budgets (c,), without intervals."""
+        budgets, params = _budgets(compute), self.fit.params
+        curves = _curves(self.fit, *self.inputs, self.fixed, self.flop)
+        out = {name: np.full((len(self.groups), len(budgets)), np.nan) for name in BEST}
+        for i, budget in enumerate(budgets.tolist()):
+            with np.errstate(invalid="ignore", over="ignore"):
+                place, loss = curves.best(params, budget)
+            out[SIZE][:, i], out[DATA][:, i] = np.exp(place), budget / self.flop / np.exp(place)
+            out[LOSS][:, i] = loss
+        return out
 
     def to_dict(self) -> dict[str, list]:
         """One row a group and budget: group, compute, then estimate, lower and upper of each."""
@@ -141,9 +166,7 @@ def allocate(
         raise ValueError(f"flop={flop!r}; give a number above 0, such as {FLOP:g}.")
     if method == "profile":
         raise ValueError("method='profile' is of parameters alone; give 'bootstrap' or 't'.")
-    smallest = [fit.data.inputs[name][fit.data.inputs[name] > 0] for name in (size, data)]
-    least = [float(np.log(of.min())) - _BELOW if len(of) else 0.0 for of in smallest]
-    curves = _Curves(fit.law, size, data, held, float(flop), least)
+    curves = _curves(fit, size, data, held, float(flop))
     of = {
         f"{name} at {i}": _of_budget(curves, budget, name)
         for i, budget in enumerate(budgets.tolist())
@@ -171,7 +194,16 @@ def allocate(
         fixed=held,
         flop=float(flop),
         notes=notes,
+        fit=fit,
+        inputs=(size, data),
     )
+
+
+def _curves(fit: Fit, size: str, data: str, held: Mapping[str, float], flop: float) -> "_Curves":
+    """The curves of budgets of a fit's law, looked at from far below its least run on."""
+    smallest = [fit.data.inputs[name][fit.data.inputs[name] > 0] for name in (size, data)]
+    least = [float(np.log(of.min())) - _BELOW if len(of) else 0.0 for of in smallest]
+    return _Curves(fit.law, size, data, held, flop, least)
 
 
 def _is_number(value: Any) -> bool:

@@ -16,6 +16,7 @@ from ..fitting import fit as fit_law
 from ..keywords import checked_keywords
 from ..laws import Law
 from ..losses import Loss
+from ..plots.drawn import Drawn
 from ..result import Fit
 from ..status import Note
 from ..summary import aligned, noted, short
@@ -67,6 +68,20 @@ class Isoflop:
     runs: np.ndarray
     level: float
     notes: tuple[Note, ...]
+
+    def plot(self) -> Drawn:
+        """The runs of every budget with their parabolas, and the sizes and tokens that are best.
+
+        Left: losses over sizes, the minima of parabolas, and, as rings, where these would be
+        without the bias. Right: best sizes against compute with their power laws, by all three
+        approaches; below, the bias. Needs the extra `plot`.
+
+        Numbers: budgets, bias (C,), x, parabola (C, 120), run_budget, run_size, run_loss (m,), and
+        {approach}_size, _lower, _upper (C,), {approach}_line (2,) over line_compute (2,).
+        """
+        from .isoflop_plot import drawn
+
+        return drawn(self)
 
     def to_dict(self) -> dict[str, list]:
         """One row a budget: compute, runs, bias, then size, lower, upper and data of each."""

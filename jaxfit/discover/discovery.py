@@ -14,6 +14,7 @@ import numpy as np
 from ..document import Report
 from ..files import path_of
 from ..keywords import check_progress, checked_keywords
+from ..plots.drawn import Drawn
 from ..result import Fit
 from ..select.sealed import choosing
 from ..select.splits import Corner, Largest, Split
@@ -81,6 +82,19 @@ class Discovery:
 
         said = origin or f"found by jaxfit in {self.judged} laws that it judged"
         return program_of(self.form, self.fit, self.evidence, said)
+
+    def plot(self) -> Drawn:
+        """The error on held-out rows of the best law of every number of constants.
+
+        The law that was chosen is marked. Finalists have bars of one standard error of the
+        difference from the least error. Needs the extra `plot`.
+
+        Numbers: constants, error (of the front); finalist_constants, finalist_error,
+        finalist_lower, finalist_upper, the chosen law first; chosen_constants, chosen_error (1,).
+        """
+        from .picture import front
+
+        return front(self)
 
     def report(self, path: str | os.PathLike | None = None, *, overwrite: bool = False) -> Report:
         """All that a reader asks of the law and the search; with `path`, written there as well.

@@ -179,7 +179,7 @@ def _range(name: str, values: np.ndarray, used: Sequence[str]) -> tuple[str, ...
 def _drawn(draw: Callable[..., Any], found: "Discovery", about: str) -> Iterator[Block]:
     """A picture; what is missing to draw it, where matplotlib is not there."""
     try:
-        figure = draw(found)
+        figure = draw(found).figure
     except ImportError as error:
         yield f"{about} It is not drawn: {error}"
         return

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..plots.drawn import Drawn
 from ..result import Fit
 from ..status import Note
 from ..tables import frame
@@ -109,6 +110,20 @@ class Comparison:
     def to_frame(self):
         """`to_dict` as a pandas DataFrame; needs the extra `frames`."""
         return frame(self.to_dict())
+
+    def plot(self) -> Drawn:
+        """Errors of every law, and the Pareto front of constants; needs the extra `plot`.
+
+        Left: extrapolation errors, the least on top, with how much larger each is than the least,
+        plus and minus one standard error of that (paired); k-fold errors, and those on rows that
+        were kept from the choice. Right: extrapolation errors against constants.
+
+        Numbers, one a law, from the least error: laws, constants, extrapolation, standard_error,
+        k_fold, held_out.
+        """
+        from .comparison_plot import drawn
+
+        return drawn(self)
 
     def summary(self) -> str:
         """The comparison as text: one line a law, then what to know about it."""
