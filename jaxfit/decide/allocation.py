@@ -141,9 +141,7 @@ def allocate(
         raise ValueError(f"flop={flop!r}; give a number above 0, such as {FLOP:g}.")
     if method == "profile":
         raise ValueError("method='profile' is of parameters alone; give 'bootstrap' or 't'.")
-    smallest = [fit.data.inputs[name][fit.data.inputs[name] > 0] for name in (size, data)]
-    least = [float(np.log(of.min())) - _BELOW if len(of) else 0.0 for of in smallest]
-    curves = _Curves(fit.law, size, data, held, float(flop), least)
+    curves = _Curves(fit.law, size, data, held, float(flop), _least(fit, size, data))
     of = {
         f"{name} at {i}": _of_budget(curves, budget, name)
         for i, budget in enumerate(budgets.tolist())
@@ -172,6 +170,23 @@ def allocate(
         flop=float(flop),
         notes=notes,
     )
+
+
+def best_sizes(
+    fit: Fit, compute: np.ndarray, size: str, data: str, fixed: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """The sizes (G, C) that `allocate` finds at budgets (C,), without intervals.
+
+    fixed: of every other input, one value a group (G,). NaN where no size is best.
+    """
+    curves = _Curves(fit.law, size, data, fixed, FLOP, _least(fit, size, data))
+    return np.exp(np.stack([curves.best(fit.params, c)[0] for c in compute.tolist()], axis=1))
+
+
+def _least(fit: Fit, size: str, data: str) -> list[float]:
+    """Logarithms of the least size and data that are looked at."""
+    smallest = [fit.data.inputs[name][fit.data.inputs[name] > 0] for name in (size, data)]
+    return [float(np.log(of.min())) - _BELOW if len(of) else 0.0 for of in smallest]
 
 
 def _is_number(value: Any) -> bool:
@@ -219,7 +234,7 @@ class _Curves:
     """Losses of a law along curves of one budget, at many parameters at once."""
 
     def __init__(self, law: Law, size: str, data: str, fixed, flop: float, least: Sequence[float]):
-        """least: logarithms of the least size and data that are looked at."""
+        """fixed: a number an input, or one a lane. least: as of `_least`."""
         self.law, self.size, self.data, self.fixed, self.flop = law, size, data, fixed, flop
         self.least = least
         self._known: dict[tuple[float, bytes], tuple[np.ndarray, np.ndarray]] = {}
@@ -246,7 +261,8 @@ class _Curves:
         at, least = over.argmin(axis=1), over.min(axis=1)
         # Where the loss is the same up to an end, to rounding, it has no least value inside.
         ends = np.minimum(over[:, 0], over[:, -1])
-        inside = (at > 0) & (at < GRID - 1) & (least < ends - _FLAT * np.abs(least))
+        with np.errstate(invalid="ignore"):  # where it has no value at all
+            inside = (at > 0) & (at < GRID - 1) & (least < ends - _FLAT * np.abs(least))
         low, high = grid[np.maximum(at - 1, 0)], grid[np.minimum(at + 1, GRID - 1)]
         for _ in range(SECTIONS):
             inner = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
@@ -281,7 +297,8 @@ class _Curves:
         """Losses (k, m) of k parameters at logarithms of sizes (k, m)."""
         sizes = np.exp(place)
         columns = {self.size: sizes, self.data: budget / self.flop / sizes}
-        columns |= {name: np.full(sizes.shape, value) for name, value in self.fixed.items()}
+        for name, value in self.fixed.items():
+            columns[name] = np.broadcast_to(np.reshape(value, (-1, 1)), sizes.shape)
         rows = np.repeat(np.arange(len(place)), place.shape[1])
         inputs = [columns[name].ravel() for name in self.law.inputs]
         found = at_rows(self.law, flat, inputs, rows).reshape(place.shape)
