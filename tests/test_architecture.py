@@ -30,6 +30,7 @@ LAYERS = (
     ("fitting", "reference", "plot", "synthetic", "doctor"),
     ("recipes", "refits", "select", "sweeps"),
     ("decide", "discover"),
+    ("interactive",),
     ("commands",),
     ("cli",),
     ("__init__", "__main__"),
