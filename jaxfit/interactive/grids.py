@@ -24,9 +24,9 @@ SLIDERS = 3
 POINTS = {1: (33, 129, 513), 2: (17, 25, 49, 97), 3: (9, 13, 17, 25)}
 # The largest relative error of what is between the points that is good enough.
 GOOD = {1: 1e-4, 2: 1e-4, 3: 1e-3}
-# How far sliders go beyond the largest run: in decades, or in widths of the range of an input that
-# has values at or below 0.
-DECADES, WIDTHS = 3, 1
+# How far sliders go beyond the largest run: as many decades as the runs span, but no less and no
+# more than these; or in widths of the range of an input that has values at or below 0.
+DECADES, WIDTHS = (1.0, 3.0), 1
 # Points off the grid at which errors are measured, and groups that are evaluated at a time.
 CHECKS, GROUPS_AT_ONCE = 256, 16
 # Ends of bands are kept as distances from the prediction.
@@ -88,7 +88,8 @@ class Surface:
     held: Mapping[str, float]  # inputs without a slider
     packed: Mapping[str, Packed]  # the estimate, and distances of the ends of bands that are known
     # The largest relative errors at points off the grid: of predictions, and of ends of bands, of
-    # these as a share of the end or of the prediction, whichever is larger.
+    # these as a share of the end or of the prediction, whichever is larger. Of predictions that are
+    # not all positive, shares of the largest.
     errors: tuple[float, float]
     # Of these points, those with a prediction of which the grid knows nothing.
     lost: int
@@ -163,7 +164,8 @@ def _axes(fit: Fit, g: int, names: Sequence[str]) -> tuple[tuple[Axis, ...], dic
         if name not in names or (not log and least == most):
             held[name] = _middle(fit, name, rows)
         elif log:
-            high = float(np.exp(min(np.log(most) + DECADES * np.log(10.0), 700.0)))
+            reach = np.clip(np.log10(most) - np.log10(least), *DECADES)
+            high = float(10 ** min(np.log10(most) + reach, 308.0))
             axes.append(Axis(name, True, least, most, high))
         else:
             axes.append(Axis(name, False, least, most, most + WIDTHS * (most - least)))
@@ -245,7 +247,7 @@ def _surface(g, t, axes, held, points, off, told: Mapping[str, np.ndarray]) -> S
 
 
 def _errors(positive: bool, there, found) -> tuple[float, float]:
-    """See `Surface.errors`; what is not positive is compared with the largest prediction."""
+    """See `Surface.errors`."""
     truth = there[ESTIMATE]
     size = np.abs(truth) if positive else np.full(len(truth), _largest(np.abs(truth)) or 1.0)
     ends = [0.0]

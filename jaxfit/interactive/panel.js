@@ -38,19 +38,26 @@
 
   // A number as people say it: 7e10 is 70B. Nothing where that is no shorter.
   function spoken(value) {
-    for (const [suffix, unit] of [["T", 1e12], ["B", 1e9], ["M", 1e6]]) {
-      if (value >= unit && value < 1e4 * unit) return String(Number((value / unit).toPrecision(3))) + suffix;
+    for (const [suffix, unit] of [
+      ["T", 1e12],
+      ["B", 1e9],
+      ["M", 1e6],
+    ]) {
+      if (value >= unit && value < 1e4 * unit)
+        return String(Number((value / unit).toPrecision(3))) + suffix;
     }
     return "";
   }
 
   function parsed(text) {
     const found = /^\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*([kKMBGTP]?)\s*$/i.exec(text);
-    return found ? Number(found[1]) * (SUFFIXES[found[2]] ?? SUFFIXES[found[2].toUpperCase()] ?? 1) : NaN;
+    return found
+      ? Number(found[1]) * (SUFFIXES[found[2]] ?? SUFFIXES[found[2].toUpperCase()] ?? 1)
+      : NaN;
   }
 
   // How many digits of a number with such a relative error are worth showing.
-  const worth = (error) => clamp(1 + Math.floor(-Math.log10(2 * error + 1e-9)), 3, 5);
+  const worth = (error) => clamp(1 + Math.floor(-Math.log10(error + 1e-9)), 1, 5);
   const rounded = (value) => Number(value.toPrecision(DIGITS));
   const percent = (share) => `${shown(100 * share, 2)} %`;
   const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
@@ -78,7 +85,8 @@
       const first = clamp(Math.floor(step) - 1, 0, points - 4);
       const weights = cubic(step - first);
       terms = terms.flatMap(([place, weight]) =>
-        weights.map((own, j) => [place * points + first + j, weight * own]));
+        weights.map((own, j) => [place * points + first + j, weight * own]),
+      );
       // What counts nothing may be where the law has no value.
       terms = terms.filter(([, weight]) => weight !== 0);
     }
@@ -160,7 +168,8 @@
     if (log) {
       const decades = Math.log10(high / low);
       const every = Math.max(1, Math.ceil(decades / most));
-      const leads = decades > 2.5 ? [1] : decades > 1 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9];
+      const leads =
+        decades > 2.5 ? [1] : decades > 1 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9];
       for (let p = Math.floor(Math.log10(low)); p <= Math.log10(high); p++) {
         for (const lead of leads) {
           const value = Number(`${lead}e${p}`);
@@ -172,7 +181,8 @@
     const rough = (high - low) / most;
     const unit = 10 ** Math.floor(Math.log10(rough));
     const step = unit * [1, 2, 5, 10].find((factor) => factor * unit >= rough);
-    for (let i = Math.ceil(low / step); i * step <= high; i++) out.push(Number((i * step).toPrecision(12)));
+    for (let i = Math.ceil(low / step); i * step <= high; i++)
+      out.push(Number((i * step).toPrecision(12)));
     return out;
   }
 
@@ -193,7 +203,7 @@
         axis,
         title: `compute, FLOP; ${panel.named("N")} and ${panel.named("D")} the best for it`,
         curve: xs.map((x) => ({ x, ...predicted(entry, best(entry, x, told.flop)) })),
-        here: clamp(told.flop * point.N * point.D, from, to),
+        here: clamp(panel.spent(), from, to),
         x: (run) => told.flop * run.N * run.D,
         near(run) {
           const there = best(entry, told.flop * run.N * run.D, told.flop);
@@ -211,28 +221,42 @@
       curve: xs.map((x) => ({ x, ...predicted(entry, { ...point, [moved]: x }) })),
       here: point[moved],
       x: (run) => run[moved],
-      near: (run) => others.every((each) => each.log
-        ? Math.abs(Math.log10(run[each.name] / point[each.name])) <= NEAR
-        : Math.abs(run[each.name] - point[each.name]) <= 0.1 * (each.most - each.least)),
+      near: (run) =>
+        others.every((each) =>
+          each.log
+            ? Math.abs(Math.log10(run[each.name] / point[each.name])) <= NEAR
+            : Math.abs(run[each.name] - point[each.name]) <= 0.1 * (each.most - each.least),
+        ),
       beside: others.length
-        ? `with ${others.map((each) => panel.named(each.name)).join(" and ")} near the sliders'` : "",
+        ? `with ${others.map((each) => panel.named(each.name)).join(" and ")} near the sliders'`
+        : "",
     };
   }
 
   // The range of a y axis: that of the law and of nearly all runs, and of the bands up to `room`
   // times as much. A few runs far off would leave nothing to be seen of the others.
   function span(curve, runs, room) {
-    const sorted = runs.map((run) => run.y).filter(Number.isFinite).sort((a, b) => a - b);
+    const sorted = runs
+      .map((run) => run.y)
+      .filter(Number.isFinite)
+      .sort((a, b) => a - b);
     const few = Math.floor(0.02 * sorted.length);
     const near = runs.filter((run) => run.near).map((run) => run.y);
-    const values = [...curve.map((each) => each.estimate), ...near, ...sorted.slice(few, sorted.length - few)]
-      .filter(Number.isFinite);
+    const values = [
+      ...curve.map((each) => each.estimate),
+      ...near,
+      ...sorted.slice(few, sorted.length - few),
+    ].filter(Number.isFinite);
     const [least, most] = [Math.min(...values), Math.max(...values)];
     const log = least > 0 && most / least > 20;
     const u = log ? Math.log : (value) => value;
     const back = log ? Math.exp : (value) => value;
-    const ends = curve.flatMap((each) => each.new ?? each.mean ?? []).filter((value) => !log || value > 0).map(u);
-    const size = u(most) - u(least) || Math.max(...ends, 0) - Math.min(...ends, 0) || Math.abs(most) || 1;
+    const ends = curve
+      .flatMap((each) => each.new ?? each.mean ?? [])
+      .filter((value) => !log || value > 0)
+      .map(u);
+    const size =
+      u(most) - u(least) || Math.max(...ends, 0) - Math.min(...ends, 0) || Math.abs(most) || 1;
     const low = Math.max(Math.min(u(least), ...ends), u(least) - room * size);
     const high = Math.min(Math.max(u(most), ...ends), u(most) + room * size);
     const margin = 0.05 * (high - low || size);
@@ -243,20 +267,27 @@
   function frame(svg, box, x, along, { low, high, log }, curve, runs, title, digits) {
     const { left, right, top, bottom, clip } = box;
     const y = scale(low, high, bottom, top, log);
-    const held = (value) => clamp(y(log ? Math.max(value, low / 10) : value), top - 50, bottom + 50);
+    const held = (value) =>
+      clamp(y(log ? Math.max(value, low / 10) : value), top - 50, bottom + 50);
     const area = { x: left, y: top, width: right - left, height: bottom - top };
     const clipped = drawing("clipPath", { id: clip });
     clipped.append(drawing("rect", area));
     const inside = drawing("g", { "clip-path": `url(#${clip})` });
     const [from, to] = [x(along.from), x(along.to)];
-    inside.append(drawing("rect", { ...area, class: "data", x: from, width: Math.max(to - from, 2) }));
+    inside.append(
+      drawing("rect", { ...area, class: "data", x: from, width: Math.max(to - from, 2) }),
+    );
     for (const value of along.ticks) {
-      inside.append(drawing("line", { class: "grid", x1: x(value), x2: x(value), y1: top, y2: bottom }));
+      inside.append(
+        drawing("line", { class: "grid", x1: x(value), x2: x(value), y1: top, y2: bottom }),
+      );
     }
     for (const value of ticks(low, high, log, (bottom - top) / 40)) {
       const text = { x: left - 8, y: y(value) + 4, "text-anchor": "end" };
       svg.append(drawing("text", text, shown(value, digits)));
-      inside.append(drawing("line", { class: "grid", x1: left, x2: right, y1: y(value), y2: y(value) }));
+      inside.append(
+        drawing("line", { class: "grid", x1: left, x2: right, y1: y(value), y2: y(value) }),
+      );
     }
     for (const kind of ["new", "mean"]) {
       for (const part of pieces(curve, (each) => each[kind] !== null)) {
@@ -276,12 +307,22 @@
       const points = part.map((each) => `${x(each.x)},${held(each.estimate)}`).join(" ");
       inside.append(drawing("polyline", { class: "law", points }));
     }
-    inside.append(drawing("line", { class: "here", x1: x(along.here), x2: x(along.here), y1: top, y2: bottom }));
+    inside.append(
+      drawing("line", { class: "here", x1: x(along.here), x2: x(along.here), y1: top, y2: bottom }),
+    );
     if (Number.isFinite(along.found)) {
-      inside.append(drawing("circle", { class: "point", cx: x(along.here), cy: held(along.found), r: 5.5 }));
+      inside.append(
+        drawing("circle", { class: "point", cx: x(along.here), cy: held(along.found), r: 5.5 }),
+      );
     }
     svg.append(clipped, inside, drawing("rect", { ...area, class: "frame" }));
-    svg.append(drawing("text", { class: "title halo", x: right - 8, y: top + 17, "text-anchor": "end" }, title));
+    svg.append(
+      drawing(
+        "text",
+        { class: "title halo", x: right - 8, y: top + 17, "text-anchor": "end" },
+        title,
+      ),
+    );
     return outside;
   }
 
@@ -293,7 +334,12 @@
     const width = Math.max(280, panel.chart.clientWidth || 720);
     const tall = clamp(Math.round(0.42 * width), 220, 360);
     const [left, right, middle, height] = [62, width - 14, tall + 24, tall + 24 + 120 + 46];
-    const runs = entry.rows.map((run) => ({ ...run, x: drawn.x(run), y: run.target, near: drawn.near(run) }));
+    const runs = entry.rows.map((run) => ({
+      ...run,
+      x: drawn.x(run),
+      y: run.target,
+      near: drawn.near(run),
+    }));
     const places = runs.map((run) => run.x).filter(Number.isFinite);
     const { least, high } = drawn.axis;
     const x = scale(least, high, left, right, drawn.axis.log);
@@ -306,8 +352,17 @@
     const svg = drawing("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img" });
     svg.setAttribute("aria-label", panel.sentence);
     const id = `clip-${panel.number}`;
-    const outside = frame(svg, { left, right, top: 12, bottom: tall, clip: `${id}-law` }, x,
-      { ...shared, found: panel.found.estimate }, span(drawn.curve, runs, 0.4), drawn.curve, runs, entry.target, 4);
+    const outside = frame(
+      svg,
+      { left, right, top: 12, bottom: tall, clip: `${id}-law` },
+      x,
+      { ...shared, found: panel.found.estimate },
+      span(drawn.curve, runs, 0.4),
+      drawn.curve,
+      runs,
+      entry.target,
+      4,
+    );
     const relative = entry.packed.estimate.log;
     const off = (value, law) => (relative ? 100 * (value / law - 1) : value - law);
     const bands = drawn.curve.map((each) => ({
@@ -316,14 +371,34 @@
       mean: each.mean && each.mean.map((end) => off(end, each.estimate)),
       new: each.new && each.new.map((end) => off(end, each.estimate)),
     }));
-    const residuals = runs.map((run) => ({ ...run, y: off(run.target, run.prediction), near: false }));
-    frame(svg, { left, right, top: middle, bottom: height - 46, clip: `${id}-off` }, x,
-      { ...shared, found: 0 }, span(bands, residuals, 3), bands, residuals,
-      relative ? "above the law, %" : "above the law", 2);
+    const residuals = runs.map((run) => ({
+      ...run,
+      y: off(run.target, run.prediction),
+      near: false,
+    }));
+    frame(
+      svg,
+      { left, right, top: middle, bottom: height - 46, clip: `${id}-off` },
+      x,
+      { ...shared, found: 0 },
+      span(bands, residuals, 3),
+      bands,
+      residuals,
+      relative ? "above the law, %" : "above the law",
+      2,
+    );
     for (const value of shared.ticks) {
-      svg.append(drawing("text", { x: x(value), y: height - 28, "text-anchor": "middle" }, shown(value, 3)));
+      svg.append(
+        drawing("text", { x: x(value), y: height - 28, "text-anchor": "middle" }, shown(value, 3)),
+      );
     }
-    svg.append(drawing("text", { class: "title", x: right, y: height - 6, "text-anchor": "end" }, drawn.title));
+    svg.append(
+      drawing(
+        "text",
+        { class: "title", x: right, y: height - 6, "text-anchor": "end" },
+        drawn.title,
+      ),
+    );
     svg.addEventListener("pointerdown", (event) => panel.drag(event, svg, drawn.axis, left, right));
     panel.chart.replaceChildren(svg);
     legend(panel, drawn.beside, outside);
@@ -340,8 +415,12 @@
       ["data", "where the runs are"],
     ];
     const known = words.filter(([, text, there = true]) => text && there);
-    const keys = known.map(([kind, text]) => element("span", {}, element("i", { class: `key ${kind}` }), text));
-    const more = outside ? [`${outside} ${outside === 1 ? "run lies" : "runs lie"} outside of the picture`] : [];
+    const keys = known.map(([kind, text]) =>
+      element("span", {}, element("i", { class: `key ${kind}` }), text),
+    );
+    const more = outside
+      ? [`${outside} ${outside === 1 ? "run lies" : "runs lie"} outside of the picture`]
+      : [];
     panel.legend.replaceChildren(...keys, ...more);
   }
 
@@ -361,16 +440,28 @@
     // A slider and a box for one number; `axis` is its range, `move` is told of a new one.
     constructor(id, label, move) {
       this.move = move;
-      this.slider = element("input", { type: "range", min: 0, max: STEPS, step: 1, id: `${id}-slider` });
+      this.slider = element("input", {
+        type: "range",
+        min: 0,
+        max: STEPS,
+        step: 1,
+        id: `${id}-slider`,
+      });
       this.box = element("input", {
-        type: "text", inputmode: "decimal", id: `${id}-box`, autocomplete: "off", spellcheck: "false",
+        type: "text",
+        inputmode: "decimal",
+        id: `${id}-box`,
+        autocomplete: "off",
+        spellcheck: "false",
       });
       this.hint = element("span", { class: "hint", id: `${id}-hint` });
       this.slider.setAttribute("aria-label", `${label}, slider`);
       this.box.setAttribute("aria-describedby", `${id}-hint`);
       const name = element("label", { for: `${id}-box` }, label);
       this.row = element("div", { class: "control" }, name, this.slider, this.box, this.hint);
-      this.slider.addEventListener("input", () => this.move(rounded(at(this.axis, this.slider.value / STEPS))));
+      this.slider.addEventListener("input", () =>
+        this.move(rounded(at(this.axis, this.slider.value / STEPS))),
+      );
       this.box.addEventListener("change", () => this.typed());
     }
 
@@ -378,7 +469,8 @@
       const value = parsed(this.box.value);
       const { least, high } = this.axis;
       // An end of the range may be typed as it is shown, in few digits.
-      const inside = value >= least - 1e-3 * Math.abs(least) && value <= high + 1e-3 * Math.abs(high);
+      const inside =
+        value >= least - 1e-3 * Math.abs(least) && value <= high + 1e-3 * Math.abs(high);
       this.box.setAttribute("aria-invalid", String(!inside));
       if (inside) this.move(value);
       else this.hint.textContent = `from ${shown(least)} to ${shown(high)}`;
@@ -408,14 +500,25 @@
     build(root) {
       const { told } = this;
       const id = `panel-${this.number}`;
-      this.group = element("select", { id: `${id}-group` },
-        ...told.entries.map((entry, i) => element("option", { value: i }, entry.label)));
+      this.group = element(
+        "select",
+        { id: `${id}-group` },
+        ...told.entries.map((entry, i) => element("option", { value: i }, entry.label)),
+      );
       this.group.addEventListener("change", () => this.choose(Number(this.group.value)));
-      const chooser = element("div", { class: "control" },
-        element("label", { for: `${id}-group` }, "group"), this.group);
+      const chooser = element(
+        "div",
+        { class: "control" },
+        element("label", { for: `${id}-group` }, "group"),
+        this.group,
+      );
       chooser.hidden = told.entries.length < 2;
-      this.controls = new Map(told.inputs.map(({ name }, i) =>
-        [name, new Control(`${id}-${i}`, this.named(name), (value) => this.moveTo(name, value))]));
+      this.controls = new Map(
+        told.inputs.map(({ name }, i) => [
+          name,
+          new Control(`${id}-${i}`, this.named(name), (value) => this.moveTo(name, value)),
+        ]),
+      );
       this.compute = new Control(`${id}-compute`, "compute, FLOP", (value) => this.spend(value));
       this.held = element("p", { class: "small" });
       this.estimate = element("output", { class: "estimate", "aria-live": "polite" });
@@ -426,18 +529,39 @@
       this.legend = element("p", { class: "legend small" });
       this.status = element("p", { class: "status" });
       this.error = element("p", { class: "small error" });
-      const asking = element("div", { class: "asking" }, chooser,
-        ...[...this.controls.values()].map((control) => control.row), this.compute.row, this.held);
-      const answer = element("div", { class: "answer" }, this.estimate, this.bands, this.badge, this.budget);
-      root.replaceChildren(element("div", { class: "top" }, asking, answer), this.status, this.chart,
-        this.legend, this.error, this.files());
+      const asking = element(
+        "div",
+        { class: "asking" },
+        chooser,
+        ...[...this.controls.values()].map((control) => control.row),
+        this.compute.row,
+        this.held,
+      );
+      const answer = element(
+        "div",
+        { class: "answer" },
+        this.estimate,
+        this.bands,
+        this.badge,
+        this.budget,
+      );
+      root.replaceChildren(
+        element("div", { class: "top" }, asking, answer),
+        this.status,
+        this.chart,
+        this.legend,
+        this.error,
+        this.files(),
+      );
     }
 
     files() {
       const { runs, parameters } = this.told;
       const records = () => {
         const { names, columns } = parameters;
-        const rows = columns[0].map((_, i) => Object.fromEntries(names.map((name, j) => [name, columns[j][i]])));
+        const rows = columns[0].map((_, i) =>
+          Object.fromEntries(names.map((name, j) => [name, columns[j][i]])),
+        );
         return JSON.stringify(rows, null, 1) + "\n";
       };
       const button = (text, act) => {
@@ -445,10 +569,17 @@
         made.addEventListener("click", act);
         return made;
       };
-      return element("div", { class: "files" },
-        button("Runs with predictions and residuals, CSV", () => download("runs.csv", "text/csv", csv(runs))),
+      return element(
+        "div",
+        { class: "files" },
+        button("Runs with predictions and residuals, CSV", () =>
+          download("runs.csv", "text/csv", csv(runs)),
+        ),
         button("Parameters, CSV", () => download("parameters.csv", "text/csv", csv(parameters))),
-        button("Parameters, JSON", () => download("parameters.json", "application/json", records())));
+        button("Parameters, JSON", () =>
+          download("parameters.json", "application/json", records()),
+        ),
+      );
     }
 
     // An input with the column that it is, where that is called otherwise.
@@ -461,8 +592,11 @@
       const entry = this.told.entries[i];
       if (!entry.rows) this.open(entry);
       const before = this.point;
-      const inside = before && entry.axes.every((axis) =>
-        before[axis.name] >= axis.least && before[axis.name] <= axis.high);
+      const inside =
+        before &&
+        entry.axes.every(
+          (axis) => before[axis.name] >= axis.least && before[axis.name] <= axis.high,
+        );
       this.entry = entry;
       this.point = {};
       for (const axis of entry.axes) {
@@ -473,35 +607,53 @@
         control.row.hidden = !control.axis;
       }
       this.compute.row.hidden = !entry.best;
-      if (entry.best) this.compute.axis = { log: true, least: entry.best.from, high: entry.best.to };
+      if (entry.best)
+        this.compute.axis = { log: true, least: entry.best.from, high: entry.best.to };
       const possible = [...entry.axes.map((axis) => axis.name), ...(entry.best ? [COMPUTE] : [])];
       if (!possible.includes(this.moved)) this.moved = entry.axes[0].name;
-      const held = Object.entries(entry.held).map(([name, value]) => `${this.named(name)} = ${shown(value)}`);
-      this.held.textContent = held.length ? `Held at the median of the runs: ${held.join(", ")}.` : "";
+      const held = Object.entries(entry.held).map(
+        ([name, value]) => `${this.named(name)} = ${shown(value)}`,
+      );
+      this.held.textContent = held.length
+        ? `Held at the median of the runs: ${held.join(", ")}.`
+        : "";
       this.status.textContent = entry.status;
       this.status.hidden = !entry.status;
       const [estimate, ends] = entry.errors;
       const grid = entry.axes.map(() => entry.points).join(" × ");
-      const bands = entry.packed.mean_below ? `, and the ends of its bands by up to ${percent(ends)}`
+      const share = entry.packed.estimate.log ? "" : " of the largest";
+      const bands = entry.packed.mean_below
+        ? `, and the ends of its bands by up to ${percent(ends)}${share}`
         : `; ${this.told.no_bands}`;
-      const lost = entry.lost ? ` Of ${entry.lost} of these points it knows nothing, being near where the law has no value.` : "";
+      const lost = entry.lost
+        ? ` Of ${entry.lost} of these points it knows nothing, being near where the law has no value.`
+        : "";
       const careful = estimate > 1e-3 || ends > 1e-3 || entry.lost > 0;
       this.error.classList.toggle("careful", careful);
-      this.error.textContent = `${careful ? "Careful: " : ""}This page knows the law at ${grid} points; in between, at `
-        + `${this.told.checks} points drawn at random, its predictions are off by up to ${percent(estimate)}${bands}.${lost}`;
-      this.show();
+      this.error.textContent =
+        `${careful ? "Careful: " : ""}This page knows the law at ${grid} points; in between, at ` +
+        `${this.told.checks} points drawn at random, its predictions are off by up to ` +
+        `${percent(estimate)}${share}${bands}.${lost}`;
+      if (this.moved === COMPUTE) this.spend(this.asked);
+      else this.show();
     }
 
     // What is told of a group as text is read when it is first looked at.
     open(entry) {
-      for (const name of Object.keys(entry.packed)) entry.packed[name] = unpacked(entry.packed[name]);
+      for (const name of Object.keys(entry.packed))
+        entry.packed[name] = unpacked(entry.packed[name]);
       if (entry.best) entry.best.size = unpacked(entry.best.size);
-      const { inputs, runs: { columns } } = this.told; // the inputs, target, prediction
+      const {
+        inputs,
+        runs: { columns },
+      } = this.told; // the inputs, target, prediction
       const [first, count] = entry.runs;
       entry.rows = Array.from({ length: count }, (_, i) => {
         const [target, prediction] = [0, 1].map((j) => columns[inputs.length + j][first + i]);
         const row = { target, prediction };
-        inputs.forEach(({ name }, j) => { row[name] = columns[j][first + i]; });
+        inputs.forEach(({ name }, j) => {
+          row[name] = columns[j][first + i];
+        });
         return row;
       });
     }
@@ -514,10 +666,17 @@
 
     spend(compute) {
       const { entry, told } = this;
-      const there = best(entry, clamp(compute, entry.best.from, entry.best.to), told.flop);
+      this.asked = clamp(compute, entry.best.from, entry.best.to);
+      const there = best(entry, this.asked, told.flop);
       for (const axis of entry.axes) this.point[axis.name] = rounded(there[axis.name]);
       this.moved = COMPUTE;
       this.show();
+    }
+
+    // What the point costs: where compute was asked for, that, and not what its rounded inputs do.
+    spent() {
+      const { told, point } = this;
+      return this.moved === COMPUTE ? this.asked : told.flop * point.N * point.D;
     }
 
     drag(event, svg, axis, left, right) {
@@ -543,23 +702,35 @@
       const { entry, point, told } = this;
       this.found = predicted(entry, point);
       for (const axis of entry.axes) this.controls.get(axis.name).show(point[axis.name]);
-      for (const [name, control] of this.controls) control.row.classList.toggle("moved", name === this.moved);
+      for (const [name, control] of this.controls)
+        control.row.classList.toggle("moved", name === this.moved);
       this.compute.row.classList.toggle("moved", this.moved === COMPUTE);
-      if (entry.best) this.compute.show(told.flop * point.N * point.D);
+      if (entry.best) this.compute.show(this.spent());
       const { estimate, mean, new: run } = this.found;
-      const [digits, digitsOfEnds] = entry.errors.map(worth);
-      const said = Number.isFinite(estimate) ? shown(estimate, digits) : "no value";
+      const said = Number.isFinite(estimate) ? this.precise(estimate) : "no value";
       this.estimate.replaceChildren(element("span", { class: "what" }, entry.target), ` ${said}`);
       const level = percent(told.level);
-      const band = (ends) => (ends ? ends.map((end) => shown(end, digitsOfEnds)).join(" to ") : "not known");
+      const band = (ends) =>
+        ends ? ends.map((end) => this.precise(end, 1)).join(" to ") : "not known";
       this.bands.replaceChildren(
-        element("dt", {}, `the law, ${level}`), element("dd", { class: "band-mean" }, band(mean)),
-        element("dt", {}, `a new run, ${level}`), element("dd", { class: "band-new" }, band(run)));
+        element("dt", {}, `the law, ${level}`),
+        element("dd", { class: "band-mean" }, band(mean)),
+        element("dt", {}, `a new run, ${level}`),
+        element("dd", { class: "band-new" }, band(run)),
+      );
       this.showDistance();
       this.showBudget();
-      const inputs = entry.axes.map((axis) => `${this.named(axis.name)} ${shown(point[axis.name])}`).join(", ");
+      const inputs = entry.axes
+        .map((axis) => `${this.named(axis.name)} ${shown(point[axis.name])}`)
+        .join(", ");
       this.sentence = `${entry.target} ${said} at ${inputs}; ${this.badge.textContent}`;
       chart(this);
+    }
+
+    // A prediction (0) or an end of its band (1) in as many digits as the grid tells it.
+    precise(value, which = 0) {
+      const { log, scale } = this.entry.packed.estimate;
+      return shown(value, worth(this.entry.errors[which] * (log ? 1 : scale / Math.abs(value))));
     }
 
     showDistance() {
@@ -572,25 +743,29 @@
         text = `${size} ${unit} beyond the runs, in ${this.named(axis.name)}${below ? ", below" : ""}`;
       }
       this.badge.textContent = text;
-      this.badge.className = `badge ${!axis ? "within" : distance <= 1 ? "beyond" : "far"}`;
+      this.badge.className = `badge ${!axis ? "within" : distance < 1.05 ? "beyond" : "far"}`;
     }
 
     showBudget() {
       const { entry, point, told } = this;
       this.budget.hidden = !entry.best;
       if (!entry.best) return;
-      const compute = told.flop * point.N * point.D;
+      const compute = this.spent();
       const ratio = `${shown(point.D / point.N, 3)} tokens per parameter`;
+      const cost = `${shown(compute)} FLOP (${told.flop} a parameter and token`;
       const there = best(entry, compute, told.flop);
-      if (!there) {
-        this.budget.textContent = `${ratio}; ${shown(compute)} FLOP (${told.flop} a parameter and token).`;
+      if (!there || this.moved === COMPUTE) {
+        this.budget.textContent = `${ratio}, ${there ? "the best for" : "at"} ${cost}).`;
         return;
       }
       const least = predicted(entry, there).estimate;
-      const others = Object.entries(entry.best.at).map(([name, value]) => `, ${this.named(name)} = ${shown(value)}`);
-      this.budget.textContent = `${ratio}. Best for these ${shown(compute)} FLOP (${told.flop} a parameter and token`
-        + `${others.join("")}): N = ${shown(there.N, 3)}, D = ${shown(there.D, 3)}, `
-        + `${shown(there.D / there.N, 3)} tokens per parameter, ${entry.target} ${shown(least, worth(entry.errors[0]))}.`;
+      const others = Object.entries(entry.best.at).map(
+        ([name, value]) => `, ${this.named(name)} = ${shown(value)}`,
+      );
+      this.budget.textContent =
+        `${ratio}. Best for these ${cost}` +
+        `${others.join("")}): N = ${shown(there.N, 3)}, D = ${shown(there.D, 3)}, ` +
+        `${shown(there.D / there.N, 3)} tokens per parameter, ${entry.target} ${this.precise(least)}.`;
     }
   }
 
