@@ -27,8 +27,10 @@ GOOD = {1: 1e-4, 2: 1e-4, 3: 1e-3}
 # How far sliders go beyond the largest run: as many decades as the runs span, but no less and no
 # more than these; or in widths of the range of an input that has values at or below 0.
 DECADES, WIDTHS = (1.0, 3.0), 1
-# Points off the grid at which errors are measured, and groups that are evaluated at a time.
-CHECKS, GROUPS_AT_ONCE = 256, 16
+# Points off the grid at which errors are measured.
+CHECKS = 256
+# Groups that are evaluated at a time, by sliders; and by how many it is seen what moves most.
+AT_ONCE, SEEN = {1: 256, 2: 64, 3: 8}, 16
 # Ends of bands are kept as distances from the prediction.
 ESTIMATE = "estimate"
 DISTANCES = ("mean_below", "mean_above", "new_below", "new_above")
@@ -120,10 +122,10 @@ def surfaces(fit: Fit, level: float) -> Iterator[Surface]:
     level: of the bands; a fit with shared parameters has none.
     """
     names = sliders(fit)
-    groups = np.flatnonzero(fitted(fit)).tolist()
-    for first in range(0, len(groups), GROUPS_AT_ONCE):
+    groups, at_once = np.flatnonzero(fitted(fit)).tolist(), AT_ONCE[len(names)]
+    for first in range(0, len(groups), at_once):
         found: dict[int, list[Surface]] = {}
-        rough = {g: _axes(fit, g, names) for g in groups[first : first + GROUPS_AT_ONCE]}
+        rough = {g: _axes(fit, g, names) for g in groups[first : first + at_once]}
         for count in {len(axes) for axes, _ in rough.values()}:
             found |= _refined(fit, level, {g: a for g, a in rough.items() if len(a[0]) == count})
         for g in rough:
@@ -136,7 +138,7 @@ def sliders(fit: Fit) -> tuple[str, ...]:
     if len(names) <= SLIDERS:
         return tuple(names)
     moved = np.zeros(len(names))
-    for g in np.flatnonzero(fitted(fit))[:GROUPS_AT_ONCE].tolist():
+    for g in np.flatnonzero(fitted(fit))[:SEEN].tolist():
         rows = fit.data.group == g
         middle = {name: _middle(fit, name, rows) for name in names}
         columns = {name: np.full(2 * len(names), value) for name, value in middle.items()}

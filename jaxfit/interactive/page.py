@@ -48,5 +48,5 @@ def _asked(fit: Fit, intervals: Intervals | None, level: float) -> list[Block]:
     if not fitted(fit).any():
         return ["No group has a fit."]
     found, said = panel(fit, intervals, level)
-    formula = fit.law.formula or fit.law.name
-    return [Verbatim(f"{fit.data.target_name} = {formula}"), found, *said]
+    law = [Verbatim(f"{fit.data.target_name} = {fit.law.formula}")] if fit.law.formula else []
+    return [*law, found, *said]

@@ -6,6 +6,7 @@
   const SVG = "http://www.w3.org/2000/svg";
   const STEPS = 600; // of a slider
   const CURVE = 160; // points of a curve
+  const DRAWN = 1500; // runs at most
   const DIGITS = 4; // of inputs, which are what they are shown as
   const NEAR = 0.3; // decades within which other inputs are like those of the sliders
   const SUFFIXES = { k: 1e3, K: 1e3, M: 1e6, B: 1e9, G: 1e9, T: 1e12, P: 1e15 };
@@ -59,7 +60,7 @@
   // How many digits of a number with such a relative error are worth showing.
   const worth = (error) => clamp(1 + Math.floor(-Math.log10(error + 1e-9)), 1, 5);
   const rounded = (value) => Number(value.toPrecision(DIGITS));
-  const percent = (share) => `${shown(100 * share, 2)} %`;
+  const percent = (share, digits = 2) => `${shown(100 * share, digits)} %`;
   const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
   // ---------------------------------------------------------------- the law on its grid
@@ -118,14 +119,14 @@
   }
 
   // How far a point lies beyond the runs, in decades of the input that is furthest, or in widths of
-  // the range of an input that is not positive.
+  // the range of an input that is not positive. Sliders begin at the smallest run.
   function beyond(entry, point) {
     let far = { distance: 0 };
     for (const axis of entry.axes) {
       const value = point[axis.name];
       const distance = axis.log
-        ? Math.max(Math.log10(axis.least / value), Math.log10(value / axis.most))
-        : Math.max(axis.least - value, value - axis.most) / (axis.most - axis.least);
+        ? Math.log10(value / axis.most)
+        : (value - axis.most) / (axis.most - axis.least);
       // Inputs are rounded to the digits that are shown.
       if (distance > Math.max(far.distance, 1e-3)) far = { distance, axis };
     }
@@ -282,7 +283,7 @@
         drawing("line", { class: "grid", x1: x(value), x2: x(value), y1: top, y2: bottom }),
       );
     }
-    for (const value of ticks(low, high, log, (bottom - top) / 40)) {
+    for (const value of ticks(low, high, log, (bottom - top) / 32)) {
       const text = { x: left - 8, y: y(value) + 4, "text-anchor": "end" };
       svg.append(drawing("text", text, shown(value, digits)));
       inside.append(
@@ -333,7 +334,7 @@
     const { entry, told } = panel;
     const width = Math.max(280, panel.chart.clientWidth || 720);
     const tall = clamp(Math.round(0.42 * width), 220, 360);
-    const [left, right, middle, height] = [62, width - 14, tall + 24, tall + 24 + 120 + 46];
+    const [left, right, middle, height] = [62, width - 22, tall + 24, tall + 24 + 120 + 46];
     const runs = entry.rows.map((run) => ({
       ...run,
       x: drawn.x(run),
@@ -405,11 +406,12 @@
   }
 
   function legend(panel, beside, outside) {
-    const level = percent(panel.told.level);
+    const level = percent(panel.told.level, 4);
+    const { packed, rows, count } = panel.entry;
     const words = [
       ["law", "the law"],
-      ["mean", `where the law lies, ${level}`, panel.entry.packed.mean_below],
-      ["new", `where a new run would lie, ${level}`, panel.entry.packed.new_below],
+      ["mean", `where the law lies, ${level}`, "mean_below" in packed],
+      ["new", `where a new run would lie, ${level}`, "new_below" in packed],
       ["near", beside ? `runs ${beside}` : "runs"],
       ["run", beside ? "other runs" : ""],
       ["data", "where the runs are"],
@@ -418,9 +420,9 @@
     const keys = known.map(([kind, text]) =>
       element("span", {}, element("i", { class: `key ${kind}` }), text),
     );
-    const more = outside
-      ? [`${outside} ${outside === 1 ? "run lies" : "runs lie"} outside of the picture`]
-      : [];
+    const more = [];
+    if (rows.length < count) more.push(`${rows.length} of ${count} runs are drawn`);
+    if (outside) more.push(`${outside} ${outside === 1 ? "lies" : "lie"} outside of the picture`);
     panel.legend.replaceChildren(...keys, ...more);
   }
 
@@ -648,11 +650,13 @@
         runs: { columns },
       } = this.told; // the inputs, target, prediction
       const [first, count] = entry.runs;
-      entry.rows = Array.from({ length: count }, (_, i) => {
-        const [target, prediction] = [0, 1].map((j) => columns[inputs.length + j][first + i]);
-        const row = { target, prediction };
+      const every = Math.max(1, Math.ceil(count / DRAWN));
+      entry.count = count;
+      entry.rows = Array.from({ length: Math.ceil(count / every) }, (_, i) => {
+        const of = (j) => columns[j][first + every * i];
+        const row = { target: of(inputs.length), prediction: of(inputs.length + 1) };
         inputs.forEach(({ name }, j) => {
-          row[name] = columns[j][first + i];
+          row[name] = of(j);
         });
         return row;
       });
@@ -709,7 +713,7 @@
       const { estimate, mean, new: run } = this.found;
       const said = Number.isFinite(estimate) ? this.precise(estimate) : "no value";
       this.estimate.replaceChildren(element("span", { class: "what" }, entry.target), ` ${said}`);
-      const level = percent(told.level);
+      const level = percent(told.level, 4);
       const band = (ends) =>
         ends ? ends.map((end) => this.precise(end, 1)).join(" to ") : "not known";
       this.bands.replaceChildren(
@@ -737,10 +741,9 @@
       const { distance, axis } = beyond(this.entry, this.point);
       let text = "within the range of the runs";
       if (axis) {
-        const below = this.point[axis.name] < axis.least;
         const size = distance < 0.995 ? shown(distance, 2) : distance.toFixed(1);
         const unit = axis.log ? (size === "1.0" ? "decade" : "decades") : "widths of their range";
-        text = `${size} ${unit} beyond the runs, in ${this.named(axis.name)}${below ? ", below" : ""}`;
+        text = `${size} ${unit} beyond the runs, in ${this.named(axis.name)}`;
       }
       this.badge.textContent = text;
       this.badge.className = `badge ${!axis ? "within" : distance < 1.05 ? "beyond" : "far"}`;

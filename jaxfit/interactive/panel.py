@@ -40,7 +40,7 @@ def panel(fit: Fit, intervals: Intervals | None, level: float) -> tuple[Panel, l
 
     intervals: of the parameters, None where there are none. level: of the bands.
     """
-    shown = _first(surfaces(fit, level))
+    shown, cut = _first(surfaces(fit, level))
     order, last = _runs(fit)
     best = _best(fit, shown)
     data = {
@@ -55,11 +55,14 @@ def panel(fit: Fit, intervals: Intervals | None, level: float) -> tuple[Panel, l
     }
     own = files(__name__.rpartition(".")[0])
     script, style = ((own / name).read_text("utf-8") for name in ("panel.js", "panel.css"))
-    unfitted = [g for g in range(len(fit.groups)) if not fitted(fit)[g]]
+    unfitted = np.flatnonzero(~fitted(fit)).tolist()
     there = {each.group for each in shown}
-    large = [g for g in range(len(fit.groups)) if g not in there and g not in unfitted]
+    others = [g for g in np.flatnonzero(fitted(fit)).tolist() if g not in there]
+    large = [g for g in others if cut is not None and g >= cut]
+    still = [g for g in others if g not in large]
     said = [
         *_left(fit, "Without a fit, and so not in the panel", unfitted),
+        *_left(fit, "With inputs that do not vary, and so not in the panel", still),
         *_left(fit, "Not in the panel, to keep the file small", large),
         *_left(fit, "Without their runs, to keep the file small", range(last, len(fit.groups))),
     ]
@@ -70,16 +73,16 @@ def _inputs(fit: Fit) -> list[str]:
     return [name for name in fit.law.inputs if name != OUTPUT]
 
 
-def _first(every: Iterator[Surface]) -> list[Surface]:
-    """The surfaces of the first groups that fit into a page."""
+def _first(every: Iterator[Surface]) -> tuple[list[Surface], int | None]:
+    """The surfaces of the first groups that fit into a page, and the first group that does not."""
     out: list[Surface] = []
     spent = 0
     for surface in every:
         spent += surface.bytes
         if spent > SURFACES:
-            return [each for each in out if each.group != surface.group]
+            return [each for each in out if each.group != surface.group], surface.group
         out.append(surface)
-    return out
+    return out, None
 
 
 def _runs(fit: Fit) -> tuple[np.ndarray, int]:
