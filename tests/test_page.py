@@ -182,6 +182,8 @@ def test_what_has_no_bands_or_no_fit_says_so():
     shared = jaxfit.page(fit(runs(), power, shared=["gamma"]))
     assert list(told(shared)["entries"][0]["packed"]) == [ESTIMATE]
     assert told(shared)["no_bands"] == panel.SHARED
+    with pytest.raises(ValueError, match="level=7"):
+        jaxfit.page(clean(power), level=7)
     few = {name: column[: SIZE + 2] for name, column in runs().items()}
     page = jaxfit.page(fit(few, power))
     assert "Without a fit, and so not in the panel: g1." in page.markdown

@@ -7,7 +7,7 @@ from .. import plot
 from ..document import Block, Report, Section, Verbatim, drawn
 from ..keywords import checked_keywords
 from ..result import Fit
-from ..uncertainty.intervals import Intervals
+from ..uncertainty.intervals import Intervals, check_level
 from ..uncertainty.local import fitted
 from .panel import panel
 
@@ -32,6 +32,7 @@ def page(
     """
     if not isinstance(fit, Fit):
         raise TypeError(f"fit= is {type(fit).__name__}; give a Fit, as jaxfit.fit returns it.")
+    check_level(level)
     if intervals is None and not fit.settings.get("shared"):
         intervals = fit.intervals(level)
     report = fit.report(
