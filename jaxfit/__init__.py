@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .decide.next_runs import next_run as next_run
     from .density import InverseDensity as InverseDensity
     from .fitting import fit as fit
+    from .interactive.page import page as page
     from .laws import LAWS as LAWS
     from .laws import Law as Law
     from .laws import law as law
@@ -116,6 +117,7 @@ _HOMES = {
     "load": "result",
     "next_run": "decide.next_runs",
     "open_sweep": "sweeps.table",
+    "page": "interactive.page",
     "parse": "laws.text",
     "read": "tables",
     "robustness": "refits",

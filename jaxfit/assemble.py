@@ -45,9 +45,7 @@ def assemble(task: Task, answers: Answers, settings: Mapping[str, Any], part: bo
     rows = predict.at_rows(law, free, columns, data.group)
     of_priors, value = penalty(task, answers, free), np.where(fitted, solution.value, np.nan)
     again = audit.mean_of_rows(task.loss, data, rows, answers.units)
-    # A parameter that went to infinity has no predictions, alone or together.
-    there = np.where(np.isfinite(theta).all(axis=1), value, np.nan)
-    audit.refuse_mixed_rows(law, data.groups, again + of_priors, there, answers.floors)
+    audit.refuse_mixed_rows(law, data.groups, again + of_priors, value, answers.floors, theta)
     of_runs = np.where(of_priors > 0, again, value)
     loss, added, second = (
         _in_own_unit(np.where(fitted, part, np.nan), answers.units, task.loss.degree)

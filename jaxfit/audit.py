@@ -86,18 +86,24 @@ def mean_of_rows(loss: Loss, data: Dataset, alone: np.ndarray, units: np.ndarray
 
 
 def refuse_mixed_rows(
-    law: Law, groups: tuple[Any, ...], again: np.ndarray, found: np.ndarray, floors: np.ndarray
+    law: Law,
+    groups: tuple[Any, ...],
+    again: np.ndarray,
+    found: np.ndarray,
+    floors: np.ndarray,
+    theta: np.ndarray,
 ) -> None:
     """Raise ValueError if rows alone do not give the objective that the search found.
 
     The engine pads columns, so a law that lets rows see each other was fitted to something
     else than the data. again: objectives (G,) of rows by themselves. found: those of the search,
-    NaN for groups without a fit. floors: (G,) of mere rounding errors.
+    NaN for groups without a fit. floors: (G,) of mere rounding errors. theta: (G, P); where one of
+    them went to infinity there are no predictions, and nothing is said.
     """
     rounding = SLACK * np.sqrt(floors)
     with np.errstate(invalid="ignore"):
         agrees = np.abs(np.sqrt(again) - np.sqrt(found)) <= 1e-3 * np.sqrt(found) + rounding
-    mixed = np.flatnonzero(np.isfinite(found) & ~agrees)
+    mixed = np.flatnonzero(np.isfinite(found) & np.isfinite(theta).all(axis=1) & ~agrees)
     if len(mixed):
         raise ValueError(
             f"Law `{law.name}` predicts rows alone differently than together (group "

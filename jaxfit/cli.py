@@ -154,7 +154,7 @@ def _write(result, out: Path | None, picture: Path | None, paper: Path | None = 
         result.plot().save(picture)
         print(f"Plot written to {picture}", file=sys.stderr)
     if paper is not None:
-        print(f"Report written to {result.report().save(paper, overwrite=True)}", file=sys.stderr)
+        report.write(result, paper)
 
 
 def _laws(options) -> int:

@@ -5,37 +5,47 @@ read as markup.
 """
 
 import base64
+import hashlib
 import html as escaping
+import io
+import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .files import path_of, write_whole
 from .keywords import checked_keywords
 
 STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #1c1c1c; background: #fff;
+:root { color-scheme: light dark; --ink: #1c1c1c; --paper: #fff; --rule: #e4e4e4; --code: #f4f4f4; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e2e5e9; --paper: #15181c; --rule: #343b43; --code: #20252b; }
+}
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
   max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.6rem; line-height: 1.25; }
-h2 { font-size: 1.2rem; margin-top: 2rem; border-bottom: 1px solid #ccc; break-after: avoid; }
+h1 { font-size: 1.6rem; line-height: 1.25; overflow-wrap: anywhere; }
+h2 { font-size: 1.2rem; margin-top: 2rem; border-bottom: 1px solid #999; break-after: avoid; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; margin: .75rem 0; font-size: .875rem; }
 th, td { padding: .2rem .75rem .2rem 0; text-align: left; vertical-align: top;
-  border-bottom: 1px solid #e4e4e4; overflow-wrap: break-word; }
+  border-bottom: 1px solid var(--rule); overflow-wrap: break-word; }
 th { border-bottom-color: #888; }
-img { max-width: 100%; height: auto; }
+img { max-width: 100%; height: auto; background: #fff; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-pre { background: #f4f4f4; padding: .6rem .8rem; overflow-x: auto; white-space: pre-wrap; }
+pre { background: var(--code); padding: .6rem .8rem; overflow-x: auto; white-space: pre-wrap; }
 @media print {
+  :root { --ink: #000; --paper: #fff; --rule: #ddd; --code: #f4f4f4; }
   body { max-width: none; margin: 0; font-size: 10pt; }
   .wide { overflow: visible; }
   table { font-size: 8pt; }
   tr { break-inside: avoid; }
 }
 """
-# What an HTML file may load: nothing but the pictures that it holds.
+# What an HTML file may load: nothing but the pictures that it holds; and run: scripts of ours, each
+# named by its hash.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _SPECIAL = re.compile(r"[\\`*\[\]|~$#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _NUMBER = re.compile(r"-|[-+]?(?:nan|inf|[\d,]+\.?\d*(?:e[-+]?\d+)?)")
@@ -72,7 +82,17 @@ class Picture:
     width: int  # in CSS pixels
 
 
-Block = str | Verbatim | Grid | Picture
+@dataclass(frozen=True)
+class Panel:
+    """A part of an HTML file that a script of ours fills, from data; elsewhere stands `about`."""
+
+    about: str
+    data: Mapping[str, Any]  # as JSON holds it, without NaN
+    script: str  # run once for all panels of a file; finds each by its class
+    style: str
+
+
+Block = str | Verbatim | Grid | Picture | Panel
 
 
 @dataclass(frozen=True)
@@ -101,13 +121,17 @@ class Report:
 
     @property
     def html(self) -> str:
-        """The document as one HTML file that loads nothing and runs nothing."""
+        """The document as one HTML file that loads nothing, and runs nothing but its panels."""
+        panels = [b for part in self.sections for b in part.blocks if isinstance(b, Panel)]
+        scripts = dict.fromkeys(panel.script for panel in panels)
+        style = "".join([STYLE, *dict.fromkeys(panel.style for panel in panels)])
+        run = "".join(f"<script>{script}</script>\n" for script in scripts)
         return (
             '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-            f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+            f'<meta http-equiv="Content-Security-Policy" content="{_policy(scripts)}">\n'
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-            f"<title>{escaping.escape(self.title)}</title>\n<style>{STYLE}</style>\n</head>\n"
-            f"<body>\n{self._repr_html_()}\n</body>\n</html>\n"
+            f"<title>{escaping.escape(self.title)}</title>\n<style>{style}</style>\n</head>\n"
+            f"<body>\n{self._body(_live)}\n{run}</body>\n</html>\n"
         )
 
     @checked_keywords
@@ -134,9 +158,12 @@ class Report:
         return self.markdown
 
     def _repr_html_(self) -> str:
+        return self._body(_html)
+
+    def _body(self, written: Callable[[Block], str]) -> str:
         parts = [f"<h1>{escaping.escape(self.title)}</h1>"]
         for section in self.sections:
-            blocks = [_html(block) for block in section.blocks]
+            blocks = [written(block) for block in section.blocks]
             heading = f"<h2>{escaping.escape(section.title)}</h2>"
             parts.append("\n".join(["<section>", heading, *blocks, "</section>"]))
         return "\n".join(parts)
@@ -153,6 +180,28 @@ def checked_name(path: str | os.PathLike) -> Path:
     return path
 
 
+def drawn(draw: Callable[[], Any], about: str) -> Picture | str:
+    """What `draw` returns, a matplotlib figure, as a picture; without matplotlib, what is missing.
+
+    about: what is to be seen in it.
+    """
+    try:
+        figure = draw()
+    except ImportError as error:
+        return f"{about} It is not drawn: {error}"
+    held = io.BytesIO()
+    # What a PNG says of itself would name who drew it.
+    figure.savefig(held, format="png", dpi=150, metadata={"Software": None})
+    return Picture(held.getvalue(), about, int(100 * figure.get_figwidth()))
+
+
+def _policy(scripts: Sequence[str] | Mapping[str, Any]) -> str:
+    """The policy of a file that may run these scripts, and no other."""
+    hashes = [base64.b64encode(hashlib.sha256(each.encode()).digest()).decode() for each in scripts]
+    allowed = " ".join(f"'sha256-{each}'" for each in hashes)
+    return f"{POLICY}; script-src {allowed}" if hashes else POLICY
+
+
 def _plain(text: str) -> str:
     """Text as Markdown that shows it as it is, on one line."""
     line = escaping.escape(" ".join(text.split()), quote=False)
@@ -160,7 +209,7 @@ def _plain(text: str) -> str:
 
 
 def _markdown(block: Block) -> str:
-    if isinstance(block, Picture):
+    if isinstance(block, Picture | Panel):
         block = f"{block.about} The HTML form of this report shows it."
     if isinstance(block, str):
         # A mark at the beginning of a paragraph would make a list of it, or a heading.
@@ -175,7 +224,21 @@ def _markdown(block: Block) -> str:
     return "\n".join(f"| {line} |" for line in lines)
 
 
+def _live(block: Block) -> str:
+    """A block in a file of its own, where scripts run."""
+    if not isinstance(block, Panel):
+        return _html(block)
+    text = json.dumps(block.data, allow_nan=False, separators=(",", ":"))
+    # Nothing in it may end the element that holds it.
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    held = f'<script type="application/json">{text}</script>'
+    return f'<div class="panel">{_html(block)}{held}</div>'
+
+
 def _html(block: Block) -> str:
+    if isinstance(block, Panel):
+        return f"<p>{escaping.escape(block.about)}</p>"
     if isinstance(block, Picture):
         held = base64.b64encode(block.png).decode()
         about = escaping.escape(block.about)

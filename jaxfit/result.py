@@ -293,8 +293,9 @@ class Fit:
         `jaxfit.report.QUESTIONS`, or any other word: what is to be said of it}, e.g.
         {"N": "parameters without embeddings"}; a word that is nearly one of these is refused.
 
-        Returns a `Report`, which has `markdown`, `html` and `save(path)`. Raises TypeError or
-        ValueError naming the option for what is none of this.
+        Returns a `Report`, which has `markdown`, `html` and `save(path)`; `jaxfit.page` adds
+        pictures, and sliders that ask the law. Raises TypeError or ValueError naming the option for
+        what is none of this.
         """
         if intervals is not None and not isinstance(intervals, Intervals):
             raise TypeError(f"intervals={intervals!r}; pass what fit.intervals() returns.")

@@ -31,6 +31,7 @@ LAYERS = (
     ("fitting", "reference", "synthetic", "doctor"),
     ("recipes", "refits", "select", "sweeps"),
     ("decide", "discover"),
+    ("interactive",),
     ("commands",),
     ("cli",),
     ("__init__", "__main__"),

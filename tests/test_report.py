@@ -363,7 +363,7 @@ def test_the_command_reports_with_the_fit_and_after_it(tmp_path, capsys):
     command += ["--starts", "32", "--pipeline", "lm", "--no-cache"]
     assert cli.main([*command, "--out", saved, "--report", str(out)]) == 0
     assert "Report written to" in capsys.readouterr().err
-    assert out.read_text() == jaxfit.load(saved).report().html
+    assert out.read_text() == jaxfit.page(jaxfit.load(saved)).html
     assert cli.main([*command, "--report", str(out)]) == 1
     assert "r.html exists already" in capsys.readouterr().err
     assert cli.main([*command, "--report", str(tmp_path / "r.txt")]) == 1

@@ -1,9 +1,13 @@
-"""`jaxfit report`: what a reviewer asks of a saved fit, as Markdown or HTML."""
+"""`jaxfit report`: what a reviewer asks of a saved fit, as Markdown, or HTML with sliders."""
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .options import law_file, refuse_existing, refuse_same
+
+if TYPE_CHECKING:
+    from ..result import Fit
 
 
 def add(commands) -> None:
@@ -11,7 +15,9 @@ def add(commands) -> None:
     add = commands.add_parser("report", help="say all that a reviewer asks of a saved fit")
     add.add_argument("fit", help="file written by `jaxfit fit --out`")
     add.add_argument("--law", metavar="FILE.py:NAME", help="the fit's law, where it is your own")
-    add.add_argument("--out", type=Path, metavar="FILE", help="write here (.md or .html)")
+    add.add_argument(
+        "--out", type=Path, metavar="FILE", help="write here: .html, with sliders, or .md"
+    )
     add.add_argument("--overwrite", action="store_true", help="replace the file if it exists")
     text = "what was left out of the table before the fit"
     add.add_argument("--filters", nargs="+", metavar="TEXT", help=text)
@@ -37,13 +43,24 @@ def _run(options) -> int:
         refuse_same([checked_name(options.out)], [options.fit, law_file(options.law)])
         refuse_existing(options.out, options.overwrite)
     fit = load(options.fit, law=from_file(options.law) if options.law else None)
-    report = fit.report(
-        filters=options.filters,
-        holdout=options.holdout,
-        statements=flags.pairs(options.state, "--state"),
-    )
+    asked = {
+        "filters": options.filters,
+        "holdout": options.holdout,
+        "statements": flags.pairs(options.state, "--state"),
+    }
     if options.out is None:
-        print(report.markdown, end="")
+        print(fit.report(**asked).markdown, end="")
     else:
-        print(f"Report written to {report.save(options.out, overwrite=True)}", file=sys.stderr)
+        write(fit, options.out, **asked)
     return 0
+
+
+def write(fit: "Fit", path: Path, **asked: Any) -> None:
+    """Write the report of a fit as the path ends: .html with pictures and sliders, .md without.
+
+    asked: options of `Fit.report`.
+    """
+    from ..interactive.page import page
+
+    report = page(fit, **asked) if path.suffix.lower() == ".html" else fit.report(**asked)
+    print(f"Report written to {report.save(path, overwrite=True)}", file=sys.stderr)

@@ -199,7 +199,18 @@ def allocate(
     )
 
 
-def _curves(fit: Fit, size: str, data: str, held: Mapping[str, float], flop: float) -> "_Curves":
+def best_sizes(
+    fit: Fit, compute: np.ndarray, size: str, data: str, fixed: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """The sizes (G, C) that `allocate` finds at budgets (C,), without intervals.
+
+    fixed: of every other input, one value a group (G,). NaN where no size is best.
+    """
+    curves = _curves(fit, size, data, fixed, FLOP)
+    return np.exp(np.stack([curves.best(fit.params, c)[0] for c in compute.tolist()], axis=1))
+
+
+def _curves(fit: Fit, size: str, data: str, held: Mapping[str, Any], flop: float) -> "_Curves":
     """The curves of budgets of a fit's law, looked at from far below its least run on."""
     smallest = [fit.data.inputs[name][fit.data.inputs[name] > 0] for name in (size, data)]
     least = [float(np.log(of.min())) - _BELOW if len(of) else 0.0 for of in smallest]
@@ -251,7 +262,7 @@ class _Curves:
     """Losses of a law along curves of one budget, at many parameters at once."""
 
     def __init__(self, law: Law, size: str, data: str, fixed, flop: float, least: Sequence[float]):
-        """least: logarithms of the least size and data that are looked at."""
+        """fixed: a number an input, or one a lane. least: as of `_least`."""
         self.law, self.size, self.data, self.fixed, self.flop = law, size, data, fixed, flop
         self.least = least
         self._known: dict[tuple[float, bytes], tuple[np.ndarray, np.ndarray]] = {}
@@ -278,7 +289,8 @@ class _Curves:
         at, least = over.argmin(axis=1), over.min(axis=1)
         # Where the loss is the same up to an end, to rounding, it has no least value inside.
         ends = np.minimum(over[:, 0], over[:, -1])
-        inside = (at > 0) & (at < GRID - 1) & (least < ends - _FLAT * np.abs(least))
+        with np.errstate(invalid="ignore"):  # where it has no value at all
+            inside = (at > 0) & (at < GRID - 1) & (least < ends - _FLAT * np.abs(least))
         low, high = grid[np.maximum(at - 1, 0)], grid[np.minimum(at + 1, GRID - 1)]
         for _ in range(SECTIONS):
             inner = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
@@ -313,7 +325,8 @@ class _Curves:
         """Losses (k, m) of k parameters at logarithms of sizes (k, m)."""
         sizes = np.exp(place)
         columns = {self.size: sizes, self.data: budget / self.flop / sizes}
-        columns |= {name: np.full(sizes.shape, value) for name, value in self.fixed.items()}
+        for name, value in self.fixed.items():
+            columns[name] = np.broadcast_to(np.reshape(value, (-1, 1)), sizes.shape)
         rows = np.repeat(np.arange(len(place)), place.shape[1])
         inputs = [columns[name].ravel() for name in self.law.inputs]
         found = at_rows(self.law, flat, inputs, rows).reshape(place.shape)

@@ -1,12 +1,11 @@
 """The report of a discovery: the question, the law, its errors, and what nearly won."""
 
-import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..document import Block, Grid, Picture, Report, Section, Verbatim
+from ..document import Block, Grid, Report, Section, Verbatim, drawn
 from ..summary import short
 from ..versions import versions
 from . import picture, shown
@@ -80,7 +79,8 @@ def _errors(found: "Discovery") -> Iterator[Block]:
     ]
     yield Grid(header, listed)
     yield from _rest(len(keys))
-    yield from _drawn(picture.predictions, found, "Measured against predicted, and residuals.")
+    about = "Measured against predicted, and residuals."
+    yield drawn(lambda: picture.predictions(found).figure, about)
 
 
 def _constants(found: "Discovery") -> Iterator[Block]:
@@ -104,7 +104,7 @@ def _constants(found: "Discovery") -> Iterator[Block]:
 
 def _front(found: "Discovery") -> Iterator[Block]:
     about = "The best error for every number of constants; the law that was chosen is marked."
-    yield from _drawn(picture.front, found, about)
+    yield drawn(lambda: picture.front(found).figure, about)
     rows = [
         [str(each.form.num_constants), short(each.error), str(each.form), each.proposer]
         for each in found.front
@@ -174,19 +174,6 @@ def _range(name: str, values: np.ndarray, used: Sequence[str]) -> tuple[str, ...
     low, high = float(values.min()), float(values.max())
     decades = f"{np.log10(high / low):.2f}" if low > 0 else "-"
     return name, short(low), short(high), decades, "yes" if name in used else "no"
-
-
-def _drawn(draw: Callable[..., Any], found: "Discovery", about: str) -> Iterator[Block]:
-    """A picture; what is missing to draw it, where matplotlib is not there."""
-    try:
-        figure = draw(found).figure
-    except ImportError as error:
-        yield f"{about} It is not drawn: {error}"
-        return
-    held = io.BytesIO()
-    # What a PNG says of itself would name who drew it.
-    figure.savefig(held, format="png", dpi=150, metadata={"Software": None})
-    yield Picture(held.getvalue(), about, int(100 * figure.get_figwidth()))
 
 
 def _rest(count: int) -> Iterator[str]:
