@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import compat as compat
     from . import recipes as recipes
     from . import reference as reference
     from .decide.allocation import Allocation as Allocation
@@ -121,7 +122,7 @@ _HOMES = {
     "robustness": "refits",
     "sweep": "sweeps.sweep",
 }
-_MODULES = {"discover", "plot", "recipes", "reference", "synthetic"}
+_MODULES = {"compat", "discover", "plot", "recipes", "reference", "synthetic"}
 __all__ = sorted(_HOMES.keys() | _MODULES)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
