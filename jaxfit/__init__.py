@@ -122,7 +122,7 @@ _HOMES = {
     "robustness": "refits",
     "sweep": "sweeps.sweep",
 }
-_MODULES = {"compat", "discover", "plot", "recipes", "reference", "synthetic"}
+_MODULES = {"compat", "discover", "plot", "recipes", "reference", "sklearn", "synthetic"}
 __all__ = sorted(_HOMES.keys() | _MODULES)  # pyright: ignore[reportUnsupportedDunderAll]
 
 

@@ -28,7 +28,7 @@ LAYERS = (
     ("assemble", "noise", "search"),
     ("pooling", "sharing"),
     ("fitting", "reference", "plot", "synthetic", "doctor"),
-    ("compat", "recipes", "refits", "select", "sweeps"),
+    ("compat", "recipes", "refits", "select", "sklearn", "sweeps"),
     ("decide", "discover"),
     ("commands",),
     ("cli",),
