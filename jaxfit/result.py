@@ -12,12 +12,13 @@ import numpy as np
 from . import predict, report, storage, summary
 from .data import Dataset
 from .document import Report
+from .frames import frame
 from .keywords import checked_keywords
 from .laws import Law
 from .losses import Loss
-from .points import asked
+from .points import asked, beside
 from .status import Note
-from .tables import distinct, frame
+from .tables import distinct, read
 from .task import Task
 from .uncertainty.bands import Bands, bands
 from .uncertainty.covariance import covariance_of
@@ -69,6 +70,11 @@ class Fit:
     def data(self) -> Dataset:
         """The rows that were fitted."""
         return self.task.data
+
+    @property
+    def frames(self) -> str | None:
+        """The library of the frame that was fitted; None where it was none, or is not known."""
+        return self.task.table.frames if self.task.table else None
 
     @property
     def groups(self) -> tuple[Any, ...]:
@@ -193,6 +199,36 @@ class Fit:
         return predict.at_rows(self.law, self.params, told.columns, told.group).reshape(told.shape)
 
     @checked_keywords
+    def predict_frame(
+        self,
+        points: Any,
+        level: float | None = None,
+        kind: str = "mean",
+        *,
+        method: str = "t",
+        draws: int = 2000,
+        seed: int = 0,
+        frames: str | None = None,
+    ) -> Any:
+        """`predict` as a frame: the columns of `points`, then `prediction`.
+
+        With level= also `lower`, `upper` and `decades`, as `Bands` has them. Without the group
+        column(s) among the points, every group at every point, and its key before them. Of several
+        targets there is a column for each, `prediction of loss_code`.
+        frames: "pandas", "polars" or "pyarrow"; by default what the points are, or else the fit was
+        given, or pandas. Raises what `predict` raises, and ImportError where the extra `frames` is
+        missing.
+        """
+        table = read(points)
+        # Without level= it returns an array, and refuses what is of bands.
+        told: Any = self.predict(table, level, kind, method=method, draws=draws, seed=seed)  # pyright: ignore
+        parts = {"prediction": told}
+        if level is not None:
+            parts = {"prediction": told.estimate, "lower": told.lower, "upper": told.upper}
+            parts["decades"] = told.decades
+        return frame(beside(self, table, parts), frames or table.frames or self.frames)
+
+    @checked_keywords
     def covariance(
         self, kind: str = "gauss-newton", cluster: str | Sequence[Any] | None = None
     ) -> np.ndarray:
@@ -258,9 +294,12 @@ class Fit:
         columns = [*([key[i] for key in keys] for i in range(len(by))), *(c.tolist() for c in told)]
         return dict(zip(distinct([*by, *self.params, *self.facts]), columns, strict=True))
 
-    def to_frame(self):
-        """`to_dict` as a pandas DataFrame; needs the extra `frames`."""
-        return frame(self.to_dict())
+    def to_frame(self, kind: str | None = None) -> Any:
+        """`to_dict` as a frame; needs the extra `frames`.
+
+        kind: "pandas", "polars" or "pyarrow"; by default what the fit was given, or pandas.
+        """
+        return frame(self.to_dict(), kind or self.frames)
 
     def summary(self) -> str:
         """The fit as text: one line a group, then what to know about it."""

@@ -13,7 +13,7 @@ PACKAGE = Path(jaxfit.__file__).parent
 LAYERS = (
     ("arrays", "tracing"),
     ("cells", "density", "files", "layout", "losses", "priors", "status", "supports", "versions"),
-    ("influence",),
+    ("frames", "influence"),
     ("tables",),
     ("flags", "keywords", "data", "laws"),
     ("document", "problem", "targets", "filters", "fingerprint", "goodness"),

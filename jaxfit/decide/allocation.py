@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..frames import frame
 from ..keywords import checked_keywords
 from ..laws import Law
 from ..laws.outputs import num_outputs
@@ -19,7 +20,7 @@ from ..predict import at_rows
 from ..result import Fit
 from ..status import Note, named
 from ..summary import aligned, noted, short
-from ..tables import frame, nearest
+from ..tables import nearest
 from ..uncertainty.bands import beyond
 from ..uncertainty.intervals import Intervals
 
@@ -63,6 +64,7 @@ class Allocation:
     fixed: Mapping[str, float]  # inputs beside size and data
     flop: float  # of a parameter and token
     notes: tuple[Note, ...]
+    frames: str | None = None  # the library of the frame that came in
 
     def to_dict(self) -> dict[str, list]:
         """One row a group and budget: group, compute, then estimate, lower and upper of each."""
@@ -74,9 +76,12 @@ class Allocation:
         ends = (("", self.estimate), ("_lower", self.lower), ("_upper", self.upper))
         return out | {name + end: of[name].ravel().tolist() for name in TOLD for end, of in ends}
 
-    def to_frame(self):
-        """`to_dict` as a pandas DataFrame; needs the extra `frames`."""
-        return frame(self.to_dict())
+    def to_frame(self, kind: str | None = None) -> Any:
+        """`to_dict` as a frame; needs the extra `frames`.
+
+        kind: "pandas", "polars" or "pyarrow"; by default what the fit was given, or pandas.
+        """
+        return frame(self.to_dict(), kind or self.frames)
 
     def summary(self) -> str:
         """The best runs as text: one line a group and budget, then what to know about them."""
@@ -171,6 +176,7 @@ def allocate(
         fixed=held,
         flop=float(flop),
         notes=notes,
+        frames=fit.frames,
     )
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
+from ..frames import frame
 from ..keywords import check_seed
 from ..problem import logarithms, natural
 from ..status import Note, named
 from ..summary import aligned, noted, short
-from ..tables import frame
 from . import bootstrap, covariance, posterior
 from .clusters import number_of_clusters
 from .draws import Functions, functions
@@ -57,6 +57,7 @@ class Intervals:
     level: float
     method: str  # with its kind, such as "bootstrap (case)"
     notes: tuple[Note, ...]
+    frames: str | None = None  # the library of the frame that came in
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -80,9 +81,12 @@ class Intervals:
             },
         }
 
-    def to_frame(self):
-        """`to_dict` as a pandas DataFrame; needs the extra `frames`."""
-        return frame(self.to_dict())
+    def to_frame(self, kind: str | None = None) -> Any:
+        """`to_dict` as a frame; needs the extra `frames`.
+
+        kind: "pandas", "polars" or "pyarrow"; by default what the fit was given, or pandas.
+        """
+        return frame(self.to_dict(), kind or self.frames)
 
     def summary(self) -> str:
         """The intervals as text: one line a group and name, then what to know about them."""
@@ -154,7 +158,8 @@ def intervals(
         for column in (linear.value, error, lower, upper)
     )
     kept = None if drawn is None else {name: drawn[:, j] for j, name in enumerate(names)}
-    return Intervals(fit.groups, estimates, errors, lowers, uppers, kept, level, said, tuple(notes))
+    told = (estimates, errors, lowers, uppers, kept)
+    return Intervals(fit.groups, *told, level, said, tuple(notes), fit.frames)
 
 
 def _checked(fit, level, method, kind, of, cluster, draws, seed) -> str | None:
