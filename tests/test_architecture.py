@@ -13,7 +13,7 @@ PACKAGE = Path(jaxfit.__file__).parent
 LAYERS = (
     ("arrays", "tracing"),
     ("cells", "density", "files", "layout", "losses", "priors", "status", "supports", "versions"),
-    ("frames", "influence"),
+    ("frames", "influence", "labelled"),
     ("tables",),
     ("flags", "keywords", "data", "laws"),
     ("document", "problem", "targets", "filters", "fingerprint", "goodness"),
@@ -23,7 +23,7 @@ LAYERS = (
     ("task", "verdict", "summary"),
     ("prepare",),
     ("identifiability", "points"),
-    ("storage", "uncertainty", "report", "variants"),
+    ("latex", "storage", "uncertainty", "report", "variants"),
     ("audit", "result", "answers"),
     ("assemble", "noise", "search"),
     ("pooling", "sharing"),

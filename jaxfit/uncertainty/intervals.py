@@ -9,6 +9,7 @@ from scipy import stats
 
 from ..frames import frame
 from ..keywords import check_seed
+from ..labelled import dataset
 from ..problem import logarithms, natural
 from ..status import Note, named
 from ..summary import aligned, noted, short
@@ -87,6 +88,27 @@ class Intervals:
         kind: "pandas", "polars" or "pyarrow"; by default what the fit was given, or pandas.
         """
         return frame(self.to_dict(), kind or self.frames)
+
+    def to_xarray(self) -> Any:
+        """The intervals as an `xarray.Dataset` over group and parameter; needs the extra `xarray`.
+
+        estimate, standard_error, lower and upper; also `draws` over (group, parameter, draw) of
+        methods that draw. Functions of parameters stand among these.
+        """
+        columns = {
+            "estimate": self.estimate,
+            "standard_error": self.standard_error,
+            "lower": self.lower,
+            "upper": self.upper,
+        }
+        each = ("group", "parameter")
+        told: dict[str, Any] = {
+            key: (each, np.stack([*of.values()], axis=1)) for key, of in columns.items()
+        }
+        if self.draws is not None:
+            told["draws"] = ((*each, "draw"), np.stack([*self.draws.values()], axis=1))
+        about = {"level": f"{self.level:g}", "method": self.method}
+        return dataset(self.groups, (), self.names, told, about)
 
     def summary(self) -> str:
         """The intervals as text: one line a group and name, then what to know about them."""
