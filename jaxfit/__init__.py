@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import compat as compat
+    from . import core as core
     from . import recipes as recipes
     from . import reference as reference
     from .decide.allocation import Allocation as Allocation
@@ -122,7 +123,7 @@ _HOMES = {
     "robustness": "refits",
     "sweep": "sweeps.sweep",
 }
-_MODULES = {"compat", "discover", "plot", "recipes", "reference", "sklearn", "synthetic"}
+_MODULES = {"compat", "core", "discover", "plot", "recipes", "reference", "sklearn", "synthetic"}
 __all__ = sorted(_HOMES.keys() | _MODULES)  # pyright: ignore[reportUnsupportedDunderAll]
 
 

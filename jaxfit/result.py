@@ -25,6 +25,7 @@ from .uncertainty.bands import Bands, bands
 from .uncertainty.covariance import covariance_of
 from .uncertainty.draws import Functions
 from .uncertainty.intervals import Intervals, intervals
+from .uncertainty.runs import Influence, influence
 
 
 @dataclass(frozen=True, eq=False)
@@ -277,6 +278,19 @@ class Fit:
         return intervals(
             self, level, method, kind=kind, of=of, cluster=cluster, draws=draws, seed=seed
         )
+
+    @checked_keywords
+    def influence(self, points: Any) -> Influence:
+        """How each prediction at `points` hangs on each run of its group; points as of `predict`.
+
+        Its derivative with respect to the weight of every run, and what it changes by when the run
+        is left out, both from the optimum's own derivatives, without a refit. What priors weigh,
+        and the populations of `pool=`, are held.
+
+        Raises ValueError for a fit with shared parameters and for losses with a corner, and what
+        `predict` raises.
+        """
+        return influence(self, points)
 
     @checked_keywords
     def save(self, path: str | os.PathLike, *, overwrite: bool = False) -> Path:

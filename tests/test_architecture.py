@@ -18,7 +18,7 @@ LAYERS = (
     ("flags", "keywords", "data", "laws"),
     ("document", "problem", "targets", "filters", "fingerprint", "goodness"),
     ("solve",),
-    ("per_group", "predict"),
+    ("core", "per_group", "predict"),
     ("bounds", "constraints"),
     ("task", "verdict", "summary"),
     ("prepare",),
