@@ -70,9 +70,9 @@ class ScalingLawRegressor(RegressorMixin, BaseEstimator):
         priors: Any = None,
         shared: Any = None,
         pool: Any = None,
-        starts: Any = 256,
+        starts: Any = 1024,
         seed: int = 0,
-        pipeline: str | Pipeline = "auto",
+        pipeline: str | Pipeline = "adam-lbfgs",
     ):
         self.law = law
         self.by = by
@@ -187,8 +187,9 @@ class ScalingLawRegressor(RegressorMixin, BaseEstimator):
         return law, [plain_name((self.inputs or {}).get(name, name)) for name in law.inputs]
 
     def _pipeline(self, law: Law) -> str | Pipeline:
-        """What was asked; of a law that is affine in all its constants no start is better."""
-        if self.pipeline == "auto" and isinstance(law.func, Additive) and not any(law.func.powers):
+        """What was asked; among starts of a law that is affine in all its constants none leads."""
+        flat = isinstance(law.func, Additive) and not any(law.func.powers)
+        if flat and isinstance(self.pipeline, str):
             return Keep(1), VariableProjection(max_steps=500)
         return self.pipeline
 

@@ -1,13 +1,13 @@
 """Fits as LaTeX tables and as xarray Datasets."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from small_fits import SMALL, clean, fit, line, runs
+from small_fits import clean, fit, line, runs
 
-import jaxfit
 from jaxfit.latex import escaped, with_error
 
 NUMBERS = [
@@ -64,10 +64,13 @@ def test_what_is_not_ok_says_so():
     text = fit(few).to_latex()
     assert r"too\_few\_points \\" in text
     assert "-- & --" in text
-    law = "E + A*x^-alpha"
-    found = jaxfit.fit(law, runs(), target="y", by="family", starts=32, pipeline=SMALL)
-    assert r"\caption{$E + A \, {x}^{-\alpha}$, fitted to y" in found.to_latex()
-    assert r"& $E$ & $A$ & $\alpha$ & $R^2$" in found.to_latex()
+
+
+def test_the_caption_is_the_formula_where_there_is_one():
+    told = replace(line, formula="a + b * x^-alpha")
+    found = replace(clean(), task=replace(clean().task, given=told))
+    assert r"\caption{$a + b \, {x}^{-\alpha}$, fitted to y by MSE()" in found.to_latex()
+    assert r"\caption{line, fitted to y" in clean().to_latex()
 
 
 def test_shared_parameters_have_no_errors():

@@ -24,7 +24,6 @@ QUICK = (
     "check_estimator_cloneable",
     "check_estimators_unfitted",
     "check_fit2d_1sample",
-    "check_fit2d_predict1d",
     "check_no_attributes_set_in_init",
     "check_parameters_default_constructible",
     "check_requires_y_none",
