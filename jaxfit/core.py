@@ -38,7 +38,7 @@ SINGULAR = 1e-14
 class Optimum(NamedTuple):
     """Where the objective is least. Everything is differentiable but `offset`."""
 
-    params: dict[str, Array]  # () each
+    params: dict[str, Array]  # () each, of those that are not fixed
     loss: Array  # () weighted mean of rho
     offset: Array  # () relative offset; converged at or below 1e-5, as in `Fit.offset`
 
@@ -58,8 +58,9 @@ def solve(
 ) -> Optimum:
     """Fit one group by pure JAX operations, for use under jit, vmap, grad, jvp and jacobian.
 
-    law: a `Law`, or the name of one. columns: {input: (n,)}, or in the law's order. target,
-    weights: (n,); a row of weight 0 is left out, and has no derivative.
+    law: a `Law`, the name of one, or a text, which calls columns by their names. columns: {input:
+    (n,)}, or in the law's order. target, weights: (n,); a row of weight 0 is left out, and has no
+    derivative.
     starts: how many to draw, or {parameter: values (S,)} in the parameters' own units.
     bounds: {parameter: (low, high)}, inside the law's supports. fixed: {parameter: number}.
     max_steps: of every start, all of which are followed to the end.

@@ -178,10 +178,10 @@ class ScalingLawRegressor(RegressorMixin, BaseEstimator):
 
     def _law(self, columns, by) -> tuple[Law, list[str]]:
         """The law, and the columns that it takes."""
-        names = [plain_name(name) for name in getattr(columns, "columns", columns)]
-        rest = [name for name in names if name not in by]
+        table = read(columns)
+        rest = [name for name in table.columns if name not in by]
         if self.law is None:
-            law = _additive(rest, read(columns))
+            law = _additive(rest, table)
         else:
             law = as_law(self.law, (*(self.inputs or {}), *rest))
         return law, [plain_name((self.inputs or {}).get(name, name)) for name in law.inputs]
