@@ -9,6 +9,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import compat as compat
+    from . import core as core
     from . import recipes as recipes
     from . import reference as reference
     from .decide.allocation import Allocation as Allocation
@@ -123,7 +125,7 @@ _HOMES = {
     "robustness": "refits",
     "sweep": "sweeps.sweep",
 }
-_MODULES = {"discover", "recipes", "reference", "synthetic"}
+_MODULES = {"compat", "core", "discover", "recipes", "reference", "sklearn", "synthetic"}
 __all__ = sorted(_HOMES.keys() | _MODULES)  # pyright: ignore[reportUnsupportedDunderAll]
 
 

@@ -17,6 +17,17 @@ def pull(loss: Loss, r: np.ndarray, unit: np.ndarray) -> np.ndarray:
     return np.asarray(slope)
 
 
+def bend(loss: Loss, r: np.ndarray, unit: np.ndarray) -> np.ndarray:
+    """The slope of psi itself, at residuals r in `unit`; arguments as of `pull`."""
+    one = np.ones_like(r)
+
+    def psi(r):
+        return jax.jvp(lambda r: loss.rho(r, unit), (r,), (one,))[1]
+
+    with jax.enable_x64(True), np.errstate(all="ignore"):
+        return np.asarray(jax.jvp(psi, (r,), (one,))[1])
+
+
 def stiffness(loss: Loss, r: np.ndarray, unit: np.ndarray, there: np.ndarray) -> np.ndarray:
     """The slope of psi at residuals r (g, n) in `unit` (g,), as (g, n); 2 for squares.
 

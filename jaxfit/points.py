@@ -1,12 +1,13 @@
 """Points: rows of a table as questions to a fit, each to one group or to all."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from .data import match_groups
 from .laws.outputs import num_outputs
-from .tables import Table, nearest, read
+from .tables import Table, distinct, nearest, read
 from .targets import KEY
 
 if TYPE_CHECKING:
@@ -38,6 +39,34 @@ def asked(fit: "Fit", points: Any) -> Points:
     if outputs:
         flat.append(np.broadcast_to(np.arange(float(outputs)), group.shape).ravel())
     return Points(flat, group.ravel(), group.shape)
+
+
+def beside(fit: "Fit", table: Table, told: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Columns of a table of points, and behind them what is told of each row; see `asked`.
+
+    told: arrays of the shape that `asked` tells of the table; where all groups are asked, their
+    keys come first, and rows go through all points group by group.
+    """
+    several = predicts_several(fit, table)
+    shape = next(iter(told.values())).shape
+    columns: dict[str, Any] = dict(table.columns)
+    if len(shape) - several == 2:
+        by = fit.data.by
+        keys = [key if len(by) > 1 else (key,) for key in fit.groups]
+        every = np.tile(np.arange(table.num_rows), len(keys))
+        points = {name: column[every] for name, column in columns.items()}
+        columns = {
+            name: [key[i] for key in keys for _ in range(shape[1])] for i, name in enumerate(by)
+        }
+        columns |= points
+    for name, values in told.items():
+        parts = {name: values.ravel()}
+        if several:
+            flat = values.reshape(-1, shape[-1])
+            parts = {f"{name} of {of}": flat[:, t] for t, of in enumerate(fit.data.targets)}
+        names = distinct([*columns, *parts])[len(columns) :]
+        columns |= dict(zip(names, parts.values(), strict=True))
+    return columns
 
 
 def predicts_several(fit: "Fit", table: Table) -> bool:

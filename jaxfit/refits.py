@@ -116,7 +116,7 @@ def robustness(
                 raise answers
             found.append(answers)
         variants += [Variant(loss, count, subset.filter, subset.counts) for subset in subsets]
-    return _gathered(law, by, concluded, variants, found)
+    return replace(_gathered(law, by, concluded, variants, found), frames=table.frames)
 
 
 def _conventions(table: Table, inputs, counts) -> list[dict[str, str]]:

@@ -9,21 +9,24 @@ from typing import Any, overload
 
 import numpy as np
 
-from . import predict, report, storage, summary
+from . import latex, predict, report, storage, summary
 from .data import Dataset
 from .document import Report
+from .frames import frame
 from .keywords import checked_keywords
+from .labelled import of_fit
 from .laws import Law
 from .losses import Loss
 from .plots.of_fit import FitPlots
-from .points import asked
+from .points import asked, beside
 from .status import Note
-from .tables import distinct, frame
+from .tables import distinct, read
 from .task import Task
 from .uncertainty.bands import Bands, bands
 from .uncertainty.covariance import covariance_of
 from .uncertainty.draws import Functions
 from .uncertainty.intervals import Intervals, intervals
+from .uncertainty.runs import Influence, influence
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +73,11 @@ class Fit:
     def data(self) -> Dataset:
         """The rows that were fitted."""
         return self.task.data
+
+    @property
+    def frames(self) -> str | None:
+        """The library of the frame that was fitted; None where it was none, or is not known."""
+        return self.task.table.frames if self.task.table else None
 
     @property
     def groups(self) -> tuple[Any, ...]:
@@ -194,6 +202,36 @@ class Fit:
         return predict.at_rows(self.law, self.params, told.columns, told.group).reshape(told.shape)
 
     @checked_keywords
+    def predict_frame(
+        self,
+        points: Any,
+        level: float | None = None,
+        kind: str = "mean",
+        *,
+        method: str = "t",
+        draws: int = 2000,
+        seed: int = 0,
+        frames: str | None = None,
+    ) -> Any:
+        """`predict` as a frame: the columns of `points`, then `prediction`.
+
+        With level= also `lower`, `upper` and `decades`, as `Bands` has them. Without the group
+        column(s) among the points, every group at every point, and its key before them. Of several
+        targets there is a column for each, `prediction of loss_code`.
+        frames: "pandas", "polars" or "pyarrow"; by default what the points are, or else the fit was
+        given, or pandas. Raises what `predict` raises, and ImportError where the extra `frames` is
+        missing.
+        """
+        table = read(points)
+        # Without level= it returns an array, and refuses what is of bands.
+        told: Any = self.predict(table, level, kind, method=method, draws=draws, seed=seed)  # pyright: ignore
+        parts = {"prediction": told}
+        if level is not None:
+            parts = {"prediction": told.estimate, "lower": told.lower, "upper": told.upper}
+            parts["decades"] = told.decades
+        return frame(beside(self, table, parts), frames or table.frames or self.frames)
+
+    @checked_keywords
     def covariance(
         self, kind: str = "gauss-newton", cluster: str | Sequence[Any] | None = None
     ) -> np.ndarray:
@@ -251,6 +289,19 @@ class Fit:
         return FitPlots(self)
 
     @checked_keywords
+    def influence(self, points: Any) -> Influence:
+        """How each prediction at `points` hangs on each run of its group; points as of `predict`.
+
+        Its derivative with respect to the weight of every run, and what it changes by when the run
+        is left out, both from the optimum's own derivatives, without a refit. What priors weigh,
+        and the populations of `pool=`, are held.
+
+        Raises ValueError for a fit with shared parameters and for losses with a corner, and what
+        `predict` raises.
+        """
+        return influence(self, points)
+
+    @checked_keywords
     def save(self, path: str | os.PathLike, *, overwrite: bool = False) -> Path:
         """Write the fit to one file; `jaxfit.load` reads it. No pickle inside.
 
@@ -267,9 +318,32 @@ class Fit:
         columns = [*([key[i] for key in keys] for i in range(len(by))), *(c.tolist() for c in told)]
         return dict(zip(distinct([*by, *self.params, *self.facts]), columns, strict=True))
 
-    def to_frame(self):
-        """`to_dict` as a pandas DataFrame; needs the extra `frames`."""
-        return frame(self.to_dict())
+    def to_frame(self, kind: str | None = None) -> Any:
+        """`to_dict` as a frame; needs the extra `frames`.
+
+        kind: "pandas", "polars" or "pyarrow"; by default what the fit was given, or pandas.
+        """
+        return frame(self.to_dict(), kind or self.frames)
+
+    def to_xarray(self) -> Any:
+        """The fit as an `xarray.Dataset`; needs the extra `xarray`.
+
+        estimate, standard_error and at_bound over (group, parameter), covariance with one more
+        `other`, and what `to_dict` tells of each group; law, formula, loss and target in `attrs`.
+        `intervals(...).to_xarray()` holds draws. No standard errors of shared parameters.
+        """
+        return of_fit(self)
+
+    @checked_keywords
+    def to_latex(self, *, kind: str = "gauss-newton", caption: str | None = None) -> str:
+        """The fit as a LaTeX table with booktabs, one line a group.
+
+        0.3478(12) is 0.3478 with a standard error of 0.0012, of the `kind` that `covariance` has. A
+        number without parentheses has none: fixed, shared, on a bound or not determined; there is a
+        column `status` where some group is not ok. caption: LaTeX; by default the law's formula,
+        target and loss.
+        """
+        return latex.table(self, kind, caption)
 
     def summary(self) -> str:
         """The fit as text: one line a group, then what to know about it."""

@@ -17,6 +17,7 @@ import numpy as np
 
 from .cells import NO_SEQUENCE, PLAIN, Column, array_of, check_marks
 from .files import read_blocks, read_columns
+from .frames import frames_of
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Table:
     labels: Any = None  # index of the rows, where the columns came with one (pandas)
     first: int = 0  # row of the longer table at which this block of it begins
     file: str = "the file"  # what messages call the file that `lines` are of
+    frames: str | None = None  # which of FRAMES it came as; None for what is no frame
 
     @property
     def num_rows(self) -> int:
@@ -155,13 +157,13 @@ def _whole(source, thousands, decimal) -> Table:
         columns, lines = read_columns(Path(source))
         table = _from_columns(columns, str(source), lines)
     else:
-        columns = _columns_of(source)
+        columns, frames = _columns_of(source), frames_of(source)
         if columns is None:
             raise TypeError(
                 f"Data of type {type(source).__name__} is no table. Pass a dict of columns, a "
                 "pandas, polars or pyarrow frame, or a path to a CSV or Parquet file."
             )
-        table = _from_columns(columns, "The data")
+        table = replace(_from_columns(columns, "The data"), frames=frames)
     return replace(table, thousands=thousands, decimal=decimal)
 
 
@@ -306,12 +308,13 @@ def _columns_of(source) -> list[tuple[Any, Any]] | None:
     """Name and values of the columns of a mapping or a frame; None for what is neither."""
     if isinstance(source, Mapping):
         return list(source.items())
-    if hasattr(source, "column_names") and hasattr(source, "column"):  # pyarrow
-        return [(name, source.column(i)) for i, name in enumerate(source.column_names)]
-    if hasattr(source, "iloc") and hasattr(source, "columns"):  # pandas
-        return [(name, source.iloc[:, i]) for i, name in enumerate(source.columns)]
-    if hasattr(source, "get_column") and hasattr(source, "columns"):  # polars
-        return [(name, source.get_column(name)) for name in source.columns]
+    match frames_of(source):
+        case "pyarrow":
+            return [(name, source.column(i)) for i, name in enumerate(source.column_names)]
+        case "pandas":
+            return [(name, source.iloc[:, i]) for i, name in enumerate(source.columns)]
+        case "polars":
+            return [(name, source.get_column(name)) for name in source.columns]
     return None
 
 
@@ -365,14 +368,3 @@ def distinct(names: Iterable[str]) -> list[str]:
             name = f"fit_{name}"
         out.append(name)
     return out
-
-
-def frame(columns: Mapping[str, Sequence[Any]]):
-    """Columns as a pandas DataFrame. Raises ImportError naming the extra where there is none."""
-    try:
-        import pandas
-    except ImportError as error:
-        raise ImportError(
-            'to_frame() needs pandas: pip install "jaxfit-laws[frames]". to_dict() does not.'
-        ) from error
-    return pandas.DataFrame(columns)

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from .frames import frame
 from .laws import Law
 from .losses import Loss
 from .status import Note
 from .summary import aligned, noted, short
-from .tables import frame
 
 ALL_ROWS = "all rows"
 # Of the others the answer is none, is no optimum, or is one of many that fit as well.
@@ -56,6 +56,7 @@ class Robustness:
     rows: np.ndarray  # (V, G) rows fitted
     r2: np.ndarray  # (V, G)
     notes: tuple[Note, ...]
+    frames: str | None = None  # the library of the frame that came in
 
     @property
     def counted(self) -> np.ndarray:
@@ -92,9 +93,12 @@ class Robustness:
             out[f"fit_{name}" if name in out else name] = values.T.ravel().tolist()
         return out
 
-    def to_frame(self):
-        """`to_dict` as a pandas DataFrame; needs the extra `frames`."""
-        return frame(self.to_dict())
+    def to_frame(self, kind: str | None = None) -> Any:
+        """`to_dict` as a frame; needs the extra `frames`.
+
+        kind: "pandas", "polars" or "pyarrow"; by default what the runs came in, or pandas.
+        """
+        return frame(self.to_dict(), kind or self.frames)
 
     def sentences(self) -> list[str]:
         """How far each conclusion moves in each group, one sentence or two each."""

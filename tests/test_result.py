@@ -4,6 +4,8 @@ import zipfile
 
 import numpy as np
 import pandas
+import polars
+import pyarrow
 import pytest
 from numpy.testing import assert_allclose
 from problems import QUICK, TRUTHS, simulate
@@ -77,6 +79,39 @@ def test_to_dict_and_to_frame_are_one_row_a_group(fit):
     assert frame["rows"].tolist() == [19, 40, 2]
     assert_allclose(frame["gamma"], fit.params["gamma"])
     assert set(fit.to_dict()) == set(frame.columns)
+
+
+def test_what_comes_in_as_a_frame_comes_back_as_one(fit, table):
+    makers = {
+        "pandas": pandas.DataFrame,
+        "polars": polars.DataFrame,
+        "pyarrow": lambda columns: pyarrow.table(dict(columns)),
+    }
+    assert isinstance(fit.to_frame(), pandas.DataFrame)
+    points = {"group": ["g1", "g0", "g2"], "x": [1e7, 1e8, 1e9]}
+    for kind, make in makers.items():
+        source, some = make(table), make(points)
+        again = jaxfit.fit(POWER.law, source, nan="mask", **OPTIONS)
+        assert type(again.to_frame()) is type(source)
+        assert type(again.intervals().to_frame()) is type(source)
+        assert type(fit.to_frame(kind)) is type(source)
+        told = again.predict_frame(some, level=0.9)
+        assert type(told) is type(source)
+        read = jaxfit.read(told)
+        assert list(read.columns) == ["group", "x", "prediction", "lower", "upper", "decades"]
+        assert_allclose(read.numbers("prediction")[0], fit.predict(points))
+        assert read.keys(["group"]) == points["group"]
+    with pytest.raises(ValueError, match="kind='excel'; choose one of pandas, polars, pyarrow"):
+        fit.to_frame("excel")
+
+
+def test_without_keys_every_group_comes_with_its_own(fit):
+    told = fit.predict_frame({"x": [1e7, 1e8], "prediction": [1, 2]}, frames="polars")
+    assert told.columns == ["group", "x", "prediction", "fit_prediction"]
+    assert told["group"].to_list() == ["g0", "g0", "g1", "g1", "g2", "g2"]
+    assert_allclose(told["fit_prediction"].to_numpy(), fit.predict({"x": [1e7, 1e8]}).ravel())
+    with pytest.raises(ValueError, match="give level= with them"):
+        fit.predict_frame({"x": [1e7]}, kind="new")
 
 
 def test_the_summary_tells_all(fit):
@@ -165,6 +200,7 @@ def test_several_key_columns_make_tuples(table, tmp_path):
     fit = jaxfit.fit(POWER.law, table, nan="mask", **options)
     assert fit.groups == (("g0", 1), ("g1", 2), ("g2", 2))
     assert fit.to_dict()["size"] == [1, 2, 2]
+    assert fit.intervals().to_frame("polars")["group"][0] == "g0, 1"
     back = jaxfit.load(fit.save(tmp_path / "fit.jaxfit"))
     assert back.groups == fit.groups
     assert_allclose(

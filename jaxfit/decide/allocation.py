@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..frames import frame
 from ..keywords import checked_keywords
 from ..laws import Law
 from ..laws.outputs import num_outputs
@@ -19,7 +20,7 @@ from ..predict import at_rows
 from ..result import Fit
 from ..status import Note, named
 from ..summary import aligned, noted, short
-from ..tables import frame, nearest
+from ..tables import nearest
 from ..uncertainty.bands import beyond
 from ..uncertainty.intervals import Intervals
 
@@ -99,9 +100,12 @@ class Allocation:
         ends = (("", self.estimate), ("_lower", self.lower), ("_upper", self.upper))
         return out | {name + end: of[name].ravel().tolist() for name in TOLD for end, of in ends}
 
-    def to_frame(self):
-        """`to_dict` as a pandas DataFrame; needs the extra `frames`."""
-        return frame(self.to_dict())
+    def to_frame(self, kind: str | None = None) -> Any:
+        """`to_dict` as a frame; needs the extra `frames`.
+
+        kind: "pandas", "polars" or "pyarrow"; by default what the fit was given, or pandas.
+        """
+        return frame(self.to_dict(), kind or self.fit.frames)
 
     def summary(self) -> str:
         """The best runs as text: one line a group and budget, then what to know about them."""

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
+from ..frames import frame
 from ..keywords import check_seed, checked_keywords
 from ..points import Points
 from ..predict import at_rows
@@ -21,7 +22,7 @@ from ..result import Fit
 from ..select.criteria import criteria
 from ..status import Note
 from ..summary import aligned, noted, short
-from ..tables import Table, distinct, frame, nearest, read
+from ..tables import Table, distinct, nearest, read
 from ..uncertainty.bands import beyond, in_coordinates, slopes_of, undetermined
 from ..uncertainty.covariance import refuse_shared
 from ..uncertainty.local import Local, around
@@ -56,6 +57,7 @@ class NextRun:
     error: float
     error_after: np.ndarray
     notes: tuple[Note, ...]
+    frames: str | None = None  # the library of the frame that came in
 
     @property
     def best(self) -> int:
@@ -74,9 +76,12 @@ class NextRun:
         columns = zip(names, (*self.candidates.values(), *told), strict=True)
         return {name: values[self.order].tolist() for name, values in columns}
 
-    def to_frame(self):
-        """`to_dict` as a pandas DataFrame; needs the extra `frames`."""
-        return frame(self.to_dict())
+    def to_frame(self, kind: str | None = None) -> Any:
+        """`to_dict` as a frame; needs the extra `frames`.
+
+        kind: "pandas", "polars" or "pyarrow"; by default what the candidates came in, or pandas.
+        """
+        return frame(self.to_dict(), kind or self.frames)
 
     def summary(self) -> str:
         """The best candidates as text, the laws and their weights, and what to know."""
@@ -176,6 +181,7 @@ def next_run(
         error=float(np.sqrt(now)),
         error_after=np.sqrt(np.maximum(now - taken, 0.0)),
         notes=(*_notes(alive, said, gain), *_far(alive[0], table, asked)),
+        frames=table.frames,
     )
 
 

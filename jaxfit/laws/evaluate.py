@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.custom_derivatives import SymbolicZero
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, Var
 
 from ..tracing import as_written
@@ -138,10 +139,16 @@ def _power(x, y):
     return jnp.where(x < 0, sign * size, size)
 
 
-@_power.defjvp
 def _power_jvp(primals, tangents):
-    x, y = primals
+    (x, y), (along_x, along_y) = primals, tangents
     size = _power(x, y)
     # 0 ** y is flat for y > 0, and at y = 0 as good as flat: the law says nothing of y there.
     slope = size * jnp.where(x == 0, 0.0, jnp.log(jnp.abs(x)))
-    return size, slope * tangents[1]
+    change = jnp.zeros_like(size) if isinstance(along_y, SymbolicZero) else slope * along_y
+    # The engine holds data still, and then nothing is computed of them.
+    if not isinstance(along_x, SymbolicZero):
+        change = change + y * _power(x, y - 1.0) * along_x
+    return size, change
+
+
+_power.defjvp(_power_jvp, symbolic_zeros=True)

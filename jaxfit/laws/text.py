@@ -337,7 +337,7 @@ def _latex(node: ast.AST, least: int) -> str:
     if isinstance(node, ast.Constant):
         return f"{node.value:g}"
     if isinstance(node, ast.Name):
-        return _symbol(node.id)
+        return symbol(node.id)
     if isinstance(node, ast.Call):
         assert isinstance(node.func, ast.Name)
         inner = ", ".join(_latex(each, 0) for each in node.args)
@@ -365,7 +365,8 @@ def _bracketed(inner: str, needed: bool) -> str:
     return f"\\left({inner}\\right)" if needed else inner
 
 
-def _symbol(name: str) -> str:
+def symbol(name: str) -> str:
+    """The name of a column or parameter in LaTeX's math mode: Greek, with what follows as index."""
     stem, index = re.fullmatch(r"([^\W\d_]*)_?(.*)", name, re.DOTALL).groups()  # type: ignore[union-attr]
     stem = (
         f"\\{stem}" if _GREEK.fullmatch(stem) else stem if len(stem) == 1 else f"\\mathrm{{{stem}}}"

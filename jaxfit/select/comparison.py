@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from ..frames import frame
 from ..plots.drawn import Drawn
 from ..result import Fit
 from ..status import Note
-from ..tables import frame
 from . import shown
 from .choice import Standing, standing
 from .sealed import Opening
@@ -107,9 +107,12 @@ class Comparison:
             "chosen": [name == self.chosen for name in self.laws],
         }
 
-    def to_frame(self):
-        """`to_dict` as a pandas DataFrame; needs the extra `frames`."""
-        return frame(self.to_dict())
+    def to_frame(self, kind: str | None = None) -> Any:
+        """`to_dict` as a frame; needs the extra `frames`.
+
+        kind: "pandas", "polars" or "pyarrow"; by default what the runs came in, or pandas.
+        """
+        return frame(self.to_dict(), kind or self.fit.frames)
 
     def plot(self) -> Drawn:
         """Errors of every law, and the Pareto front of constants; needs the extra `plot`.

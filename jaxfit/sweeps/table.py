@@ -17,8 +17,9 @@ import numpy as np
 
 from ..data import key_columns, repeated
 from ..files import path_of, whole_file
+from ..frames import frame
 from ..status import Note
-from ..tables import distinct, frame
+from ..tables import distinct
 from ..targets import KEY
 from . import record
 from .folder import part_file, places, read_manifest
@@ -94,9 +95,9 @@ class Sweep:
                 out[name] += values
         return out
 
-    def to_frame(self):
-        """All rows as a pandas DataFrame; needs the extra `frames`."""
-        return frame(self.columns())
+    def to_frame(self, kind: str | None = None) -> Any:
+        """All rows as a frame of "pandas" (by default), "polars" or "pyarrow"; extra `frames`."""
+        return frame(self.columns(), kind)
 
     def write(self, path: str | os.PathLike, *, overwrite: bool = False) -> Path:
         """Write all rows to a file, .csv or .parquet, which has the same bytes for the same rows.

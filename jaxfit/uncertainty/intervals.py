@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
+from ..frames import frame
 from ..keywords import check_seed
+from ..labelled import dataset
 from ..problem import logarithms, natural
 from ..status import Note, named
 from ..summary import aligned, noted, short
-from ..tables import frame
 from . import bootstrap, covariance, posterior
 from .clusters import number_of_clusters
 from .draws import Functions, functions
@@ -57,6 +58,7 @@ class Intervals:
     level: float
     method: str  # with its kind, such as "bootstrap (case)"
     notes: tuple[Note, ...]
+    frames: str | None = None  # the library of the frame that came in
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -80,9 +82,33 @@ class Intervals:
             },
         }
 
-    def to_frame(self):
-        """`to_dict` as a pandas DataFrame; needs the extra `frames`."""
-        return frame(self.to_dict())
+    def to_frame(self, kind: str | None = None) -> Any:
+        """`to_dict` as a frame; needs the extra `frames`.
+
+        kind: "pandas", "polars" or "pyarrow"; by default what the fit was given, or pandas.
+        """
+        return frame(self.to_dict(), kind or self.frames)
+
+    def to_xarray(self) -> Any:
+        """The intervals as an `xarray.Dataset` over group and parameter; needs the extra `xarray`.
+
+        estimate, standard_error, lower and upper; also `draws` over (group, parameter, draw) of
+        methods that draw. Functions of parameters stand among these.
+        """
+        columns = {
+            "estimate": self.estimate,
+            "standard_error": self.standard_error,
+            "lower": self.lower,
+            "upper": self.upper,
+        }
+        each = ("group", "parameter")
+        told: dict[str, Any] = {
+            key: (each, np.stack([*of.values()], axis=1)) for key, of in columns.items()
+        }
+        if self.draws is not None:
+            told["draws"] = ((*each, "draw"), np.stack([*self.draws.values()], axis=1))
+        about = {"level": f"{self.level:g}", "method": self.method}
+        return dataset(self.groups, (), self.names, told, about)
 
     def summary(self) -> str:
         """The intervals as text: one line a group and name, then what to know about them."""
@@ -154,7 +180,8 @@ def intervals(
         for column in (linear.value, error, lower, upper)
     )
     kept = None if drawn is None else {name: drawn[:, j] for j, name in enumerate(names)}
-    return Intervals(fit.groups, estimates, errors, lowers, uppers, kept, level, said, tuple(notes))
+    told = (estimates, errors, lowers, uppers, kept)
+    return Intervals(fit.groups, *told, level, said, tuple(notes), fit.frames)
 
 
 def _checked(fit, level, method, kind, of, cluster, draws, seed) -> str | None:

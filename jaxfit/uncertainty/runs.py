@@ -1,0 +1,149 @@
+"""Runs: how predictions hang on each of them, by implicit differentiation of the optimum.
+
+Cook & Weisberg 1982; for laws that are curved, and for any loss, the optimum moves by the inverse
+Hessian times the gradient of the run's own part of the objective (Koh & Liang 2017, eq. 1).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import predict
+from ..core import SINGULAR
+from ..frames import frame
+from ..influence import bend
+from ..points import asked
+from ..status import Note
+from .bands import in_coordinates, slopes_of
+from .covariance import LONE, refuse_shared
+from .local import Local, around
+
+if TYPE_CHECKING:
+    from ..result import Fit
+
+
+@dataclass(frozen=True, eq=False)
+class Influence:
+    """How predictions hang on the runs; the last axis of arrays are the rows of the table.
+
+    0 for runs of other groups than the prediction's; NaN for rows that were not fitted, and for
+    predictions of groups without a fit or with a singular Hessian, which `notes` tell.
+    """
+
+    prediction: np.ndarray  # of the shape that `Fit.predict` returns
+    # (..., rows) what the prediction changes by, per relative change of the run's weight: d
+    # prediction / d log weight.
+    derivative: np.ndarray
+    # (..., rows) what it changes by when the run is left out: one Newton step from the fit, exact
+    # for squared residuals of laws that are affine in their parameters. NaN where the run alone
+    # determines a parameter.
+    left_out: np.ndarray
+    notes: tuple[Note, ...]
+    frames: str | None = None  # the library of the frame that came in
+
+    def to_dict(self) -> dict[str, list]:
+        """One row a prediction and run of its group: prediction (index), row, and both numbers."""
+        flat = self.derivative.reshape(-1, self.derivative.shape[-1])
+        other = self.left_out.reshape(flat.shape)
+        point, row = np.nonzero((flat != 0) & ~(np.isnan(flat) & np.isnan(other)))
+        return {
+            "prediction": point.tolist(),
+            "row": row.tolist(),
+            "derivative": flat[point, row].tolist(),
+            "left_out": other[point, row].tolist(),
+        }
+
+    def to_frame(self, kind: str | None = None) -> Any:
+        """`to_dict` as a frame; needs the extra `frames`.
+
+        kind: "pandas", "polars" or "pyarrow"; by default what the fit was given, or pandas.
+        """
+        return frame(self.to_dict(), kind or self.frames)
+
+
+def influence(fit: "Fit", points: Any) -> Influence:
+    """See `Fit.influence`."""
+    refuse_shared(fit)
+    if fit.loss_function.cornered:
+        raise ValueError(
+            f"{fit.loss_function!r} has a corner, so its optimum goes through some runs and does "
+            "not move with the weights of the others; fit by Huber or SoftL1 to ask of influence."
+        )
+    told = asked(fit, points)
+    pred = predict.at_rows(fit.law, fit.params, told.columns, told.group)
+    slopes, data = slopes_of(fit, told), fit.data
+    out = np.full((2, len(pred), data.num_rows), np.nan)
+    rows, notes = data.rows(), []
+    out[:, :, data.index] = 0.0
+    out[:, np.isnan(pred)] = np.nan
+    for local in around(fit):
+        inverse, sound = _inverse(local)
+        notes += _singular(fit, local, sound)
+        scores, share = _scores(fit, local, inverse)
+        for i, g in enumerate(local.groups.tolist()):
+            some = np.flatnonzero(told.group == g)
+            along = in_coordinates(fit, local, np.full(len(some), i), slopes[some])
+            moved = along @ inverse[i] @ scores[i, : len(rows[g])].T
+            left = 1.0 - share[i, : len(rows[g])]
+            alone = np.where(left > LONE, left, np.nan)
+            for part, values in zip(out, (-moved, moved / alone), strict=True):
+                _add(part, some, data.index[rows[g]], values)
+    shape = (*told.shape, data.num_rows)
+    return Influence(
+        prediction=pred.reshape(told.shape),
+        derivative=out[0].reshape(shape),
+        left_out=out[1].reshape(shape),
+        notes=tuple(notes),
+        frames=fit.frames,
+    )
+
+
+def _add(part: np.ndarray, some: np.ndarray, rows: np.ndarray, values: np.ndarray) -> None:
+    """Add values (q, r) to those of the questions `some` (q,), at rows (r,) of the table.
+
+    A row may be there several times, once for each target that it has.
+    """
+    own = np.zeros((part.shape[1], len(some)))
+    np.add.at(own, rows, values.T)
+    part[some] += own.T
+
+
+def _scores(fit: "Fit", local: Local, inverse: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The gradients (g, n, P) of each run's own part of the objective, and how much of the Hessian.
+
+    The latter, (g, n), is leverage as the loss sees it: 1 for a run that decides by itself.
+    """
+    stiff = np.maximum(local.stiff, np.finfo(float).tiny)[:, None]
+    columns = local.jacobian * np.sqrt(2.0 / stiff)[..., None]
+    columns = np.where(local.runs[..., None], columns, 0.0)
+    scores = columns * (np.sqrt(local.weights) * local.psi)[..., None]
+    unit = np.broadcast_to(local.problems.unit[:, None], local.residual.shape)
+    curved = np.where(local.runs, bend(fit.loss_function, local.residual, unit), 0.0)
+    share = curved * np.einsum("gnp,gpq,gnq->gn", columns, inverse, columns)
+    return scores, share
+
+
+def _inverse(local: Local) -> tuple[np.ndarray, np.ndarray]:
+    """The inverse Hessians (g, P, P), 0 of what is held; NaN where they are not `sound` (g,)."""
+    free = local.free & (local.effect > 0)
+    both = free[:, :, None] & free[:, None]
+    diagonal = np.abs(np.einsum("gpp->gp", local.hessian))
+    scale = np.sqrt(np.where(free & (diagonal > 0), diagonal, 1.0))
+    scaled = local.hessian / (scale[:, :, None] * scale[:, None])
+    finite = np.asarray(np.isfinite(np.where(both, scaled, 0.0)).all(axis=(1, 2)))
+    scaled = np.where(both & finite[:, None, None], scaled, np.eye(free.shape[1]))
+    values, vectors = np.linalg.eigh(scaled)
+    dead = (local.free & (local.effect == 0)).any(axis=1)
+    sound = finite & ~dead & (values[:, 0] > SINGULAR * values[:, -1])
+    with np.errstate(divide="ignore"):
+        whole = np.einsum("gpk,gk,gqk->gpq", vectors, 1.0 / values, vectors)
+    whole = np.where(both, whole / (scale[:, :, None] * scale[:, None]), 0.0)
+    return np.where(sound[:, None, None], whole, np.nan), sound
+
+
+def _singular(fit: "Fit", local: Local, sound: np.ndarray) -> Iterator[Note]:
+    for g in local.groups[~sound].tolist():
+        text = "The Hessian is singular: no one optimum, and nothing to tell of influence."
+        yield Note("singular", text, fit.groups[g])

@@ -1,0 +1,122 @@
+"""The estimator is one of scikit-learn's, and answers as `jaxfit.fit` does."""
+
+import warnings
+
+import numpy as np
+import pandas
+import polars
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
+from sklearn.utils.estimator_checks import check_estimator, estimator_checks_generator
+from small_fits import SMALL, line, runs
+
+import jaxfit
+from jaxfit.sklearn import ScalingLawRegressor
+
+CANNOT = {
+    "check_sample_weight_equivalence_on_dense_data": "30 columns above 0 make 61 constants, for 27 "
+    "rows; jaxfit fits no more constants than rows.",
+}
+# Checks of few shapes, so that little is compiled; the others are slow.
+QUICK = (
+    "check_estimator_cloneable",
+    "check_estimators_unfitted",
+    "check_fit2d_1sample",
+    "check_no_attributes_set_in_init",
+    "check_parameters_default_constructible",
+    "check_requires_y_none",
+)
+LIGHT = ScalingLawRegressor(starts=16, pipeline=(jaxfit.Keep(4), jaxfit.VariableProjection()))
+OPTIONS = {"starts": 32, "pipeline": SMALL}
+
+
+@pytest.fixture(scope="module")
+def frame():
+    return pandas.DataFrame(runs())
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_it_passes_a_check(name):
+    found = [
+        (each, check)
+        for each, check in estimator_checks_generator(LIGHT)
+        if getattr(check, "func", check).__name__ == name
+    ]
+    assert found
+    for estimator, check in found:
+        check(estimator)
+
+
+@pytest.mark.slow
+def test_it_passes_all_checks():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        results = check_estimator(LIGHT, expected_failed_checks=CANNOT, on_skip=None)
+    failed = {each["check_name"] for each in results if each["status"] == "xfail"}
+    assert failed == set(CANNOT)
+
+
+def test_a_frame_is_fitted_by_names_and_groups(frame):
+    model = ScalingLawRegressor(line, by="family", **OPTIONS).fit(frame, frame["y"])
+    fit = jaxfit.fit(line, frame, target="y", by="family", **OPTIONS)
+    assert model.feature_names_in_.tolist() == list(frame.columns)
+    assert model.n_features_in_ == 3
+    assert model.fit_.groups == ("g0", "g1", "g2")
+    assert_allclose(model.predict(frame), fit.predict(frame), rtol=1e-9)
+    assert model.score(frame, frame["y"]) == pytest.approx(
+        1 - np.sum(fit.residuals() ** 2) / np.sum((frame["y"] - frame["y"].mean()) ** 2)
+    )
+    other = polars.DataFrame(frame.to_dict("list"))
+    again = ScalingLawRegressor(line, by="family", **OPTIONS).fit(other, frame["y"])
+    assert_allclose(again.predict(other), model.predict(frame), rtol=1e-12)
+
+
+def test_an_array_with_groups_is_the_same(frame):
+    X, y, keys = frame[["x"]].to_numpy(), frame["y"].to_numpy(), frame["family"].to_numpy()
+    model = ScalingLawRegressor(line, **OPTIONS).fit(X, y, groups=keys)
+    named = ScalingLawRegressor(line, by="family", **OPTIONS).fit(frame, y)
+    assert_allclose(model.predict(X, groups=keys), named.predict(frame), rtol=1e-9)
+    assert model.score(X, y, groups=keys) == pytest.approx(named.score(frame, y))
+    with pytest.raises(ValueError, match="give predict its groups"):
+        model.predict(X)
+    with pytest.raises(ValueError, match="No fitted group is called 'g9'"):
+        model.predict(X[:1], groups=["g9"])
+    with pytest.raises(ValueError, match="this one had none"):
+        ScalingLawRegressor(line, **OPTIONS).fit(X, y).predict(X, groups=keys)
+
+
+def test_it_is_searched_over(frame):
+    search = GridSearchCV(ScalingLawRegressor(line, **OPTIONS), {"seed": [0, 1]}, cv=3)
+    X, y = frame[["x"]].to_numpy(), frame["y"].to_numpy()
+    search.fit(X, y, sample_weight=np.ones(len(y)))
+    assert search.cv_results_["mean_test_score"] == pytest.approx(search.best_score_)
+
+
+def test_by_default_columns_above_0_are_powers_and_others_lines():
+    rng = np.random.default_rng(0)
+    X = np.column_stack([np.geomspace(1.0, 100.0, 36), rng.standard_normal(36)])
+    y = 2.0 + 3.0 * X[:, 0] ** -0.5 + 0.1 * X[:, 1]
+    model = LIGHT.__class__(**LIGHT.get_params()).fit(X, y)
+    told = {name: value[0] for name, value in model.fit_.params.items()}
+    truth = {"E": 2.0, "A_x0": 3.0, "alpha_x0": 0.5, "A_x1": 0.1}
+    assert told == pytest.approx(truth, rel=1e-6)
+    with pytest.raises(ValueError, match="Column `x0` was above 0 in all rows of the fit"):
+        model.predict(-X)
+
+
+def test_what_cannot_be_is_named(frame):
+    X, y = frame[["x"]].to_numpy(), frame["y"].to_numpy()
+    with pytest.raises(ValueError, match="X has 1 columns, but law `chinchilla` takes N, D"):
+        ScalingLawRegressor("chinchilla").fit(X, y)
+    with pytest.raises(ValueError, match="give X as a frame"):
+        ScalingLawRegressor(line, by="family").fit(X, y)
+    with pytest.raises(ValueError, match="give one of them"):
+        ScalingLawRegressor(line, by="family").fit(frame, y, groups=y)
+    with pytest.raises(ValueError, match="no column `N`"):
+        ScalingLawRegressor("chinchilla").fit(frame, y)
+    few = frame.iloc[:13]
+    with pytest.warns(ConvergenceWarning, match=r"1 of 2 groups .* g1 \(too_few_points\)"):
+        model = ScalingLawRegressor(line, by="family", **OPTIONS).fit(few, few["y"])
+    assert np.isnan(model.predict(frame.iloc[12:14])).all()
