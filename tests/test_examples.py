@@ -2,19 +2,29 @@
 
 import re
 import runpy
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "examples" / "guides").glob("*.md")))
+# What makes an example small.
+SMALL = {"many_groups_sweep.py": ["200"]}
+
+
+@pytest.fixture(autouse=True)
+def _no_language_model_of_this_machine(monkeypatch):
+    for name in ("JAXFIT_LLM_MODEL", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.name)
 def test_an_example_runs(path, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [str(path), *SMALL.get(path.name, ())])
     runpy.run_path(str(path), run_name="__main__")
-    assert "ok" in capsys.readouterr().out
+    assert "ok" in capsys.readouterr().out  # a status, or the example's own verdict
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
