@@ -51,7 +51,7 @@ def overview(fit: Fit, path: str | os.PathLike | None = None) -> Any:
 
 
 def empty(size: tuple[float, float]) -> Any:
-    """A matplotlib figure of a size in inches; ImportError naming the extra without matplotlib."""
+    """A matplotlib figure of a size in inches. Raises ImportError naming the extra without it."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:

@@ -36,7 +36,7 @@ def chinchilla(seed: int = 0, count: int = 240) -> dict[str, list]:
     N: parameters. D: training tokens. C: FLOP, 6 N D. loss: nats a token. As the runs of Hoffmann
     et al. 2022 in number, budgets and sizes, with the constants that Besiroglu et al. 2024 find
     (`FAMILIES["besiroglu"]`) and noise with heavy tails: 0.4 % times Student's t of 3 degrees of
-    freedom. count: rows, spread evenly over the budgets.
+    freedom. seed: of sizes and noise. count: rows, spread evenly over the budgets.
     """
     rng = np.random.default_rng(seed)
     E, A, B, alpha, beta = FAMILIES["besiroglu"]
