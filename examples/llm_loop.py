@@ -78,7 +78,7 @@ for turn in range(TURNS):
 
 print(evaluate.formula(str(best.law)).feedback)  # what a loop of your own may tell its model
 
-fit = jaxfit.fit(str(best.law), runs.training, target="loss", by="family")
+fit = jaxfit.fit(str(best.law), runs.training, target="loss", by="family", pipeline="auto")
 sealed = runs.open("the loop is over")
 loss = sealed.numbers("loss")[0]
 r2 = 1 - np.mean((fit.predict(sealed) - loss) ** 2) / np.var(loss)

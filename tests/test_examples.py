@@ -55,3 +55,14 @@ def test_a_page_runs_from_top_to_bottom(page, monkeypatch, tmp_path):
     path = tmp_path / "page.py"
     path.write_text("\n".join(blocks))
     runpy.run_path(str(path))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_of_a_page_lead_somewhere(page):
+    text = page.read_text()
+    for path, part in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", text):
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{page.name}: {path}"
+        if part:
+            headings = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
+            assert part in {each.lower().replace(" ", "-") for each in headings}, part
