@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from itertools import product
 
 from jaxfit import Law
+from jaxfit.laws.typical import TYPICAL
 
 SIZES = ("parameters", "data", "fine-tuning data", "compute")
 # Compute is not among them: its logarithm is a sum of two others, so it adds no surface.
@@ -60,19 +61,6 @@ ELSEWHERE: dict[tuple[str, str], tuple[str, ...]] = {
     ("replicas", "M"): ("replicas",),
     ("u_shape", "x"): ("log10 of compute",),
 }
-# What a law predicts, where that is not a loss.
-OUTPUTS = {
-    "accuracy_of_loss": "accuracy",
-    "best_batch": "best batch",
-    "best_rate": "best learning rate",
-    "coverage": "share solved",
-    "critical_batch": "critical batch",
-    "error_of_loss": "error",
-    "quantization": "loss added",
-    "reinforcement": "score",
-    "transfer": "data transferred",
-    "u_shape": "score",
-}
 PETAFLOP_DAY = 8.64e19
 # Units in which a law's start ranges are meant, where those of the columns are others.
 UNITS = {
@@ -89,7 +77,7 @@ def accepted(law: Law) -> dict[str, tuple[str, ...]]:
 
 def predicted(law: Law) -> str:
     """The meaning of what the law predicts."""
-    return OUTPUTS.get(law.name, "loss")
+    return TYPICAL[law.name].target
 
 
 def unit(law: Law, name: str) -> float:

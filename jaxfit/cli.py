@@ -2,7 +2,6 @@
 
 import argparse
 import csv
-import inspect
 import json
 import os
 import sys
@@ -17,6 +16,7 @@ from .commands import (
     discover_evaluate,
     discover_export,
     intervals,
+    laws,
     predict,
     report,
     robustness,
@@ -29,7 +29,6 @@ from .commands.options import (
     add_problem,
     law_file,
     loss,
-    named_law,
     problem,
     refuse_existing,
     refuse_same,
@@ -98,9 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     discover.add(commands)
     discover_evaluate.add(commands)
     discover_export.add(commands)
-    add = commands.add_parser("laws", help="list the laws, or show one")
-    add.add_argument("name", nargs="?", metavar="NAME", help="of a law, or FILE.py:NAME")
-    add.set_defaults(run=_laws)
+    laws.add(commands)
     add = commands.add_parser("doctor", help="check this installation")
     add_cache(add)
     add.set_defaults(run=_doctor)
@@ -155,43 +152,6 @@ def _write(result, out: Path | None, picture: Path | None, paper: Path | None = 
         print(f"Plot written to {picture}", file=sys.stderr)
     if paper is not None:
         report.write(result, paper)
-
-
-def _laws(options) -> int:
-    import jax
-
-    from .laws import FAMILIES, LAWS
-    from .laws.affine import linear_parameters
-    from .laws.check import check
-    from .laws.outputs import columns_of, picked
-    from .tables import nearest
-
-    if options.name is None:
-        for family, laws in FAMILIES.items():
-            print(f"{family}\n")
-            for law in laws:
-                print(f"  {law.name}({', '.join(law.inputs)})")
-                print(f"    {law.formula}\n    {law.source}")
-            print()
-        return OK
-    law = named_law(options.name)
-    if isinstance(law, str):
-        raise ValueError(f"No law is called `{law}`{nearest(law, LAWS)} `jaxfit laws` lists them.")
-    with jax.enable_x64(True):
-        count = columns_of(law)
-        check(picked(law, count) if count else law, 2)
-        linear = linear_parameters(law) if law.linear is None else law.linear
-    formula = f" = {law.formula}" if law.formula else ""
-    heading = f"{law.name}({', '.join(law.inputs)}){formula}\n{law.source}".strip()
-    about = inspect.cleandoc(law.func.__doc__ or "")
-    print("\n\n".join(filter(None, (heading, about, "Parameters"))))
-    for name, support in law.supports:
-        start = support.start
-        drawn = "starts from the data" if callable(start) else f"starts in {start}"
-        if name in linear:
-            drawn = "starts by least squares"
-        print(f"  {name}: in [{support.low:g}, {support.high:g}], {drawn}")
-    return OK
 
 
 def _doctor(options) -> int:

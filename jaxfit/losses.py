@@ -138,12 +138,12 @@ class _Cornered:
 
 @dataclass(frozen=True)
 class MSE(_Linear, _Squared):
-    """Mean squared error."""
+    """Mean squared error, in the square of the target's unit."""
 
 
 @dataclass(frozen=True)
 class LogMSE(_Log, _Squared):
-    """Mean squared error of log predictions against log targets."""
+    """Mean squared error of log predictions against log targets, which are above 0. No unit."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,10 @@ class Huber(_Linear, _Huber):
 
 @dataclass(frozen=True)
 class LogHuber(_Log, _Huber):
-    """Huber loss of log residuals; Hoffmann et al. 2022, eq. 3, use delta = 1e-3."""
+    """Huber loss of log residuals, of targets above 0; Hoffmann et al. 2022, eq. 3.
+
+    delta: of natural logarithms, as a share of the target, near enough; they take 1e-3.
+    """
 
     delta: float | str = 1e-3
 
@@ -228,7 +231,7 @@ class Quantile(_Linear, _Cornered):
 
 @dataclass(frozen=True)
 class Relative(_Relative, _Squared):
-    """Mean squared relative error."""
+    """Mean squared relative error, of targets that are not 0. No unit."""
 
 
 Loss = MSE | LogMSE | Huber | LogHuber | SoftL1 | Cauchy | MAE | Quantile | Relative

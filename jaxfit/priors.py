@@ -75,7 +75,8 @@ class Hinge:
     """A soft bound: a penalty on values below `low` or above `high`, linear far beyond.
 
     It is strength * softplus(beyond / softness), in the unit of the objective, with `beyond` how
-    far the value lies beyond the bound.
+    far the value lies beyond the bound. low, high, softness: in the unit of the value. Raises
+    ValueError without a bound, or for bounds that cross.
     """
 
     strength: Number

@@ -30,7 +30,10 @@ def _checked_range(label, pair):
 
 @dataclass(frozen=True)
 class Real:
-    """A parameter on the whole line; starts are drawn uniformly from `start`."""
+    """A parameter on the whole line; starts are drawn uniformly from `start`, (low, high).
+
+    start: in the parameter's unit; or a function of a group's inputs and target that returns it.
+    """
 
     start: StartRange
 
@@ -45,7 +48,10 @@ class Real:
 
 @dataclass(frozen=True)
 class Positive:
-    """A parameter above 0, searched as its logarithm; starts are drawn log-uniformly."""
+    """A parameter above 0, searched as its logarithm; starts are drawn log-uniformly.
+
+    start: as of `Real`, above 0.
+    """
 
     start: StartRange
 

@@ -136,8 +136,9 @@ class Table:
 def read(source: Any, *, thousands: str | None = None, decimal: str = ".") -> Table:
     """Read a table from a mapping, a frame, or a path to a CSV or Parquet file.
 
-    thousands: a character that separates thousands in text cells, such as ",". decimal: the
-    decimal mark in text cells, such as ",".
+    source: {column: cells (m,)}; a pandas, polars or pyarrow frame; a path that ends in .csv, .tsv,
+    .csv.gz or .parquet; or a table that was read before. thousands: a character that separates
+    thousands in text cells, such as ",". decimal: the decimal mark in text cells, such as ",".
 
     Raises ValueError for marks that are no one character or may be part of a number, files that
     cannot be read as a table, columns of unequal length, duplicate column names, and a table

@@ -173,6 +173,10 @@ def if_above(x, *, a, b):
     return b * x
 
 
+def if_column(x, *, a, b):
+    return a + b * x if x > 1 else a
+
+
 def while_above(x, *, a, b):
     while a > 1:
         a = a - 1
@@ -233,6 +237,7 @@ def in_place(x, *, a, b):
     ("func", "guilty", "advice"),
     [
         (if_above, "if a > 1:", "it branches on a value with Python `if`, `while`"),
+        (if_column, "return a + b * x if x > 1 else a", "Python `if`, `while`"),
         (while_above, "while a > 1:", "it branches on a value with Python `if`, `while`"),
         (both, "return b * x if a > 0 and b > 0 else a", "use jnp.where, jnp.minimum"),
         (greatest, "return max(a, b) * x", "use jnp.where, jnp.minimum or jnp.maximum"),

@@ -142,9 +142,11 @@ def isoflop(
     runs: a table as `jaxfit.fit` takes it, with columns of parameters (`size`), tokens (`data`)
     and the `target`. compute: the column of FLOP; without it 6 a parameter and token. Runs within
     a factor of 1.25 of compute, and apart from all others by more, are of one budget. law, loss: of
-    approach 3, as `jaxfit.fit` takes them; a law with inputs N and D. level: of intervals.
+    approach 3, as `jaxfit.fit` takes them; a law with inputs N and D. level: of intervals. seed: of
+    the starts of all fits.
 
-    Raises ValueError where no two budgets have four runs each, or more, at different sizes.
+    Returns an `Isoflop`, (C,) a number for C budgets. Raises ValueError where no two budgets have
+    four runs each, or more, at different sizes.
     """
     check_level(level)
     N, D, y, C, missing = _runs(runs, target, size, data, compute)

@@ -142,13 +142,15 @@ def evaluator(
     """What a loop that evolves formulas calls with a path: `evaluate(program_path)`.
 
     The file is read, not run; where its formula is, `formula_of` says. The formula is fitted in
-    every group and judged as by `jaxfit.discover.score`, whose arguments these are; the first
-    call compiles, later ones do not. What cannot be read or fitted gets the least score, and the
-    feedback says why. Of a `SealedHoldout`, the sealed rows stay sealed.
+    every group and judged as by `jaxfit.discover.score`, of which data, target, by, inputs, folds,
+    starts, seed and nan are known; the first call compiles, later ones do not. What cannot be read
+    or fitted gets the least score, and the feedback says why. Of a `SealedHoldout`, the sealed rows
+    stay sealed.
 
-    max_constants: formulas of more are refused.
+    max_constants: formulas of more are refused; None takes any.
 
-    Raises ValueError or TypeError for a table or column that cannot be used.
+    Returns an `Evaluator`, whose calls return a `Reply` and raise nothing. Raises ValueError or
+    TypeError for a table or column that cannot be used.
     """
     whole = isinstance(max_constants, int) and not isinstance(max_constants, bool)
     if max_constants is not None and not (whole and max_constants >= 1):

@@ -169,6 +169,9 @@ def form(root: Node, link: str = "identity") -> Form:
 def parse(text: str, inputs: Sequence[str], link: str = "identity") -> Form:
     """The form that a formula writes: `E + A*N^-alpha`; names in `inputs` are inputs.
 
+    text: of + - * / ^, numbers, names and functions. link: "log" where it is the logarithm of what
+    is predicted.
+
     Raises ValueError, showing the character, for what is no formula. Nothing of it is run.
     """
     return form(nodes.parse(text, inputs), link)

@@ -115,6 +115,7 @@ def score(
     folds: `Rolling`, `Largest`, `Corner` and `KFold` of `jaxfit`; "auto" asks for larger scales
         (`jaxfit.discover.evidence.question_folds`).
     starts: from how many starts each law is fitted in each group, linear constants being solved.
+    seed: of the starts. nan: "raise" on a missing or infinite cell, or "mask" to leave its row out.
     progress: called as progress(done, all).
 
     Returns `Scores`, one for each law in order; a law that fails has the error inf, and says why.

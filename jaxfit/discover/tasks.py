@@ -11,7 +11,10 @@ from ..tables import nearest
 
 @dataclass(frozen=True)
 class Task:
-    """One law to be found: the same form in every group, with constants of its own in each."""
+    """One law to be found: the same form in every group, with constants of its own in each.
+
+    Its rows are training runs, in the units of the source (SLDBench, Lin et al. 2025).
+    """
 
     name: str
     file: str  # of the rows, in a folder of training rows and in one of held-out rows

@@ -84,11 +84,7 @@ def _trace(law, n):
         )
         raise TypeError(f"Law `{law.name}`{line}: {advice}, which JAX can trace.") from error
     except jax.errors.TracerBoolConversionError as error:
-        line, _ = _culprit(law, error)
-        raise TypeError(
-            f"Law `{law.name}`{line}: it branches on a value with Python `if`, `while`, `and`, "
-            "`min` or `max`; use jnp.where, jnp.minimum or jnp.maximum, which work on columns."
-        ) from error
+        raise _branches(law, error) from error
     except (jax.errors.ConcretizationTypeError, jax.errors.TracerIntegerConversionError) as error:
         line, _ = _culprit(law, error)
         raise TypeError(
@@ -105,6 +101,8 @@ def _trace(law, n):
         raise failed.error from None
     except Exception as error:
         line, _ = _culprit(law, error)
+        if "truth value of an array" in str(error):  # of a column, which JAX words otherwise
+            raise _branches(law, error) from error
         if "immutable" in str(error) and "item assignment" in str(error):
             raise TypeError(
                 f"Law `{law.name}`{line}: it changes a column in place; make a new one, for "
@@ -112,6 +110,14 @@ def _trace(law, n):
             ) from error
         error.add_note(f"Raised by law `{law.name}`{line}.")
         raise
+
+
+def _branches(law, error) -> TypeError:
+    line, _ = _culprit(law, error)
+    return TypeError(
+        f"Law `{law.name}`{line}: it branches on a value with Python `if`, `while`, `and`, "
+        "`min` or `max`; use jnp.where, jnp.minimum or jnp.maximum, which work on columns."
+    )
 
 
 class _CheckFailed(Exception):

@@ -62,8 +62,8 @@ def _worth(unique, total, half_life):
 def vocabulary(N, V, D, *, E, A_1, A_2, B, alpha_1, alpha_2, beta):
     """Loss, normalised by that of a unigram model, with the vocabulary as part of the model.
 
-    N: parameters outside of the embeddings. V: those of the embeddings, or the size of the
-    vocabulary at a fixed width. D: training tokens. E: limit, below 0 (the paper writes
+    N: parameters outside of the embeddings. V: parameters of the embeddings, or the size of
+    the vocabulary at a fixed width. D: training tokens. E: limit, below 0 (the paper writes
     -E). A_1, A_2, B: of the power terms. alpha_1, alpha_2, beta: their exponents.
     """
     return E + A_1 * N**-alpha_1 + A_2 * V**-alpha_2 + B * D**-beta

@@ -15,7 +15,9 @@ class Law:
     """A parametric law; call it as the function it wraps.
 
     `func(*inputs, **parameters)` takes data columns (n,), one for each of `inputs`, and scalar
-    parameters, and returns predictions (n,) by plain `jnp` arithmetic.
+    parameters, and returns predictions (n,), or (n, T) of T targets, by plain `jnp` arithmetic.
+    Units are those that its columns come in. `supports` says what each parameter may be; `source`
+    and `formula` are for people.
 
     `linear` names parameters in which the law is affine given the others; the engine solves
     them by least squares at every start that it draws. With None it finds them itself.
@@ -106,8 +108,9 @@ def law(
     Positional arguments are data columns; keyword-only arguments are parameters. Give every
     parameter a support: `alpha=Interval(0, 2)`.
 
-    linear: parameters in which the law is affine, all together; found from the law's trace when
-    not given. Give () to have none treated so.
+    source: where it was published, or what it is. formula: as text, for tables and reports; its
+    LaTeX is made of it. linear: parameters in which the law is affine, all together; found from the
+    law's trace when not given. Give () to have none treated so.
 
     Raises TypeError when signature and supports do not match, or a support is no support.
     """

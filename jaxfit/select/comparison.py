@@ -17,7 +17,7 @@ from .sealed import Opening
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """L laws compared in G groups. `print` shows it.
+    """L laws compared in G groups, over F inner hold-outs and K folds. `print` shows it.
 
     Errors are on the scale of the loss: of logarithms for losses of logarithms, shares of the
     target for relative ones; else in standard deviations of the group's training targets

@@ -38,10 +38,12 @@ class Adam:
             raise ValueError(f"Adam(precision={self.precision!r}): give 'float32' or 'float64'.")
 
     def init(self, f, z):
+        """The state of a start at z (P,) of the objective `f`; nothing is evaluated yet."""
         moments = optax.scale_by_adam().init(z)
         return begin(z, _Memory(jnp.ones((), bool), natural_steps(f, z), moments))
 
     def step(self, f, s):
+        """The next state: evaluate the trial, keep the best point, propose another."""
         value, gradient = value_and_gradient(f, s.trial, f.residual)
         natural = s.memory.natural
         downhill = natural * inward(gradient, s.trial, f.problem.lower, f.problem.upper)
@@ -59,4 +61,5 @@ class Adam:
         )
 
     def done(self, s):
+        """Whether the start has ended, a scalar bool."""
         return ~s.memory.alive

@@ -38,12 +38,15 @@ class BFGS:
         check_settings(self)
 
     def init(self, f, z):
+        """The state of a start at z (P,) of the objective `f`; nothing is evaluated yet."""
         return quasi_newton.init(f, z, _CURVATURE)
 
     def step(self, f, s):
+        """The next state: evaluate the trial, keep the best point, propose another."""
         return quasi_newton.step(f, s, _CURVATURE)
 
     def done(self, s):
+        """Whether the start has ended, a scalar bool."""
         return quasi_newton.done(s, self.ftol)
 
 

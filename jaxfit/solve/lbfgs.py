@@ -27,12 +27,15 @@ class LBFGS:
         check_settings(self)
 
     def init(self, f, z):
+        """The state of a start at z (P,) of the objective `f`; nothing is evaluated yet."""
         return quasi_newton.init(f, z, self._curvature())
 
     def step(self, f, s):
+        """The next state: evaluate the trial, keep the best point, propose another."""
         return quasi_newton.step(f, s, self._curvature())
 
     def done(self, s):
+        """Whether the start has ended, a scalar bool."""
         return quasi_newton.done(s, self.ftol)
 
     def _curvature(self):

@@ -29,9 +29,11 @@ class LevenbergMarquardt:
         check_settings(self)
 
     def init(self, f, z):
+        """The state of a start at z (P,) of the objective `f`; nothing is evaluated yet."""
         return begin(z, damped.nothing(f, z))
 
     def step(self, f, s):
+        """The next state: evaluate the trial, keep the best point, propose another."""
         r, columns = linearise(f.residual, s.trial)
         value = f.mean(r)
         better, memory = damped.judged(f, s, value, r, columns)
@@ -41,4 +43,5 @@ class LevenbergMarquardt:
         return s._replace(z=z, value=best, trial=trial, memory=memory)
 
     def done(self, s):
+        """Whether the start has ended, a scalar bool."""
         return damped.finished(s, self.ftol)

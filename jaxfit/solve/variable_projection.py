@@ -39,9 +39,11 @@ class VariableProjection:
         check_settings(self)
 
     def init(self, f, z):
+        """The state of a start at z (P,) of the objective `f`; nothing is evaluated yet."""
         return begin(z, damped.nothing(f, z))
 
     def step(self, f, s):
+        """The next state: evaluate the trial, keep the best point, propose another."""
         lower, upper = f.problem.lower, f.problem.upper
         theta, value = project(f, s.trial, lower, upper, self.passes)
         r, columns = gauss_newton.linearise(f.residual, theta)
@@ -58,6 +60,7 @@ class VariableProjection:
         return s._replace(z=z, value=best, trial=trial, memory=memory)
 
     def done(self, s):
+        """Whether the start has ended, a scalar bool."""
         return damped.finished(s, self.ftol)
 
 

@@ -294,7 +294,7 @@ def checked_table(path: Path, overwrite: bool) -> Path:
 
 
 def open_sweep(out: str | os.PathLike) -> Sweep:
-    """What a sweep has found so far, in the folder that it was given.
+    """What a sweep has found so far, in the folder `out` that it was given.
 
     Raises ValueError for a folder that holds no sweep, or shards that do not go together.
     """
