@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from .decide.allocation import allocate as allocate
     from .decide.isoflops import Isoflop as Isoflop
     from .decide.isoflops import isoflop as isoflop
+    from .decide.model_ranking import ModelRanking as ModelRanking
     from .decide.next_runs import NextRun as NextRun
     from .decide.next_runs import next_run as next_run
+    from .decide.select_models import select_model as select_model
     from .density import InverseDensity as InverseDensity
     from .fitting import fit as fit
     from .laws import LAWS as LAWS
@@ -94,6 +96,7 @@ _HOMES = {
     "LogNormal": "priors",
     "MAE": "losses",
     "MSE": "losses",
+    "ModelRanking": "decide.model_ranking",
     "NextRun": "decide.next_runs",
     "Normal": "priors",
     "PIPELINES": "solve.presets",
@@ -119,6 +122,7 @@ _HOMES = {
     "parse": "laws.text",
     "read": "tables",
     "robustness": "refits",
+    "select_model": "decide.select_models",
     "sweep": "sweeps.sweep",
 }
 _MODULES = {"discover", "plot", "recipes", "reference", "synthetic"}
