@@ -18,7 +18,7 @@ from ..points import Points
 from ..predict import at_rows
 from ..result import Fit
 from ..status import Note, named
-from ..summary import aligned, noted, short
+from ..summary import aligned, listed, noted, short
 from ..tables import frame, nearest
 from ..uncertainty.bands import beyond
 from ..uncertainty.intervals import Intervals
@@ -29,12 +29,15 @@ GRID, SECTIONS = 192, 24
 # Steps that end where the slope is 0, by differences over so much of the logarithm of a size:
 # values alone tell where a minimum is to half of their digits, too little for its derivatives.
 POLISHES, _REACH = 3, 1e-2
-# What is not larger than this share of a loss is rounding.
-_FLAT = 1e-14
+# What is not larger than this share of a loss is rounding, and how far that may move the logarithm
+# of a best size: beyond some budget all that compute does to a loss is less.
+_FLAT, _SURE = 1e-14, 1e-6
 # How far below the least size and data of the runs is looked, as a logarithm: six decades.
 _BELOW = 6 * np.log(10.0)
 # Half the decades over which exponents are measured.
 _STEP = 0.05
+# Groups that notes of the same words name.
+_SAID = 3
 _GOLDEN = (5**0.5 - 1) / 2
 # What is told of a budget, and what intervals are taken of: logarithms of what is above 0.
 SIZE, DATA, RATIO, LOSS = "size", "data", "tokens_per_parameter", "loss"
@@ -263,8 +266,15 @@ class _Curves:
             # At a kink differences do not tell where the least value is.
             better = there <= loss + _FLAT * np.abs(loss)
             place, loss = np.where(better, nearer, place), np.where(better, there, loss)
-        inside &= np.isfinite(loss)
+        inside &= np.isfinite(loss) & self._told(flat, place, budget)
         return np.where(inside, place, np.nan), np.where(inside, loss, np.nan)
+
+    def _told(self, flat, place: np.ndarray, budget: float) -> np.ndarray:
+        """Whether losses bend enough (k,) to tell the place of the least from their rounding."""
+        there = self._loss(flat, place[:, None] + _REACH * np.arange(-1.0, 2.0), budget)
+        with np.errstate(invalid="ignore"):
+            bend = there @ [1.0, -2.0, 1.0] / _REACH**2
+            return ~(np.finfo(float).eps * np.abs(there[:, 1]) > _SURE * _REACH * np.abs(bend))
 
     def _towards(self, flat, place: np.ndarray, budget: float, most: float) -> np.ndarray:
         """Newton's steps (k,) to where the slope is 0, of at most `most`; 0 where it bends down."""
@@ -310,24 +320,56 @@ def _gathered(values: Mapping[str, np.ndarray], budgets: int) -> dict[str, np.nd
     out = {
         name: np.stack([values[f"{name} at {i}"] for i in range(budgets)], axis=1) for name in TOLD
     }
-    return {name: np.exp(of) if name in _LOGARITHMS else of for name, of in out.items()}
+    with np.errstate(over="ignore"):  # of an end that is open
+        return {name: np.exp(of) if name in _LOGARITHMS else of for name, of in out.items()}
 
 
 def _own_notes(found: Intervals, fit: Fit) -> Iterator[Note]:
     """What intervals say, and of groups whose fit is not to be trusted."""
-    yield from found.notes
-    for g in np.flatnonzero(~np.isin(fit.status, ("ok", "at_bound"))).tolist():
-        yield Note("status", f"The fit is {fit.status[g]}; so is what follows.", fit.groups[g])
+    # What these say of constants on a bound is of their own intervals, not of the best size's.
+    yield from _summed([note for note in found.notes if note.code != "at_bound"])
+    size = np.stack([of for name, of in found.lower.items() if name.startswith(f"{SIZE} at ")])
+    told = np.where(
+        np.isnan(size).all(axis=0),
+        ", where this method tells no interval; 'bootstrap' does.",
+        ": the runs want to go beyond it, where some resamples go no further.",
+    )
+    held = [
+        Note("at_bound", f"{', '.join(names)} on a bound{told[g]}", key)
+        for g, key in enumerate(fit.groups)
+        if (names := [name for name, side in fit.at_bound.items() if side[g]])
+    ]
+    yield from _summed(held)
+    bad = np.flatnonzero(~np.isin(fit.status, ("ok", "at_bound"))).tolist()
+    text = "The fit is {}; so is what follows."
+    yield from _summed([Note("status", text.format(fit.status[g]), fit.groups[g]) for g in bad])
+
+
+def _summed(notes: Sequence[Note]) -> Iterator[Note]:
+    """Notes, those of many groups that say the same as one that names the first."""
+    alike: dict[tuple[str, str], list[Note]] = {}
+    for note in notes:
+        alike.setdefault((note.code, note.text), []).append(note)
+    for (code, text), own in alike.items():
+        if len(own) <= _SAID:
+            yield from own
+        else:
+            names = listed([named(note.group) for note in own], _SAID)
+            yield Note(code, f"{len(own)} groups ({names}): {text}")
 
 
 def _edges(fit: Fit, budgets: np.ndarray, estimate: Mapping[str, np.ndarray]) -> Iterator[Note]:
-    for g, c in zip(*np.nonzero(np.isnan(estimate[SIZE])), strict=True):
-        if not np.isnan(fit.loss[g]):
+    notes = []
+    for g in np.flatnonzero(np.isfinite(fit.loss)).tolist():
+        if (none := np.isnan(estimate[SIZE][g])).any():
+            at = listed([f"{budget:.4g}" for budget in budgets[none].tolist()])
             text = (
-                f"No size is best at {budgets[c]:.4g} FLOP: the loss falls to an end of what the "
-                "budget allows, the law has no value there, or the budget is far below the runs."
+                f"No size is best at {at} FLOP: the loss falls to an end of what the budget "
+                "allows, the law has no value there, the budget is far below the runs, or so far "
+                "above them that the loss is flat to rounding."
             )
-            yield Note("no_optimum", text, fit.groups[g])
+            notes.append(Note("no_optimum", text, fit.groups[g]))
+    yield from _summed(notes)
 
 
 def _beyond(fit: Fit, curves: _Curves, estimate) -> Iterator[Note]:

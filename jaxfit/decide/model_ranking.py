@@ -1,6 +1,6 @@
 """`ModelRanking`: pretrained models by the loss that is predicted, and what to know about it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 from ..data import Dataset
 from ..result import Fit
 from ..status import Note, named
-from ..summary import aligned, noted, short
+from ..summary import aligned, listed, noted, short
 from ..tables import frame
 from .reliability import FEWEST, Reliability
 
@@ -112,11 +112,6 @@ def notes_on(of: ModelRanking, data: Dataset) -> tuple[Note, ...]:
     return (*_of_rows(data), *_of_models(of), *_of_ties(of), *_of_trust(of, data))
 
 
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
-
-
 def _of_rows(data: Dataset) -> Iterator[Note]:
     if masked := int(data.rows_masked.sum()):
         yield Note("rows_masked", f"{masked} runs left out for a missing or infinite cell.")
@@ -134,7 +129,7 @@ def _of_models(of: ModelRanking) -> Iterator[Note]:
     ):
         names = [_called(of, r) for r in np.flatnonzero(own).tolist()]
         if names:
-            yield Note(code, f"{len(names)} of {len(of.rank)} models {text}: {_listed(names)}.")
+            yield Note(code, f"{len(names)} of {len(of.rank)} models {text}: {listed(names)}.")
 
 
 def _called(of: ModelRanking, r: int) -> str:
@@ -150,7 +145,7 @@ def _of_ties(of: ModelRanking) -> Iterator[Note]:
         rivals = np.flatnonzero(chance > 1 - of.level)
         rivals = rivals[np.argsort(-chance[rivals], kind="stable")].tolist()
         if rivals:
-            told = _listed([f"{named(of.model[i])} ({chance[i]:.0%})" for i in rivals])
+            told = listed([f"{named(of.model[i])} ({chance[i]:.0%})" for i in rivals])
             texts.append(f"{_called(of, r)} is first, but may be behind {told}.")
     for text in texts[:_SHOWN]:
         yield Note("tie", text)
