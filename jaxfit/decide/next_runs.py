@@ -25,7 +25,9 @@ from ..tables import Table, distinct, frame, nearest, read
 from ..uncertainty.bands import beyond, in_coordinates, slopes_of, undetermined
 from ..uncertainty.covariance import refuse_shared
 from ..uncertainty.local import Local, around
+from .misfit import misfit as left_over
 
+MISFITS = "none", "gaussian-process"
 CRITERIA = ("variance", "disagreement", "improvement", "bound", "thompson")
 # Standard deviations below the mean at which "bound" looks.
 BOUND = 2.0
@@ -112,6 +114,7 @@ class _Said(NamedTuple):
     along: np.ndarray  # (M, k, q) covariances
     weights: np.ndarray  # (M,)
     roots: tuple[np.ndarray, ...]  # (k, P) each, of the covariance of candidates
+    together: np.ndarray  # (M,) how likely it is that residuals go together in scale
 
 
 @checked_keywords
@@ -122,6 +125,7 @@ def next_run(
     cost: str | Sequence[float] | np.ndarray,
     target: Any = None,
     criterion: str = CRITERIA[0],
+    misfit: str = MISFITS[0],
     seed: int = 0,
 ) -> NextRun:
     """Which of the candidate runs to buy next.
@@ -136,6 +140,8 @@ def next_run(
         "improvement", how far it is expected to be below the least run so far, its noise and all,
         laws and constants together taken to be normal; "bound", how far its mean less two standard
         deviations is below; "thompson", the same of one draw of law and constants.
+    misfit: "none" takes a law to be true but for noise. With "gaussian-process", residuals that go
+        together in scale make constants and predictions less sure, by how likely that is.
     seed: of "thompson".
 
     Weights of laws are those of their AICc. Raises ValueError naming column, candidate or option
@@ -150,6 +156,9 @@ def next_run(
             f"criterion={criterion!r}{nearest(criterion, CRITERIA)} Choose one of "
             f"{', '.join(CRITERIA)}."
         )
+    if misfit not in MISFITS:
+        near = nearest(str(misfit), MISFITS)
+        raise ValueError(f"misfit={misfit!r}{near} Choose one of {', '.join(MISFITS)}.")
     check_seed(seed)
     _check(alive)
     if criterion == "disagreement" and len(alive) < 2:
@@ -159,7 +168,7 @@ def next_run(
     if target is None and criterion == "variance":
         raise ValueError("criterion='variance' needs target=, the scale that is asked about.")
     asked = read(target) if target is not None else table.of(np.arange(0))
-    said = _said(alive, table, asked)
+    said = _said(alive, table, asked, misfit)
     now, taken = _variances(said)
     gain = _gain(criterion, said, taken, float(alive[0].data.target.min()), seed)
     names = dict.fromkeys(name for fit in alive for name in fit.data.columns.values())
@@ -226,8 +235,8 @@ def _prices(table: Table, cost: Any) -> np.ndarray:
     return found
 
 
-def _said(alive: Sequence[Fit], table: Table, asked: Table) -> _Said:
-    parts = [_of_law(fit, table, asked) for fit in alive]
+def _said(alive: Sequence[Fit], table: Table, asked: Table, misfit: str) -> _Said:
+    parts = [_of_law(fit, table, asked, misfit) for fit in alive]
     weights = np.ones(1)
     if len(alive) > 1:
         score = np.array([criteria(fit).aicc[0] for fit in alive])
@@ -239,7 +248,7 @@ def _said(alive: Sequence[Fit], table: Table, asked: Table) -> _Said:
                 )
         lead = np.exp(-(score - score.min()) / 2)
         weights = lead / lead.sum()
-    candidates, targets, mean, target, noise = zip(*parts, strict=True)
+    candidates, targets, mean, target, noise, together = zip(*parts, strict=True)
     return _Said(
         np.stack(mean),
         np.stack([np.sum(root**2, axis=1) for root in candidates]),
@@ -249,13 +258,15 @@ def _said(alive: Sequence[Fit], table: Table, asked: Table) -> _Said:
         np.stack([one @ two.T for one, two in zip(candidates, targets, strict=True)]),
         weights,
         candidates,
+        np.array(together),
     )
 
 
-def _of_law(fit: Fit, table: Table, asked: Table):
+def _of_law(fit: Fit, table: Table, asked: Table, misfit: str):
     """Roots (k, P) and (q, P) of covariances, predictions (k,) and (q,), variances of a run (k,).
 
-    A root of rows times that of others, transposed, has the covariances of the two.
+    And how likely it is that residuals go together; 0 where nobody asks. A root of rows times that
+    of others, transposed, has the covariances of the two.
     """
     (local,) = around(fit)
     if not np.isfinite(local.kappa[0]):
@@ -264,7 +275,8 @@ def _of_law(fit: Fit, table: Table, asked: Table):
             "constants, or lie on it exactly."
         )
     roots, means = [], []
-    for what, part in (("candidates", table), ("target", asked)):
+    parts = (table, "candidates"), (asked, "target")
+    for part, what in parts:
         points = _points(fit, part, what)
         mean = at_rows(fit.law, fit.params, points.columns, points.group)
         if not np.isfinite(mean).all():
@@ -274,13 +286,32 @@ def _of_law(fit: Fit, table: Table, asked: Table):
         means.append(mean)
     noise = local.kappa[0] / 2 * local.problems.unit[0] ** 2
     scale = 1.0 if fit.loss_function.scale == "linear" else means[0] ** 2
-    return *roots, *means, np.broadcast_to(noise * scale, means[0].shape)
+    noise, share = np.broadcast_to(noise * scale, means[0].shape), 0.0
+    if misfit != MISFITS[0]:
+        both = [
+            np.concatenate(each)
+            for each in zip(*(_points(fit, *of).columns for of in parts), strict=True)
+        ]
+        left = left_over(fit, Points(both, np.zeros(len(both[0]), int), both[0].shape))
+        share = left.share
+        whole = np.concatenate(roots)
+        whole = (1 - share) * whole @ whole.T + share * left.covariance
+        values, vectors = np.linalg.eigh(whole)
+        whole = vectors * np.sqrt(np.maximum(values, 0.0))
+        roots = [whole[: table.num_rows], whole[table.num_rows :]]
+    return *roots, *means, noise, share
 
 
 def _points(fit: Fit, table: Table, what: str) -> Points:
     """The rows of a table as questions to the one group of a fit."""
     columns = []
     for name in fit.data.columns.values():
+        if name not in table.columns:
+            raise ValueError(
+                f"{what}= has no column `{name}`, an input of {fit.law.name}"
+                f"{nearest(name, table.columns)} It has {', '.join(table.columns)}; give it a "
+                f"column `{name}`, one number a row."
+            )
         values, _ = table.numbers(name)
         if not np.isfinite(values).all():
             row = int(np.flatnonzero(~np.isfinite(values))[0])
@@ -372,6 +403,13 @@ def _notes(alive: Sequence[Fit], said: _Said, gain: np.ndarray):
         if held := [name for name, side in fit.at_bound.items() if side[0]]:
             text = f"{', '.join(held)} of {fit.law.name} on a bound, taken to be known there."
             yield Note("at_bound", text)
+    for fit, share in zip(alive, said.together.tolist(), strict=True):
+        if share > 0.5:
+            text = (
+                f"Residuals of {fit.law.name} go together in scale ({share:.0%} likely): it is not "
+                "the truth, and what it says is less sure by as much."
+            )
+            yield Note("misfit", text)
     few = [fit.law.name for fit, weight in zip(alive, said.weights, strict=True) if weight < 0.01]
     if few:
         yield Note("weight", f"Hardly alive, with less than 1 % of the weight: {', '.join(few)}.")
