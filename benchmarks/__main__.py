@@ -21,6 +21,7 @@ NAMES = (
     "coverage",
     "allocation",
     "next_run",
+    "select_model",
     "programs",
     "discovery",
     "blind",

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from .decide.allocation import allocate as allocate
     from .decide.isoflops import Isoflop as Isoflop
     from .decide.isoflops import isoflop as isoflop
-    from .decide.next_runs import NextRun as NextRun
+    from .decide.model_ranking import ModelRanking as ModelRanking
     from .decide.next_runs import next_run as next_run
+    from .decide.run_ranking import NextRun as NextRun
+    from .decide.select_models import select_model as select_model
     from .density import InverseDensity as InverseDensity
     from .fitting import fit as fit
     from .interactive.page import page as page
@@ -97,7 +99,8 @@ _HOMES = {
     "LogNormal": "priors",
     "MAE": "losses",
     "MSE": "losses",
-    "NextRun": "decide.next_runs",
+    "ModelRanking": "decide.model_ranking",
+    "NextRun": "decide.run_ranking",
     "Normal": "priors",
     "PIPELINES": "solve.presets",
     "Positive": "supports",
@@ -123,6 +126,7 @@ _HOMES = {
     "parse": "laws.text",
     "read": "tables",
     "robustness": "refits",
+    "select_model": "decide.select_models",
     "sweep": "sweeps.sweep",
 }
 _MODULES = {"compat", "core", "discover", "recipes", "reference", "sklearn", "synthetic"}

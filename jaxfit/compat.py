@@ -61,10 +61,12 @@ def curve_fit(
 
     f: f(x, a, b, ...) in plain arithmetic and `jax.numpy`; NumPy's functions are refused by name.
         Each prediction may depend on its own point only. xdata: (n,), or (k, n) for k inputs.
+    ydata: (n,). check_finite, nan_policy: what is done with points that are no numbers, as SciPy
+        does it. absolute_sigma: whether `sigma` is in the unit of ydata, and pcov not scaled.
     p0: a guess, which is one of the starts; the others are drawn around it and at scales of the
         data. bounds: (low, high), or `scipy.optimize.Bounds`.
     sigma: standard deviations, one or (n,), or a covariance (n, n) that is diagonal.
-    method, jac, and options that steer SciPy's search (`maxfev`, `ftol`, ...) are checked by name
+    method, jac, and kwargs that steer SciPy's search (`maxfev`, `ftol`, ...) are checked by name
         and change nothing: there is one search, derivatives are exact, and the stop has no units.
     starts: how many, 256 by default and fewer beyond 2**14 points; seed: of those that are drawn.
 

@@ -61,7 +61,8 @@ def solve(
     law: a `Law`, the name of one, or a text, which calls columns by their names. columns: {input:
     (n,)}, or in the law's order. target, weights: (n,); a row of weight 0 is left out, and has no
     derivative.
-    starts: how many to draw, or {parameter: values (S,)} in the parameters' own units.
+    loss: as of `jaxfit.fit`. starts: how many to draw, by `seed`, or {parameter: values (S,)} in
+    the parameters' own units.
     bounds: {parameter: (low, high)}, inside the law's supports. fixed: {parameter: number}.
     max_steps: of every start, all of which are followed to the end.
 

@@ -97,6 +97,12 @@ def short(value: float) -> str:
     return "-" if np.isnan(value) else f"{value:.5g}"
 
 
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """Names with commas between, of many the first, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 def noted(notes: Iterable[Note]) -> list[str]:
     """Notes as the last lines of a text; none where there are none."""
     lines = [f"  {note}" for note in notes]

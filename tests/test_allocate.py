@@ -211,3 +211,31 @@ def test_the_contour_is_the_law_and_its_frontier_the_best_runs(fit, best):
     params = {name: values[0] for name, values in fit.params.items()}
     assert_allclose(size[there], closed(params, 6 * size[there] * data[there]), rtol=1e-6)
     assert_allclose(numbers["best_size"], best.estimate["size"][0])
+
+
+def test_a_budget_at_which_the_loss_is_flat_to_rounding_has_no_best_size(fit):
+    found = jaxfit.allocate(fit, [1e50, 1e80, 1e150, 1e300], method="t")
+    params = {name: values[0] for name, values in fit.params.items()}
+    assert_allclose(found.estimate["size"][0, 0], closed(params, 1e50), rtol=1e-7)
+    assert all(np.isnan(found.estimate[name][0, 1:]).all() for name in TOLD)
+    (note,) = [note for note in found.notes if note.code == "no_optimum"]
+    assert "1e+80, 1e+150, 1e+300 FLOP" in note.text
+    assert "flat to rounding" in note.text
+
+
+def test_notes_of_many_groups_are_one_and_a_bound_is_told_as_it_is():
+    fit = jaxfit.fit(
+        "chinchilla",
+        runs(groups=5),
+        target="loss",
+        by="family",
+        starts=64,
+        bounds={"alpha": (0.5, 2.0)},
+    )
+    assert (fit.status == "at_bound").all()
+    for method, text in (("t", "tells no interval"), ("bootstrap", "want to go beyond it")):
+        found = jaxfit.allocate(fit, 1e22, method=method, draws=100)
+        (note,) = [note for note in found.notes if note.code == "at_bound"]
+        assert str(note).startswith("5 groups (0, 1, 2 and 2 more): alpha on a bound")
+        assert text in note.text
+        assert np.isnan(found.lower["size"]).all() == (method == "t")

@@ -26,7 +26,7 @@ chinchilla, sft, sweep, cold, roofline, gpu, zoo, pooling, choosing, bootstrap, 
     )
 )
 programs, discovery = (import_module(f"benchmarks.{name}") for name in ("programs", "discovery"))
-next_run = import_module("benchmarks.next_run")
+next_run, select_model = (import_module(f"benchmarks.{n}") for n in ("next_run", "select_model"))
 blind, blind_laws = (import_module(f"benchmarks.{name}") for name in ("blind", "blind_laws"))
 forms, forms_peers = (import_module(f"benchmarks.forms{name}") for name in ("", "_peers"))
 zoo_data, zoo_meanings = (import_module(f"benchmarks.zoo_{name}") for name in ("data", "meanings"))
@@ -723,10 +723,11 @@ def test_a_family_is_known_by_what_it_leaves_of_runs_without_noise():
 
 
 def test_the_benchmark_buys_by_each_rule_from_the_same_runs():
-    small = next_run.run(seeds=(0, 1), steps=3, grid=(4, 4))
+    small = next_run.run(seeds=(0,), steps=3, grid=(4, 4))
     paths = {row["route"]: row["path"] for row in small["routes"]}
-    starts = {path[1][0] for path in paths.values()}
-    assert len(starts) == 1
+    for wavy in (False, True):
+        starts = {path[1][0] for name, path in paths.items() if name.startswith("wavy") == wavy}
+        assert len(starts) == 1
     for spent, error in paths.values():
         assert spent[0] == 0
         assert (np.diff(spent) > 0).all()
@@ -734,3 +735,25 @@ def test_the_benchmark_buys_by_each_rule_from_the_same_runs():
     # The cheapest three of the grid are the least that three runs cost.
     cheap = paths["grid, cheap first"][0]
     assert all(cheap[-1] <= spent[-1] for spent, _ in paths.values())
+
+
+def test_accept_then_stop_takes_the_runs_that_lie_on_the_line():
+    size = np.geomspace(100, 6400, 7)
+    loss = 5.0 * size**-0.2 * (1 + 1e-3 * np.array([0, 0, 1, -1, 1, -1, 1]))
+    loss[:2] = 2.0
+    line = np.polyfit(np.log(size[2:]), np.log(loss[2:]), 1)
+    found = select_model.accept_then_stop(size, loss, 1e5)
+    assert_allclose(found, np.exp(np.polyval(line, np.log(1e5))))
+
+
+@needs_data
+def test_models_are_ranked_by_runs_on_a_share_of_the_data():
+    names = (select_model.OURS, select_model.LARGEST)
+    result = select_model.run(shares=(1 / 32,), datasets=1, routes=names)
+    assert tuple(row["route"] for row in result["routes"]) == names
+    ours, largest = result["routes"][:2]
+    assert ours["error"] < largest["error"]
+    runs = data.sft_runs(1)
+    assert largest["pearson"] < ours["pearson"] < 1
+    assert runs["sft_data_size"].max() / 32 == 12800
+    assert [promise["holds"] for promise in result["promises"]] == [None, None]

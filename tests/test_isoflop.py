@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import jaxfit
-from jaxfit.decide.isoflops import APPROACHES
+from jaxfit.decide.isoflops import APPROACHES, _law
 
 BUDGETS = 10.0 ** np.arange(18, 22)
 
@@ -163,3 +163,29 @@ def test_curves_are_drawn_with_their_minima_power_laws_and_bias(found):
     for name, approach in found.approaches.items():
         slope = np.diff(np.log(numbers[f"{name}_line"])) / np.log(1e3)
         assert_allclose(slope, approach.exponent)
+
+
+def test_runs_that_are_as_good_as_the_best_are_taken_together():
+    runs, _ = sweep()
+    at = np.flatnonzero(runs["N"] * runs["D"] * 6 < 2e18)
+    runs["loss"][at[np.argsort(runs["loss"][at])[:2]]] = 2.0
+    two = runs["N"][runs["loss"] == 2.0]
+    found = jaxfit.isoflop(runs)
+    assert_allclose(found.approaches["envelope"].size[0], np.sqrt(two[0] * two[1]))
+    assert [note.text[:14] for note in found.notes if note.code == "tie"] == ["At 1e+18 FLOP "]
+
+
+def test_a_law_calls_its_inputs_as_the_columns_or_n_and_d():
+    runs, _ = sweep(0.002)
+    table = {"params": runs["N"], "tokens": runs["D"], "loss": runs["loss"]}
+    options = {"size": "params", "data": "tokens"}
+    law, names = _law("E + A*params^-a + B*tokens^-b", "params", "tokens")
+    assert (set(law.inputs), names) == ({"params", "tokens"}, ("params", "tokens"))
+    assert _law("chinchilla", "params", "tokens")[1] == ("N", "D")
+    with pytest.raises(ValueError, match="has inputs N, D, U; isoflop takes a law of parameters"):
+        jaxfit.isoflop(table, law="data_constrained", **options)
+    with pytest.raises(TypeError, match="law= is int"):
+        jaxfit.isoflop(table, law=3, **options)
+    table["loss"] = table["loss"] - 3
+    with pytest.raises(ValueError, match=r"`loss` has .* values at or below 0 .first: row"):
+        jaxfit.isoflop(table, **options)

@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import jaxfit
+from jaxfit.decide.misfit import _given, _Rows
 from jaxfit.select.criteria import criteria
 
 
@@ -204,3 +205,49 @@ def test_what_cannot_be_is_refused(fits):
     grouped = jaxfit.fit("chinchilla", runs, target="loss", by="family", starts=16)
     with pytest.raises(ValueError, match="several groups"):
         jaxfit.next_run(grouped, GRID, cost="cost", target=FAR)
+
+
+def test_residuals_that_go_together_make_a_law_less_sure(fits):
+    options = {"cost": "cost", "target": FAR}
+    plain = jaxfit.next_run(fits[0], GRID, **options)
+    found = jaxfit.next_run(fits[0], GRID, misfit="gaussian-process", **options)
+    # There is little to find.
+    assert_allclose(found.error, plain.error, rtol=0.4)
+    assert found.error >= plain.error * (1 - 1e-9)
+    assert_allclose(found.mean, plain.mean)
+    assert "misfit" not in [note.code for note in found.notes]
+    runs = chinchilla()
+    runs["loss"] = runs["loss"] * np.exp(0.02 * np.sin(2 * np.pi * np.log10(runs["N"])))
+    bent = jaxfit.fit("chinchilla", runs, target="loss", starts=64)
+    plain = jaxfit.next_run(bent, GRID, **options)
+    found = jaxfit.next_run(bent, GRID, misfit="gaussian-process", **options)
+    assert found.error > 1.3 * plain.error
+    (note,) = [note.text for note in found.notes if note.code == "misfit"]
+    assert "Residuals of chinchilla go together in scale" in note
+    assert (found.error_after <= found.error).all()
+    with pytest.raises(ValueError, match="did you mean `gaussian-process`"):
+        jaxfit.next_run(bent, GRID, misfit="gaussian-proces", **options)
+    believed = jaxfit.fit(
+        "chinchilla", runs, target="loss", starts=64, priors={"alpha": jaxfit.Normal(0.34, 0.1)}
+    )
+    with pytest.raises(ValueError, match="of fits without priors"):
+        jaxfit.next_run(believed, GRID, misfit="gaussian-process", **options)
+
+
+def test_without_a_process_the_covariance_is_that_of_least_squares():
+    rng = np.random.default_rng(0)
+    x = np.linspace(1.0, 3.0, 40)
+    slopes, y = np.stack([np.ones(40), x], axis=1), rng.standard_normal(40)
+    residual = y - slopes @ np.linalg.lstsq(slopes, y)[0]
+    ahead, there = np.array([[1.0, 2.0], [1.0, 9.0]]), np.array([[2.0], [9.0]])
+    rows = _Rows(np.ones(40), residual, slopes, ahead, x[:, None], there)
+    _, covariance, noise = _given(rows, 0.0, 1.0)
+    assert_allclose(noise, residual @ residual / 38)
+    assert_allclose(covariance, noise * ahead @ np.linalg.inv(slopes.T @ slopes) @ ahead.T)
+
+
+def test_a_column_that_is_lacking_is_named_with_its_remedy(fits):
+    with pytest.raises(ValueError, match="candidates= has no column `D`, an input of chinchilla"):
+        jaxfit.next_run(fits, {"N": [1e9]}, cost=[1], target=FAR)
+    with pytest.raises(ValueError, match=r"target= has no column `N`.*give it a column `N`"):
+        jaxfit.next_run(fits, GRID, cost="cost", target={"n": [1e9], "D": [1e9]})

@@ -8,14 +8,16 @@ from types import FunctionType, ModuleType
 import pytest
 
 import jaxfit
-from jaxfit import discover, plot, recipes, reference, synthetic
+from jaxfit import compat, core, discover, recipes, reference, sklearn, synthetic
 
 MODULES = {
     "jaxfit": jaxfit,
     "discover": discover,
-    "plot": plot,
+    "compat": compat,
+    "core": core,
     "recipes": recipes,
     "reference": reference,
+    "sklearn": sklearn,
     "synthetic": synthetic,
 }
 

@@ -16,30 +16,21 @@ from ..keywords import checked_keywords
 from ..laws import Law
 from ..laws.outputs import num_outputs
 from ..points import Points
-from ..predict import at_rows
 from ..result import Fit
 from ..status import Note, named
-from ..summary import aligned, noted, short
+from ..summary import aligned, listed, noted, short
 from ..tables import nearest
 from ..uncertainty.bands import beyond
 from ..uncertainty.intervals import Intervals
+from .curves import FLOP, Curves, curves_of
 
 if TYPE_CHECKING:
     from .allocation_plots import AllocationPlots
 
-FLOP = 6.0
-# Sizes at which a curve of one budget is looked at, and how often what holds the least shrinks.
-GRID, SECTIONS = 192, 24
-# Steps that end where the slope is 0, by differences over so much of the logarithm of a size:
-# values alone tell where a minimum is to half of their digits, too little for its derivatives.
-POLISHES, _REACH = 3, 1e-2
-# What is not larger than this share of a loss is rounding.
-_FLAT = 1e-14
-# How far below the least size and data of the runs is looked, as a logarithm: six decades.
-_BELOW = 6 * np.log(10.0)
 # Half the decades over which exponents are measured.
 _STEP = 0.05
-_GOLDEN = (5**0.5 - 1) / 2
+# Groups that notes of the same words name.
+_SAID = 3
 # What is told of a budget, and what intervals are taken of: logarithms of what is above 0.
 SIZE, DATA, RATIO, LOSS = "size", "data", "tokens_per_parameter", "loss"
 SIZE_EXPONENT, DATA_EXPONENT = "size_exponent", "data_exponent"
@@ -81,7 +72,7 @@ class Allocation:
     def best(self, compute: Sequence[float] | np.ndarray) -> dict[str, np.ndarray]:
         """Best size, data and loss (G, c) at other budgets (c,), without intervals."""
         budgets, params = _budgets(compute), self.fit.params
-        curves = _curves(self.fit, *self.inputs, self.fixed, self.flop)
+        curves = curves_of(self.fit, *self.inputs, self.fixed, self.flop)
         out = {name: np.full((len(self.groups), len(budgets)), np.nan) for name in BEST}
         for i, budget in enumerate(budgets.tolist()):
             with np.errstate(invalid="ignore", over="ignore"):
@@ -170,7 +161,7 @@ def allocate(
         raise ValueError(f"flop={flop!r}; give a number above 0, such as {FLOP:g}.")
     if method == "profile":
         raise ValueError("method='profile' is of parameters alone; give 'bootstrap' or 't'.")
-    curves = _curves(fit, size, data, held, float(flop))
+    curves = curves_of(fit, size, data, held, float(flop))
     of = {
         f"{name} at {i}": _of_budget(curves, budget, name)
         for i, budget in enumerate(budgets.tolist())
@@ -201,24 +192,6 @@ def allocate(
         fit=fit,
         inputs=(size, data),
     )
-
-
-def best_sizes(
-    fit: Fit, compute: np.ndarray, size: str, data: str, fixed: Mapping[str, np.ndarray]
-) -> np.ndarray:
-    """The sizes (G, C) that `allocate` finds at budgets (C,), without intervals.
-
-    fixed: of every other input, one value a group (G,). NaN where no size is best.
-    """
-    curves = _curves(fit, size, data, fixed, FLOP)
-    return np.exp(np.stack([curves.best(fit.params, c)[0] for c in compute.tolist()], axis=1))
-
-
-def _curves(fit: Fit, size: str, data: str, held: Mapping[str, Any], flop: float) -> "_Curves":
-    """The curves of budgets of a fit's law, looked at from far below its least run on."""
-    smallest = [fit.data.inputs[name][fit.data.inputs[name] > 0] for name in (size, data)]
-    least = [float(np.log(of.min())) - _BELOW if len(of) else 0.0 for of in smallest]
-    return _Curves(fit.law, size, data, held, flop, least)
 
 
 def _is_number(value: Any) -> bool:
@@ -262,83 +235,7 @@ def _inputs(law: Law, size: str, data: str, fixed: Mapping[str, float]) -> dict[
     return {name: float(fixed[name]) for name in others}
 
 
-class _Curves:
-    """Losses of a law along curves of one budget, at many parameters at once."""
-
-    def __init__(self, law: Law, size: str, data: str, fixed, flop: float, least: Sequence[float]):
-        """fixed: a number an input, or one a lane. least: as of `_least`."""
-        self.law, self.size, self.data, self.fixed, self.flop = law, size, data, fixed, flop
-        self.least = least
-        self._known: dict[tuple[float, bytes], tuple[np.ndarray, np.ndarray]] = {}
-
-    def best(self, params: Mapping[str, np.ndarray], budget: float):
-        """Logarithms of the best sizes and their losses, in the shape of the parameters."""
-        shape = np.shape(next(iter(params.values())))
-        flat = {name: np.ravel(np.asarray(params[name], float)) for name in self.law.parameters}
-        key = budget, b"".join(values.tobytes() for values in flat.values())
-        if key not in self._known:
-            # Functions of one budget are asked for the same parameters one after the other.
-            if len(self._known) > 8:
-                self._known.clear()
-            self._known[key] = self._least(flat, budget)
-        return tuple(found.reshape(shape) for found in self._known[key])
-
-    def _least(self, flat: Mapping[str, np.ndarray], budget: float):
-        count = len(next(iter(flat.values())))
-        nothing = np.full(count, np.nan)
-        if np.log(budget / self.flop) <= sum(self.least):
-            return nothing, nothing
-        grid = np.linspace(self.least[0], np.log(budget / self.flop) - self.least[1], GRID)
-        over = self._loss(flat, np.broadcast_to(grid, (count, GRID)), budget)
-        at, least = over.argmin(axis=1), over.min(axis=1)
-        # Where the loss is the same up to an end, to rounding, it has no least value inside.
-        ends = np.minimum(over[:, 0], over[:, -1])
-        with np.errstate(invalid="ignore"):  # where it has no value at all
-            inside = (at > 0) & (at < GRID - 1) & (least < ends - _FLAT * np.abs(least))
-        low, high = grid[np.maximum(at - 1, 0)], grid[np.minimum(at + 1, GRID - 1)]
-        for _ in range(SECTIONS):
-            inner = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
-            left, right = self._loss(flat, np.stack(inner, axis=1), budget).T
-            low, high = (
-                np.where(left < right, low, inner[0]),
-                np.where(left < right, inner[1], high),
-            )
-        place = (low + high) / 2
-        loss = self._loss(flat, place[:, None], budget)[:, 0]
-        for _ in range(POLISHES):
-            nearer = place + self._towards(flat, place, budget, np.ptp(grid[:2]))
-            there = self._loss(flat, nearer[:, None], budget)[:, 0]
-            # At a kink differences do not tell where the least value is.
-            better = there <= loss + _FLAT * np.abs(loss)
-            place, loss = np.where(better, nearer, place), np.where(better, there, loss)
-        inside &= np.isfinite(loss)
-        return np.where(inside, place, np.nan), np.where(inside, loss, np.nan)
-
-    def _towards(self, flat, place: np.ndarray, budget: float, most: float) -> np.ndarray:
-        """Newton's steps (k,) to where the slope is 0, of at most `most`; 0 where it bends down."""
-        there = place[:, None] + _REACH * np.arange(-2.0, 3.0)
-        losses = self._loss(flat, there, budget)
-        losses = np.where(np.isfinite(losses), losses, np.nan)
-        slope = losses @ [1.0, -8.0, 0.0, 8.0, -1.0] / (12 * _REACH)
-        bend = losses @ [-1.0, 16.0, -30.0, 16.0, -1.0] / (12 * _REACH**2)
-        with np.errstate(invalid="ignore"):
-            step = -slope / np.where(bend > 0, bend, np.inf)
-        return np.clip(np.where(np.isfinite(step), step, 0.0), -most, most)
-
-    def _loss(self, flat, place: np.ndarray, budget: float) -> np.ndarray:
-        """Losses (k, m) of k parameters at logarithms of sizes (k, m)."""
-        sizes = np.exp(place)
-        columns = {self.size: sizes, self.data: budget / self.flop / sizes}
-        for name, value in self.fixed.items():
-            columns[name] = np.broadcast_to(np.reshape(value, (-1, 1)), sizes.shape)
-        rows = np.repeat(np.arange(len(place)), place.shape[1])
-        inputs = [columns[name].ravel() for name in self.law.inputs]
-        found = at_rows(self.law, flat, inputs, rows).reshape(place.shape)
-        # Where a law has no value there is nothing to be found.
-        return np.where(np.isfinite(found), found, np.inf)
-
-
-def _of_budget(curves: _Curves, budget: float, name: str) -> Callable[..., np.ndarray]:
+def _of_budget(curves: Curves, budget: float, name: str) -> Callable[..., np.ndarray]:
     """What is told of a budget, as a function of parameters."""
     reach = np.log(10.0) * _STEP
 
@@ -359,27 +256,59 @@ def _gathered(values: Mapping[str, np.ndarray], budgets: int) -> dict[str, np.nd
     out = {
         name: np.stack([values[f"{name} at {i}"] for i in range(budgets)], axis=1) for name in TOLD
     }
-    return {name: np.exp(of) if name in _LOGARITHMS else of for name, of in out.items()}
+    with np.errstate(over="ignore"):  # of an end that is open
+        return {name: np.exp(of) if name in _LOGARITHMS else of for name, of in out.items()}
 
 
 def _own_notes(found: Intervals, fit: Fit) -> Iterator[Note]:
     """What intervals say, and of groups whose fit is not to be trusted."""
-    yield from found.notes
-    for g in np.flatnonzero(~np.isin(fit.status, ("ok", "at_bound"))).tolist():
-        yield Note("status", f"The fit is {fit.status[g]}; so is what follows.", fit.groups[g])
+    # What these say of constants on a bound is of their own intervals, not of the best size's.
+    yield from _summed([note for note in found.notes if note.code != "at_bound"])
+    size = np.stack([of for name, of in found.lower.items() if name.startswith(f"{SIZE} at ")])
+    told = np.where(
+        np.isnan(size).all(axis=0),
+        ", where this method tells no interval; 'bootstrap' does.",
+        ": the runs want to go beyond it, where some resamples go no further.",
+    )
+    held = [
+        Note("at_bound", f"{', '.join(names)} on a bound{told[g]}", key)
+        for g, key in enumerate(fit.groups)
+        if (names := [name for name, side in fit.at_bound.items() if side[g]])
+    ]
+    yield from _summed(held)
+    bad = np.flatnonzero(~np.isin(fit.status, ("ok", "at_bound"))).tolist()
+    text = "The fit is {}; so is what follows."
+    yield from _summed([Note("status", text.format(fit.status[g]), fit.groups[g]) for g in bad])
+
+
+def _summed(notes: Sequence[Note]) -> Iterator[Note]:
+    """Notes, those of many groups that say the same as one that names the first."""
+    alike: dict[tuple[str, str], list[Note]] = {}
+    for note in notes:
+        alike.setdefault((note.code, note.text), []).append(note)
+    for (code, text), own in alike.items():
+        if len(own) <= _SAID:
+            yield from own
+        else:
+            names = listed([named(note.group) for note in own], _SAID)
+            yield Note(code, f"{len(own)} groups ({names}): {text}")
 
 
 def _edges(fit: Fit, budgets: np.ndarray, estimate: Mapping[str, np.ndarray]) -> Iterator[Note]:
-    for g, c in zip(*np.nonzero(np.isnan(estimate[SIZE])), strict=True):
-        if not np.isnan(fit.loss[g]):
+    notes = []
+    for g in np.flatnonzero(np.isfinite(fit.loss)).tolist():
+        if (none := np.isnan(estimate[SIZE][g])).any():
+            at = listed([f"{budget:.4g}" for budget in budgets[none].tolist()])
             text = (
-                f"No size is best at {budgets[c]:.4g} FLOP: the loss falls to an end of what the "
-                "budget allows, the law has no value there, or the budget is far below the runs."
+                f"No size is best at {at} FLOP: the loss falls to an end of what the budget "
+                "allows, the law has no value there, the budget is far below the runs, or so far "
+                "above them that the loss is flat to rounding."
             )
-            yield Note("no_optimum", text, fit.groups[g])
+            notes.append(Note("no_optimum", text, fit.groups[g]))
+    yield from _summed(notes)
 
 
-def _beyond(fit: Fit, curves: _Curves, estimate) -> Iterator[Note]:
+def _beyond(fit: Fit, curves: Curves, estimate) -> Iterator[Note]:
     """How far the best runs lie beyond the runs that were fitted."""
     groups, budgets = estimate[SIZE].shape
     columns = {curves.size: estimate[SIZE], curves.data: estimate[DATA]}

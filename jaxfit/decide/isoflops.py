@@ -14,21 +14,24 @@ from scipy import stats
 
 from ..fitting import fit as fit_law
 from ..keywords import checked_keywords
-from ..laws import Law
+from ..laws import LAWS, Law
+from ..laws.text import parse
 from ..losses import Loss
 from ..plots.drawn import Drawn
 from ..result import Fit
 from ..status import Note
-from ..summary import aligned, noted, short
+from ..summary import aligned, listed, noted, short
 from ..tables import read
 from ..uncertainty.intervals import check_level
-from .allocation import DATA, FLOP, SIZE, SIZE_EXPONENT, allocate
+from .allocation import DATA, SIZE, SIZE_EXPONENT, allocate
+from .curves import FLOP
 
 APPROACHES = ("envelope", "profiles", "law")
 # Runs that lie within this factor of compute, and apart from all others by more, are of one budget.
 SAME = 1.25
 # Runs that a budget needs: a parabola has three constants.
 FEWEST = 4
+USUAL = "chinchilla"
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +135,7 @@ def isoflop(
     size: str = "N",
     data: str = "D",
     compute: str | None = None,
-    law: Law | str = "chinchilla",
+    law: Law | str = USUAL,
     loss: Loss | None = None,
     level: float = 0.9,
     seed: int = 0,
@@ -149,16 +152,17 @@ def isoflop(
     four runs each, or more, at different sizes.
     """
     check_level(level)
-    N, D, y, C, missing = _runs(runs, target, size, data, compute)
+    law, names = _law(law, size, data)
+    N, D, y, C, missing = _runs(runs, target, size, data, compute, law)
     budget, kept, dropped = _budgets(C, N)
     options: dict[str, Any] = {} if loss is None else {"loss": loss}
-    table, inputs = {size: N, data: D, target: y}, {"N": size, "D": data}
+    table, inputs = {size: N, data: D, target: y}, dict(zip(names, (size, data), strict=True))
     found = fit_law(law, table, target=target, inputs=inputs, seed=seed, **options)
     # Groups are in the order of their first rows, which is to be that of budgets.
     own = np.argsort(budget, kind="stable")[dropped:]
     swept = _Swept(N[own], y[own], budget[own], *_middles(budget, kept, C, N * D))
     profiles = _parabolas(swept, seed)
-    by_law, notes = _by_law(found, swept, level, seed)
+    by_law, notes = _by_law(found, names, swept, level, seed)
     approaches = {
         "envelope": _envelope(swept, level),
         "profiles": _minima(profiles, swept, level),
@@ -199,7 +203,24 @@ def _middles(budget: np.ndarray, kept: int, *columns: np.ndarray) -> list[np.nda
     return [np.array([np.exp(of[budget == c].mean()) for c in range(kept)]) for of in logs]
 
 
-def _runs(runs: Any, target: str, size: str, data: str, compute: str | None):
+def _law(given: Law | str, size: str, data: str) -> tuple[Law, tuple[str, str]]:
+    """The law of approach 3, and what it calls size and tokens: as columns are called, or N, D."""
+    if isinstance(given, str):
+        names = dict.fromkeys((size, data, "N", "D"))
+        given = LAWS[given] if given in LAWS else parse(given, list(names))
+    if not isinstance(given, Law):
+        raise TypeError(f"law= is {type(given).__name__}; give a Law, the name of one, or text.")
+    for names in ((size, data), ("N", "D")):
+        if set(given.inputs) == set(names):
+            return given, names
+    raise ValueError(
+        f"Law {given.name} has inputs {', '.join(given.inputs)}; isoflop takes a law of parameters "
+        f"and tokens, called {size} and {data}, or N and D. jaxfit.allocate takes others, with "
+        "fixed=."
+    )
+
+
+def _runs(runs: Any, target: str, size: str, data: str, compute: str | None, law: Law):
     """Size, tokens, target and compute (m,) of the runs that have all, and how many have not."""
     if compute is not None and not isinstance(compute, str):
         raise TypeError(f"compute= is {type(compute).__name__}; name a column of the runs.")
@@ -210,6 +231,13 @@ def _runs(runs: Any, target: str, size: str, data: str, compute: str | None):
     C = FLOP * N * D if compute is None else table.numbers(compute)[0]
     whole = np.isfinite(N) & np.isfinite(D) & np.isfinite(y) & np.isfinite(C)
     whole &= (N > 0) & (D > 0) & (C > 0)
+    if law is LAWS[USUAL] and (low := whole & (y <= 0)).any():
+        row = int(np.flatnonzero(low)[0])
+        raise ValueError(
+            f"Column `{target}` has {int(low.sum())} values at or below 0 (first: "
+            f"{table.row(row)}, value {y[row]:g}), where law {USUAL} has none. Give a law= that "
+            "has, or losses in nats."
+        )
     return *(column[whole] for column in (N, D, y, C)), int((~whole).sum())
 
 
@@ -242,9 +270,15 @@ def _parabolas(swept: _Swept, seed: int) -> Fit:
 
 def _envelope(swept: _Swept, level: float) -> Approach:
     of = [np.flatnonzero(swept.budget == c) for c in range(len(swept.compute))]
-    best = [own[swept.loss[own].argmin()] for own in of]
+    # The middle of those that are as good.
+    size = [np.exp(np.log(swept.size[_best(swept, own)]).mean()) for own in of]
     nothing = np.full(len(of), np.nan)
-    return _approach(swept.size[best], nothing, nothing, swept, level)
+    return _approach(np.array(size), nothing, nothing, swept, level)
+
+
+def _best(swept: _Swept, own: np.ndarray) -> np.ndarray:
+    """Those of some runs that have the least loss."""
+    return own[swept.loss[own] == swept.loss[own].min()]
 
 
 def _inside(profiles: Fit, swept: _Swept) -> np.ndarray:
@@ -263,8 +297,11 @@ def _minima(profiles: Fit, swept: _Swept, level: float) -> Approach:
     return _approach(size, lower, upper, swept, level)
 
 
-def _by_law(found: Fit, swept: _Swept, level: float, seed: int) -> tuple[Approach, list[Note]]:
-    best = allocate(found, FLOP * swept.product, level=level, seed=seed)
+def _by_law(
+    found: Fit, names: tuple[str, str], swept: _Swept, level: float, seed: int
+) -> tuple[Approach, list[Note]]:
+    budgets = FLOP * swept.product
+    best = allocate(found, budgets, size=names[0], data=names[1], level=level, seed=seed)
     size, lower, upper = (of[SIZE][0] for of in (best.estimate, best.lower, best.upper))
     middle = len(swept.product) // 2
     exponent = [of[SIZE_EXPONENT][0, middle] for of in (best.estimate, best.lower, best.upper)]
@@ -301,10 +338,19 @@ def _lost(missing: int, dropped: int) -> Iterator[Note]:
 
 def _edges(approaches: Mapping[str, Approach], swept: _Swept) -> Iterator[Note]:
     """Notes on budgets whose best size is not among those that were run."""
-    for c, (at, sizes) in enumerate(zip(swept.compute.tolist(), swept.sizes(), strict=True)):
-        if approaches["envelope"].size[c] in (sizes.min(), sizes.max()):
-            text = f"At {at:.4g} FLOP the best run is the smallest or the largest one."
-            yield Note("at_edge", text)
+    at, edge, none, ties = [f"{budget:.4g}" for budget in swept.compute.tolist()], [], [], []
+    for c, sizes in enumerate(swept.sizes()):
+        best = np.unique(swept.size[_best(swept, np.flatnonzero(swept.budget == c))])
+        if best[0] == sizes.min() or best[-1] == sizes.max():
+            edge.append(at[c])
+        if len(best) > 1:
+            ties.append(at[c])
         if np.isnan(approaches["profiles"].size[c]):
-            text = f"At {at:.4g} FLOP the parabola has no minimum among the sizes that were run."
-            yield Note("no_optimum", text)
+            none.append(at[c])
+    for code, where, text in (
+        ("at_edge", edge, "the best run is the smallest or the largest one."),
+        ("tie", ties, "runs of several sizes have the least loss; their geometric mean is told."),
+        ("no_optimum", none, "the parabola has no minimum among the sizes that were run."),
+    ):
+        if where:
+            yield Note(code, f"At {listed(where)} FLOP {text}")

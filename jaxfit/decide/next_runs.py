@@ -7,103 +7,31 @@ together (as in c-optimal design, Elfving 1952), and moves the weights of the la
 away of its variance.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
 
-from ..frames import frame
 from ..keywords import check_seed, checked_keywords
 from ..points import Points
 from ..predict import at_rows
 from ..result import Fit
 from ..select.criteria import criteria
 from ..status import Note
-from ..summary import aligned, noted, short
-from ..tables import Table, distinct, nearest, read
+from ..tables import Table, nearest, read
 from ..uncertainty.bands import beyond, in_coordinates, slopes_of, undetermined
 from ..uncertainty.covariance import refuse_shared
 from ..uncertainty.local import Local, around
+from .misfit import misfit as left_over
+from .run_ranking import NextRun
 
+MISFITS = "none", "gaussian-process"
 CRITERIA = ("variance", "disagreement", "improvement", "bound", "thompson")
 # Standard deviations below the mean at which "bound" looks.
 BOUND = 2.0
 # Results of a run that are looked at, of each law (Gauss-Hermite).
 _NODES = 9
-_SHOWN = 10
-
-
-@dataclass(frozen=True, eq=False)
-class NextRun:
-    """k candidate runs, and what each is worth; `best` is the one to buy. `print` shows it.
-
-    candidates: the columns that laws take. cost: (k,). gain: (k,) what a run is expected to be
-    worth, by the criterion: of "variance" the squared error of the target that it takes away.
-    score: (k,) gain by cost, or gain where it is none. weights: (M,) of the laws. mean, error: of
-    the target now, and its standard deviation over laws and their constants, root mean square over
-    several targets; error_after: (k,) the same after a run; NaN without a target.
-    """
-
-    candidates: Mapping[str, np.ndarray]
-    cost: np.ndarray
-    gain: np.ndarray
-    score: np.ndarray
-    criterion: str
-    laws: tuple[str, ...]
-    weights: np.ndarray
-    mean: np.ndarray  # (q,)
-    error: float
-    error_after: np.ndarray
-    notes: tuple[Note, ...]
-    frames: str | None = None  # the library of the frame that came in
-
-    @property
-    def best(self) -> int:
-        """The row of the candidate of the highest score."""
-        return int(self.order[0])
-
-    @property
-    def order(self) -> np.ndarray:
-        """Rows (k,) of candidates, the best first."""
-        return np.argsort(-self.score, kind="stable")
-
-    def to_dict(self) -> dict[str, list]:
-        """One row a candidate, the best first: its columns, cost, gain, score, error after it."""
-        told = (self.cost, self.gain, self.score, self.error_after)
-        names = distinct([*self.candidates, "cost", "gain", "score", "error_after"])
-        columns = zip(names, (*self.candidates.values(), *told), strict=True)
-        return {name: values[self.order].tolist() for name, values in columns}
-
-    def to_frame(self, kind: str | None = None) -> Any:
-        """`to_dict` as a frame; needs the extra `frames`.
-
-        kind: "pandas", "polars" or "pyarrow"; by default what the candidates came in, or pandas.
-        """
-        return frame(self.to_dict(), kind or self.frames)
-
-    def summary(self) -> str:
-        """The best candidates as text, the laws and their weights, and what to know."""
-        columns = self.to_dict()
-        rows = [[short(float(of[i])) for of in columns.values()] for i in range(len(self.cost))]
-        weights = ", ".join(
-            f"{law} {weight:.0%}" for law, weight in zip(self.laws, self.weights, strict=True)
-        )
-        lines = [f"Next run by {self.criterion}; laws: {weights}"]
-        if np.isfinite(self.error):
-            said = ", ".join(short(float(value)) for value in self.mean)
-            lines.append(f"Target: {said}, standard deviation {short(self.error)}")
-        lines += ["", *aligned(list(columns), rows[:_SHOWN], set())]
-        if len(rows) > _SHOWN:
-            lines.append(f"... and {len(rows) - _SHOWN} more")
-        return "\n".join([*lines, *noted(self.notes)])
-
-    def __str__(self) -> str:
-        return self.summary()
-
-    def __repr__(self) -> str:
-        return f"<NextRun of {len(self.cost)} candidates by {self.criterion}; print() shows it>"
 
 
 class _Said(NamedTuple):
@@ -117,6 +45,7 @@ class _Said(NamedTuple):
     along: np.ndarray  # (M, k, q) covariances
     weights: np.ndarray  # (M,)
     roots: tuple[np.ndarray, ...]  # (k, P) each, of the covariance of candidates
+    together: np.ndarray  # (M,) how likely it is that residuals go together in scale
 
 
 @checked_keywords
@@ -127,6 +56,7 @@ def next_run(
     cost: str | Sequence[float] | np.ndarray,
     target: Any = None,
     criterion: str = CRITERIA[0],
+    misfit: str = MISFITS[0],
     seed: int = 0,
 ) -> NextRun:
     """Which of the candidate runs to buy next.
@@ -141,6 +71,8 @@ def next_run(
         "improvement", how far it is expected to be below the least run so far, its noise and all,
         laws and constants together taken to be normal; "bound", how far its mean less two standard
         deviations is below; "thompson", the same of one draw of law and constants.
+    misfit: "none" takes a law to be true but for noise. With "gaussian-process", residuals that go
+        together in scale make constants and predictions less sure, by how likely that is.
     seed: of "thompson".
 
     Weights of laws are those of their AICc. Raises ValueError naming column, candidate or option
@@ -155,6 +87,9 @@ def next_run(
             f"criterion={criterion!r}{nearest(criterion, CRITERIA)} Choose one of "
             f"{', '.join(CRITERIA)}."
         )
+    if misfit not in MISFITS:
+        near = nearest(str(misfit), MISFITS)
+        raise ValueError(f"misfit={misfit!r}{near} Choose one of {', '.join(MISFITS)}.")
     check_seed(seed)
     _check(alive)
     if criterion == "disagreement" and len(alive) < 2:
@@ -164,7 +99,7 @@ def next_run(
     if target is None and criterion == "variance":
         raise ValueError("criterion='variance' needs target=, the scale that is asked about.")
     asked = read(target) if target is not None else table.of(np.arange(0))
-    said = _said(alive, table, asked)
+    said = _said(alive, table, asked, misfit)
     now, taken = _variances(said)
     gain = _gain(criterion, said, taken, float(alive[0].data.target.min()), seed)
     names = dict.fromkeys(name for fit in alive for name in fit.data.columns.values())
@@ -232,8 +167,8 @@ def _prices(table: Table, cost: Any) -> np.ndarray:
     return found
 
 
-def _said(alive: Sequence[Fit], table: Table, asked: Table) -> _Said:
-    parts = [_of_law(fit, table, asked) for fit in alive]
+def _said(alive: Sequence[Fit], table: Table, asked: Table, misfit: str) -> _Said:
+    parts = [_of_law(fit, table, asked, misfit) for fit in alive]
     weights = np.ones(1)
     if len(alive) > 1:
         score = np.array([criteria(fit).aicc[0] for fit in alive])
@@ -245,7 +180,7 @@ def _said(alive: Sequence[Fit], table: Table, asked: Table) -> _Said:
                 )
         lead = np.exp(-(score - score.min()) / 2)
         weights = lead / lead.sum()
-    candidates, targets, mean, target, noise = zip(*parts, strict=True)
+    candidates, targets, mean, target, noise, together = zip(*parts, strict=True)
     return _Said(
         np.stack(mean),
         np.stack([np.sum(root**2, axis=1) for root in candidates]),
@@ -255,13 +190,15 @@ def _said(alive: Sequence[Fit], table: Table, asked: Table) -> _Said:
         np.stack([one @ two.T for one, two in zip(candidates, targets, strict=True)]),
         weights,
         candidates,
+        np.array(together),
     )
 
 
-def _of_law(fit: Fit, table: Table, asked: Table):
+def _of_law(fit: Fit, table: Table, asked: Table, misfit: str):
     """Roots (k, P) and (q, P) of covariances, predictions (k,) and (q,), variances of a run (k,).
 
-    A root of rows times that of others, transposed, has the covariances of the two.
+    And how likely it is that residuals go together; 0 where nobody asks. A root of rows times that
+    of others, transposed, has the covariances of the two.
     """
     (local,) = around(fit)
     if not np.isfinite(local.kappa[0]):
@@ -270,7 +207,8 @@ def _of_law(fit: Fit, table: Table, asked: Table):
             "constants, or lie on it exactly."
         )
     roots, means = [], []
-    for what, part in (("candidates", table), ("target", asked)):
+    parts = (table, "candidates"), (asked, "target")
+    for part, what in parts:
         points = _points(fit, part, what)
         mean = at_rows(fit.law, fit.params, points.columns, points.group)
         if not np.isfinite(mean).all():
@@ -280,13 +218,32 @@ def _of_law(fit: Fit, table: Table, asked: Table):
         means.append(mean)
     noise = local.kappa[0] / 2 * local.problems.unit[0] ** 2
     scale = 1.0 if fit.loss_function.scale == "linear" else means[0] ** 2
-    return *roots, *means, np.broadcast_to(noise * scale, means[0].shape)
+    noise, share = np.broadcast_to(noise * scale, means[0].shape), 0.0
+    if misfit != MISFITS[0]:
+        both = [
+            np.concatenate(each)
+            for each in zip(*(_points(fit, *of).columns for of in parts), strict=True)
+        ]
+        left = left_over(fit, Points(both, np.zeros(len(both[0]), int), both[0].shape))
+        share = left.share
+        whole = np.concatenate(roots)
+        whole = (1 - share) * whole @ whole.T + share * left.covariance
+        values, vectors = np.linalg.eigh(whole)
+        whole = vectors * np.sqrt(np.maximum(values, 0.0))
+        roots = [whole[: table.num_rows], whole[table.num_rows :]]
+    return *roots, *means, noise, share
 
 
 def _points(fit: Fit, table: Table, what: str) -> Points:
     """The rows of a table as questions to the one group of a fit."""
     columns = []
     for name in fit.data.columns.values():
+        if name not in table.columns:
+            raise ValueError(
+                f"{what}= has no column `{name}`, an input of {fit.law.name}"
+                f"{nearest(name, table.columns)} It has {', '.join(table.columns)}; give it a "
+                f"column `{name}`, one number a row."
+            )
         values, _ = table.numbers(name)
         if not np.isfinite(values).all():
             row = int(np.flatnonzero(~np.isfinite(values))[0])
@@ -378,6 +335,13 @@ def _notes(alive: Sequence[Fit], said: _Said, gain: np.ndarray):
         if held := [name for name, side in fit.at_bound.items() if side[0]]:
             text = f"{', '.join(held)} of {fit.law.name} on a bound, taken to be known there."
             yield Note("at_bound", text)
+    for fit, share in zip(alive, said.together.tolist(), strict=True):
+        if share > 0.5:
+            text = (
+                f"Residuals of {fit.law.name} go together in scale ({share:.0%} likely): it is not "
+                "the truth, and what it says is less sure by as much."
+            )
+            yield Note("misfit", text)
     few = [fit.law.name for fit, weight in zip(alive, said.weights, strict=True) if weight < 0.01]
     if few:
         yield Note("weight", f"Hardly alive, with less than 1 % of the weight: {', '.join(few)}.")

@@ -27,7 +27,8 @@ def page(
     laws of parameters N and tokens D one of compute too, along the sizes that `jaxfit.allocate`
     finds; a chart; and the runs and parameters as files. It is one file, which loads nothing.
 
-    level: of the bands too. Raises what `Fit.report` raises, and TypeError for what is no fit.
+    level: of the bands too. filters, holdout, intervals, statements: as there. Raises what
+    `Fit.report` raises, and TypeError for what is no fit.
     """
     if not isinstance(fit, Fit):
         raise TypeError(f"fit= is {type(fit).__name__}; give a Fit, as jaxfit.fit returns it.")

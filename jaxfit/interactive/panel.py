@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..decide.allocation import FLOP, best_sizes
+from ..decide.curves import FLOP, best_sizes
 from ..document import Panel
 from ..laws.outputs import OUTPUT, num_outputs
 from ..result import Fit

@@ -1,0 +1,186 @@
+"""`ModelRanking`: pretrained models by the loss that is predicted, and what to know about it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..data import Dataset
+from ..frames import frame
+from ..result import Fit
+from ..status import Note, named
+from ..summary import aligned, listed, noted, short
+from .reliability import FEWEST, Reliability
+
+LARGEST = "largest run"
+_SHOWN = 5
+
+
+@dataclass(frozen=True, eq=False)
+class ModelRanking:
+    """R models by the loss that is predicted at the full data; `print` shows them.
+
+    Arrays are (R,), a row a model and dataset, by dataset and from the best to the worst.
+    dataset, model: keys; ("all",) without datasets. rank: from 1, 0 of what is not ranked; why
+    that is so says `why`, else empty. estimate, lower, upper: the loss at `at`. best: probability
+    that the model is the best of its dataset. better: (R, R) probability that the model of the row
+    has a lower loss than that of the column; NaN between datasets. status: of the fit.
+    reliability: {law, and "largest run": `Reliability`}, of ranking by runs at hand, empty where
+    there are too few. fit: of the law, a group a model and dataset, called by its number.
+    """
+
+    at: float
+    dataset: np.ndarray
+    model: np.ndarray
+    rank: np.ndarray
+    estimate: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    best: np.ndarray
+    better: np.ndarray
+    status: np.ndarray
+    why: np.ndarray
+    law: str
+    level: float
+    method: str
+    reliability: Mapping[str, Reliability]
+    fit: Fit
+    notes: tuple[Note, ...]
+    frames: str | None = None  # the library of the frame that came in
+
+    @property
+    def picks(self) -> dict[Any, Any]:
+        """The first model of every dataset that has one."""
+        first = np.flatnonzero(self.rank == 1)
+        return {self.dataset[r]: self.model[r] for r in first.tolist()}
+
+    def to_dict(self) -> dict[str, list]:
+        """One row a model and dataset: dataset, model, rank, estimate, ends, best, status, why."""
+        names = "dataset", "model", "rank", "estimate", "lower", "upper", "best", "status", "why"
+        return {name: getattr(self, name).tolist() for name in names}
+
+    def to_frame(self, kind: str | None = None) -> Any:
+        """`to_dict` as a frame; needs the extra `frames`.
+
+        kind: "pandas", "polars" or "pyarrow"; by default what the runs came in, or pandas.
+        """
+        return frame(self.to_dict(), kind or self.frames)
+
+    def summary(self) -> str:
+        """The ranking as text, what it is worth, and what to know about it."""
+        told = self.estimate, self.lower, self.upper
+        rows = [
+            [
+                named(self.dataset[r]),
+                str(self.rank[r] or "-"),
+                named(self.model[r]),
+                *(short(float(of[r])) for of in told),
+                "-" if np.isnan(self.best[r]) else f"{self.best[r]:.0%}",
+                self.why[r] or str(self.status[r]),
+            ]
+            for r in range(len(self.rank))
+        ]
+        header = ["dataset", "rank", "model", "loss", "lower", "upper", "best", "status"]
+        title = f"Loss at {short(self.at)} by {self.law}; {self.level:.4g} intervals by"
+        lines = [f"{title} {self.method}", "", *aligned(header, rows, {0, 2, 7})]
+        if self.reliability:
+            lines += ["", *self._trusted()]
+        return "\n".join([*lines, *noted(self.notes)])
+
+    def _trusted(self) -> list[str]:
+        any_ = self.reliability[LARGEST]
+        below, size = (short(float(np.nanmax(of))) for of in (any_.below, any_.size))
+        rows = [
+            [name, *map(_mean, each.told), short(each.error)]
+            for name, each in self.reliability.items()
+        ]
+        header = ["ranked by", "Pearson", "Spearman", "regret", "accuracy", "log error"]
+        said = f"Such rankings where the answer is known: at {size} by runs up to {below}"
+        return [said, *aligned(header, rows, {0})]
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def __repr__(self) -> str:
+        return f"<ModelRanking of {len(self.rank)} models at {short(self.at)}; print() shows it>"
+
+
+def _mean(of: np.ndarray) -> str:
+    there = of[np.isfinite(of)]
+    return f"{there.mean():.3f}" if len(there) else "-"
+
+
+def notes_on(of: ModelRanking, data: Dataset) -> tuple[Note, ...]:
+    """What to know about a ranking by runs."""
+    return (*_of_rows(data), *_of_models(of), *_of_ties(of), *_of_trust(of, data))
+
+
+def _of_rows(data: Dataset) -> Iterator[Note]:
+    if masked := int(data.rows_masked.sum()):
+        yield Note("rows_masked", f"{masked} runs left out for a missing or infinite cell.")
+    yield from (note for note in data.notes if note.code not in ("masked", "unweighted"))
+
+
+def _of_models(of: ModelRanking) -> Iterator[Note]:
+    for code, own, text in (
+        ("not_ranked", of.rank == 0, "are not ranked"),
+        (
+            "at_bound",
+            (of.rank > 0) & (of.status == "at_bound"),
+            "have a constant on a bound",
+        ),
+    ):
+        names = [_called(of, r) for r in np.flatnonzero(own).tolist()]
+        if names:
+            yield Note(code, f"{len(names)} of {len(of.rank)} models {text}: {listed(names)}.")
+
+
+def _called(of: ModelRanking, r: int) -> str:
+    several = len(set(of.dataset.tolist())) > 1
+    return f"{named(of.model[r])} ({named(of.dataset[r])})" if several else named(of.model[r])
+
+
+def _of_ties(of: ModelRanking) -> Iterator[Note]:
+    """Picks that others may well be better than."""
+    texts = []
+    for r in np.flatnonzero(of.rank == 1).tolist():
+        chance = np.nan_to_num(of.better[:, r])
+        rivals = np.flatnonzero(chance > 1 - of.level)
+        rivals = rivals[np.argsort(-chance[rivals], kind="stable")].tolist()
+        if rivals:
+            told = listed([f"{named(of.model[i])} ({chance[i]:.0%})" for i in rivals])
+            texts.append(f"{_called(of, r)} is first, but may be behind {told}.")
+    for text in texts[:_SHOWN]:
+        yield Note("tie", text)
+    if len(texts) > _SHOWN:
+        yield Note("tie", f"The same is so in {len(texts) - _SHOWN} more datasets: see `better`.")
+
+
+def _of_trust(of: ModelRanking, data: Dataset) -> Iterator[Note]:
+    far = float(np.log10(of.at / data.inputs["D"].max()))
+    if far > 0:
+        text = f"The full data lies up to {far:.2g} decades beyond the runs."
+        yield Note("extrapolation", text)
+    if not of.reliability:
+        text = (
+            f"No ranking of this kind could be tried: it takes {FEWEST + 1} sizes of a dataset. "
+            "Intervals and probabilities hold only if the law does."
+        )
+        yield Note("no_holdout", text)
+        return
+    own, other = of.reliability[of.law], of.reliability[LARGEST]
+    gap = float(np.log10(np.nanmax(own.size / own.below)))
+    if far > gap + 0.05:
+        text = (
+            f"What rankings are worth was tried {gap:.2g} decades out, the law's error is taken "
+            "to grow in proportion to the rest."
+        )
+        yield Note("holdout_near", text)
+    worse = [
+        np.nanmean([*one, 0.0]) < np.nanmean([*two, 0.0])
+        for one, two in ((own.spearman, other.spearman), (own.pearson, other.pearson))
+    ]
+    if all(worse):
+        text = "Held-out sizes are ranked better by each model's largest run than by the law."
+        yield Note("law_no_better", text)

@@ -1,0 +1,322 @@
+"""`select_model`: which pretrained model to fine-tune, from small fine-tuning runs of each.
+
+Every model gets the law of its loss over the size of the data, and is ranked by the loss that it
+predicts at the full size. Losses fall slowly at first and then by a power law (Lin et al. 2024,
+arXiv 2402.02314), so that by default a power law is fitted to the largest runs of each model. How
+good such a ranking is, the largest sizes of the runs themselves tell: held out, predicted,
+compared.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..constraints import Priors
+from ..data import Dataset, from_table, key_columns, require_positive
+from ..fitting import fit as fit_law
+from ..keywords import check_seed, checked_keywords
+from ..laws import LAWS, Law
+from ..laws.outputs import num_outputs
+from ..laws.text import parse
+from ..losses import LogMSE
+from ..predict import at_rows
+from ..result import Fit
+from ..status import STATUS
+from ..tables import nearest, read
+from ..uncertainty.bootstrap import bootstrap, generator
+from ..uncertainty.intervals import check_draws, check_level
+from ..uncertainty.posterior import posterior
+from .model_ranking import LARGEST, ModelRanking, notes_on
+from .reliability import errors_of_law, measured, split
+
+METHODS = ("posterior", "bootstrap")
+# What is fitted where no law is named, and to how many sizes of a model, the largest.
+USUAL, LAST = "pure_power", 4
+STARTS = 64
+
+
+@checked_keywords
+def select_model(
+    runs: Any,
+    at: float,
+    *,
+    model: str = "model",
+    size: str = "D",
+    target: str = "loss",
+    by: str | Sequence[str] | None = None,
+    law: Law | str | None = None,
+    last: int | None = None,
+    priors: Priors | None = None,
+    nan: str = "raise",
+    level: float = 0.9,
+    method: str = METHODS[0],
+    draws: int = 2000,
+    seed: int = 0,
+) -> ModelRanking:
+    """Which pretrained model to fine-tune: models by the loss predicted at the full data.
+
+    runs: a table of fine-tuning runs, with columns of the model, the size of the data and the
+        target, a loss above 0. at: the size of the full data, in the unit of that column.
+    by: column(s) of datasets, each of which has a ranking of its own.
+    law: of the loss over the size, with one input, such as "rectified"; b * size^-c by default.
+    last: to how many sizes of each model it is fitted, the largest; to 4 by default, or to all
+        where a law is named. priors: of the law, as `jaxfit.fit` takes them.
+    nan: "mask" leaves out runs without a number.
+    level, method, draws, seed: of intervals and probabilities, by draws of the law's constants,
+        "posterior" or "bootstrap"; what the law was off by on held-out sizes is added, and grows
+        with the decades that are left.
+
+    Returns a `ModelRanking`. Raises ValueError or TypeError naming column, row or option for what
+    cannot be used, and where fewer than two models have runs.
+    """
+    check_level(level)
+    check_draws(draws, seed)
+    check_seed(seed)
+    if method not in METHODS:
+        raise ValueError(f"method={method!r}{nearest(str(method), METHODS)} {' or '.join(METHODS)}")
+    if isinstance(at, bool) or not isinstance(at, int | float | np.number) or not 0 < at < np.inf:
+        raise ValueError(f"at={at!r}; give the size of the full data, a number above 0.")
+    rows = _rows(runs, model, size, target, by, nan)
+    of = _candidate(law, priors, last, size)
+    held = split(rows.size, rows.loss, rows.group, rows.dataset, float(at))
+    fit = _fit(of, rows, np.ones(len(rows.size), bool), seed)
+    drawn = _drawn(fit, rows, np.full(len(rows.model), float(at)), method, draws, seed)
+    reliability = {}
+    if held is not None:
+        before, (below, asked) = _fit(of, rows, held.kept, seed), held.ends(rows.dataset)
+        reliability = {
+            of.name: measured(held, _predicted(before, rows, asked), rows.dataset),
+            LARGEST: measured(held, held.last, rows.dataset),
+        }
+        wider = errors_of_law(reliability[of.name], rows.dataset)
+        reach = np.log(np.maximum(at / rows.largest(), 1.0)) / np.log(asked / below)
+        drawn = drawn + _errors(rows, wider, reach, draws, seed)
+    found = _ranking(rows, fit, drawn, float(at), level)
+    out = ModelRanking(
+        at=float(at),
+        **found,
+        law=of.name,
+        level=float(level),
+        method=method,
+        reliability=reliability,
+        fit=fit,
+        notes=(),
+        frames=rows.frames,
+    )
+    return replace(out, notes=notes_on(out, rows.data))
+
+
+class _Rows(NamedTuple):
+    """m runs of R models, the same model in two datasets being two."""
+
+    size: np.ndarray  # (m,)
+    loss: np.ndarray  # (m,)
+    group: np.ndarray  # (m,) index of the model
+    model: list[Any]  # R keys
+    dataset: np.ndarray  # (R,) index
+    names: list[Any]  # K keys of datasets
+    data: Dataset
+    frames: str | None  # the library of the frame that came in
+
+    def largest(self) -> np.ndarray:
+        """The largest size (R,) that each model was run at; NaN without runs."""
+        out = np.full(len(self.model), np.nan)
+        np.fmax.at(out, self.group, self.size)
+        return out
+
+
+def _rows(runs: Any, model: str, size: str, target: str, by, nan: str) -> _Rows:
+    columns = key_columns(by)
+    table = read(runs)
+    data = from_table(
+        table, ["D"], target=target, by=(*columns, model), rename={"D": size}, nan=nan
+    )
+    require_positive(data, "A ranking by a law of losses")
+    values = data.inputs["D"]
+    if (values <= 0).any():
+        i = int(np.flatnonzero(values <= 0)[0])
+        raise ValueError(
+            f"Column `{data.columns['D']}` is {values[i]:g} in row {data.row(i)}; sizes are above "
+            "0. Leave runs without fine-tuning out."
+        )
+    keys = [key if columns else (key,) for key in data.groups]
+    sets = [key[:-1] if len(columns) > 1 else key[0] if columns else "all" for key in keys]
+    names = list(dict.fromkeys(sets))
+    if len(np.unique(data.group)) < 2:
+        raise ValueError(f"Column `{model}` has {len(keys)} models with runs; two are needed.")
+    dataset = np.array([names.index(each) for each in sets])
+    models, frames = [key[-1] for key in keys], table.frames
+    return _Rows(values, data.target, data.group, models, dataset, names, data, frames)
+
+
+class _Candidate(NamedTuple):
+    law: Law
+    priors: Priors | None
+    last: int | None
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        some = f", the largest {self.last} sizes" if self.last else ""
+        return f"{self.law.name}{some}"
+
+
+def _candidate(law: Any, priors: Priors | None, last: int | None, size: str) -> _Candidate:
+    """The law that models get."""
+    if last is not None and (isinstance(last, bool) or not isinstance(last, int) or last < 2):
+        raise ValueError(f"last={last!r}; give a number of sizes, 2 or more, or None for all.")
+    given = _law(USUAL if law is None else law, size)
+    if len(given.inputs) != 1 or num_outputs(given):
+        raise ValueError(
+            f"Law {given.name} has inputs {', '.join(given.inputs)}; a ranking needs a law of one "
+            "input, the size of the data, and of one output."
+        )
+    if law is None and last is None:
+        last = LAST
+    return _Candidate(given, priors, last)
+
+
+def _law(given: Any, size: str) -> Law:
+    if isinstance(given, Law):
+        return given
+    if not isinstance(given, str):
+        raise TypeError(f"law={given!r}; give a Law, the name of one, or a formula.")
+    return LAWS[given] if given in LAWS else parse(given, [size])
+
+
+def _fit(of: _Candidate, rows: _Rows, kept: np.ndarray, seed: int) -> Fit:
+    """The law fitted to some of the runs; groups are numbers of models."""
+    kept = kept & _largest(rows, kept, of.last)
+    table = {"D": rows.size[kept], "loss": rows.loss[kept], "model": rows.group[kept]}
+    return fit_law(
+        of.law,
+        table,
+        target="loss",
+        by="model",
+        inputs={of.law.inputs[0]: "D"},
+        loss=LogMSE(),
+        starts=STARTS,
+        seed=seed,
+        priors=of.priors,
+        pipeline="auto",
+    )
+
+
+def _largest(rows: _Rows, kept: np.ndarray, last: int | None) -> np.ndarray:
+    """Which of the runs (m,) have one of the `last` largest sizes of their model among `kept`."""
+    out = np.ones(len(kept), bool)
+    if last is not None:
+        for r in range(len(rows.model)):
+            own = rows.group == r
+            sizes = np.unique(rows.size[own & kept])[-last:]
+            out[own] = np.isin(rows.size[own], sizes)
+    return out
+
+
+def _places(fit: Fit, rows: _Rows) -> np.ndarray:
+    """The group of the fit (R,) that every model is, -1 for those without runs."""
+    out = np.full(len(rows.model), -1)
+    out[list(fit.groups)] = np.arange(len(fit.groups))
+    return out
+
+
+def _usable(fit: Fit) -> np.ndarray:
+    return ~np.isin(fit.status, ("not_converged", "no_gradient", "non_finite"))
+
+
+def _predicted(fit: Fit, rows: _Rows, asked: np.ndarray) -> np.ndarray:
+    """Losses (R,) at the sizes (R,) that models are asked at; NaN without a fit to be trusted."""
+    place = _places(fit, rows)
+    there = np.flatnonzero((place >= 0) & np.isfinite(asked))
+    there = there[_usable(fit)[place[there]]]
+    out = np.full(len(rows.model), np.nan)
+    out[there] = at_rows(fit.law, fit.params, [asked[there]], place[there])
+    return out
+
+
+def _drawn(fit: Fit, rows: _Rows, asked, method: str, draws: int, seed: int) -> np.ndarray:
+    """Logarithms (R, draws) of losses at the sizes (R,) that models are asked at, by draws."""
+    if method == "bootstrap":
+        params = bootstrap(fit, draws, seed)
+    else:
+        params, _ = posterior(fit, draws, seed)
+    place = _places(fit, rows)
+    there = np.flatnonzero((place >= 0) & np.isfinite(asked))
+    again = (place[there][:, None] * draws + np.arange(draws)).ravel()
+    flat = {name: np.ravel(params[name]) for name in fit.law.parameters}
+    pred = at_rows(fit.law, flat, [np.repeat(asked[there], draws)], again)
+    out = np.full((len(rows.model), draws), np.nan)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = np.log(pred).reshape(len(there), draws)
+    out[there] = np.where(np.isfinite(found), found, np.nan)
+    return out
+
+
+def _errors(rows: _Rows, wider: tuple[float, float], reach, draws: int, seed: int) -> np.ndarray:
+    """Errors (R, draws) of the law, of logarithms, common to a dataset and of each model."""
+    own, common = (
+        np.stack([generator(seed + 1, key).standard_normal(draws) for key in keys])
+        for keys in (list(rows.data.groups), [("dataset", name) for name in rows.names])
+    )
+    return (wider[0] * common[rows.dataset] + wider[1] * own) * reach[:, None]
+
+
+def _ranking(rows: _Rows, fit: Fit, drawn: np.ndarray, at: float, level: float) -> dict[str, Any]:
+    """Columns of a `ModelRanking`, by dataset and from the best to the worst."""
+    count, place = len(rows.model), _places(fit, rows)
+    estimate = _predicted(fit, rows, np.full(count, at))
+    status = np.where(place >= 0, fit.status[np.maximum(place, 0)], "empty").astype(object)
+    why = _reasons(status, estimate, drawn)
+    ranked = why == ""
+    # Draws without a value are few, and of one model; with them the others would lose theirs.
+    whole = np.where(ranked[:, None] & np.isfinite(drawn), drawn, np.inf)
+    ends, best, rank = np.full((2, count), np.nan), np.full(count, np.nan), np.zeros(count, int)
+    for r in np.flatnonzero(ranked).tolist():
+        ends[:, r] = np.exp(np.nanquantile(drawn[r], ((1 - level) / 2, (1 + level) / 2)))
+    for k in range(len(rows.names)):
+        own = np.flatnonzero(ranked & (rows.dataset == k))
+        if len(own):
+            rank[own[np.argsort(estimate[own], kind="stable")]] = np.arange(1, len(own) + 1)
+            wins = np.bincount(whole[own].argmin(axis=0), minlength=len(own))
+            best[own] = wins / drawn.shape[1]
+    order = np.lexsort((np.where(rank, rank, count + 1), rows.dataset))
+    model, dataset = np.empty((2, count), object)
+    for r in range(count):  # keys may be tuples
+        model[r], dataset[r] = rows.model[r], rows.names[rows.dataset[r]]
+    columns = {
+        "dataset": dataset,
+        "model": model,
+        "rank": rank,
+        "estimate": np.where(ranked, estimate, np.nan),
+        "lower": ends[0],
+        "upper": ends[1],
+        "best": best,
+        "status": status,
+        "why": why,
+    }
+    return {
+        **{name: of[order] for name, of in columns.items()},
+        "better": _pairs(rows.dataset, whole, ranked)[np.ix_(order, order)],
+    }
+
+
+def _pairs(dataset: np.ndarray, drawn: np.ndarray, ranked: np.ndarray) -> np.ndarray:
+    """Shares (R, R) of draws in which the model of the row is below that of the column."""
+    out = np.full((len(drawn), len(drawn)), np.nan)
+    for r in np.flatnonzero(ranked).tolist():
+        others = np.flatnonzero(ranked & (dataset == dataset[r]) & (np.arange(len(drawn)) != r))
+        out[r, others] = (drawn[r] < drawn[others]).mean(axis=1)
+    return out
+
+
+def _reasons(status: np.ndarray, estimate: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Why a model is not ranked (R,), empty where it is."""
+    out = np.full(len(status), "", object)
+    for r, word in enumerate(status):
+        if not np.isfinite(estimate[r]):
+            out[r] = f"not ranked: {STATUS.get(word, word) if word != 'ok' else 'no prediction'}"
+        elif np.isfinite(drawn[r]).mean() < 0.5:
+            out[r] = f"not ranked: {word}, so that nothing tells how sure its prediction is"
+    return out

@@ -1,0 +1,209 @@
+"""`select_model`: rankings whose answer is known, what they say of themselves, and odd tables."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy import stats
+
+import jaxfit
+from jaxfit.decide.reliability import measured, split
+
+# Loss at one sample, and exponent. `steep` is behind in every run and ahead at 1e6; the last two
+# cannot be told apart.
+MODELS = {"steep": (6.1, 0.16), "flat": (3.0, 0.1), "twin": (2.9, 0.05), "other": (2.905, 0.05)}
+SIZES = np.array([100.0, 300.0, 1e3, 3e3, 1e4, 3e4, 1e5])
+FULL = 1e6
+
+
+def runs(noise=0.004, models=MODELS, sizes=SIZES, seed=0):
+    rng = np.random.default_rng(seed)
+    table = {"model": np.repeat(list(models), len(sizes)), "D": np.tile(sizes, len(models))}
+    b, c = np.repeat(np.array(list(models.values())), len(sizes), axis=0).T
+    table["loss"] = b * table["D"] ** -c * np.exp(noise * rng.standard_normal(len(b)))
+    return table
+
+
+def stacked(*tables):
+    return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
+
+
+@pytest.fixture(scope="module")
+def found():
+    return jaxfit.select_model(runs(), FULL)
+
+
+def test_models_are_ranked_by_the_loss_at_the_full_data(found):
+    true = {name: b * FULL**-c for name, (b, c) in MODELS.items()}
+    assert found.model.tolist()[:2] == ["steep", "flat"]
+    assert found.picks == {"all": "steep"}
+    assert found.rank.tolist() == [1, 2, 3, 4]
+    assert (np.diff(found.estimate) > 0).all()
+    wanted = np.array([true[name] for name in found.model])
+    assert_allclose(found.estimate, wanted, rtol=0.03)
+    assert ((found.lower < wanted) & (wanted < found.upper)).all()
+    exact = runs(0.0)["loss"]
+    assert exact[6] > exact[13]
+    assert_allclose(np.nansum(found.best), 1.0)
+
+
+def test_probabilities_of_order_go_both_ways_and_a_tie_is_said(found):
+    assert np.isnan(np.diag(found.better)).all()
+    off = ~np.eye(4, dtype=bool)
+    assert_allclose((found.better + found.better.T)[off], 1.0, atol=1e-12)
+    assert found.better[0, 2] > 0.99
+    last = found.better[2, 3]
+    assert 0.2 < last < 0.8
+    close = jaxfit.select_model(
+        {name: column[14:] for name, column in runs().items()}, FULL, draws=500
+    )
+    (text,) = [note.text for note in close.notes if note.code == "tie"]
+    assert "is first, but may be behind" in text
+    assert "tie" not in [note.code for note in found.notes]
+
+
+def test_reliability_is_that_of_runs_that_were_held_out(found):
+    own, largest = found.reliability.values()
+    assert list(found.reliability) == ["pure_power, the largest 4 sizes", "largest run"]
+    # As far apart as the full data is from the runs: a decade.
+    assert (own.below[0], own.size[0], own.models[0]) == (1e4, 1e5, 4)
+    table = runs()
+    fit = jaxfit.fit(
+        "pure_power",
+        {n: c[(table["D"] <= 1e4) & (table["D"] >= 300)] for n, c in table.items()},
+        target="loss",
+        by="model",
+        inputs={"x": "D"},
+        loss=jaxfit.LogMSE(),
+        starts=64,
+        pipeline="auto",
+    )
+    said, true = fit.predict({"D": [1e5]})[:, 0], table["loss"][table["D"] == 1e5]
+    assert_allclose(own.pearson, stats.pearsonr(said, true).statistic, rtol=1e-5)
+    assert_allclose(own.error, np.sqrt(np.mean(np.log(true / said) ** 2)), rtol=1e-4)
+    assert_allclose(own.regret, true[said.argmin()] / true.min() - 1)
+    at = table["loss"][table["D"] == 1e4]
+    assert_allclose(largest.spearman, stats.spearmanr(at, true).statistic)
+    assert own.error < largest.error
+
+
+def test_what_is_held_out_changes_no_prediction_below_it():
+    table, of = runs(), np.repeat(np.arange(4), 7)
+    held = split(table["D"], table["loss"], of, np.zeros(4, int), FULL)
+    changed = split(
+        table["D"], table["loss"] * np.where(table["D"] > 1e4, 9, 1), of, np.zeros(4, int), FULL
+    )
+    assert held.kept.tolist() == changed.kept.tolist() == (table["D"] <= 1e4).tolist()
+    assert_allclose(held.last, changed.last)
+    assert_allclose(held.truth * 9, changed.truth)
+    worst = measured(held, 1 / held.truth, np.zeros(4, int))
+    assert worst.accuracy == [0.0]
+    assert worst.spearman == [-1.0]
+
+
+def test_what_the_law_was_off_by_widens_intervals():
+    bent = runs(0.001)
+    bent["loss"] = bent["loss"] + 0.3
+    wide, exact = (jaxfit.select_model(each, FULL) for each in (bent, runs(0.001)))
+    ratio = np.log(wide.upper / wide.lower) / np.log(exact.upper / exact.lower)
+    assert (ratio > 2).all()
+    few = jaxfit.select_model(runs(sizes=SIZES[:3]), FULL)
+    assert few.reliability == {}
+    assert "no_holdout" in [note.code for note in few.notes]
+
+
+def test_models_that_cannot_be_ranked_are_kept_with_the_reason():
+    lone = runs(models={"lone": (2.0, 0.1)}, sizes=SIZES[-2:])
+    gone = runs(models={"gone": (1.0, 0.1)}, sizes=SIZES[:1])
+    gone["loss"] = gone["loss"] * np.nan
+    table = stacked(runs(), lone, gone)
+    found = jaxfit.select_model(table, FULL, nan="mask")
+    assert found.rank.tolist() == [1, 2, 3, 4, 0, 0]
+    assert found.model.tolist()[4:] == ["lone", "gone"]
+    assert found.status.tolist()[4:] == ["no_dof", "empty"]
+    assert all(why.startswith("not ranked: ") for why in found.why[4:])
+    assert np.isnan(found.estimate[4:]).all()
+    codes = [note.code for note in found.notes]
+    assert {"not_ranked", "rows_masked"} <= set(codes)
+    alone = jaxfit.select_model(runs(), FULL)
+    assert_allclose(found.estimate[:4], alone.estimate, rtol=1e-6)
+
+
+def test_every_dataset_has_its_own_ranking():
+    one, two = runs(), runs(models={"steep": (6.0, 0.05), "flat": (3.0, 0.1), "=x,$": (4.0, 0.1)})
+    one["task"], two["task"] = np.full(28, "web"), np.full(21, "code")
+    one["lang"], two["lang"] = np.full(28, "en"), np.full(21, "en")
+    found = jaxfit.select_model(stacked(one, two), FULL, by="task")
+    assert found.picks == {"web": "steep", "code": "flat"}
+    assert found.rank.tolist() == [1, 2, 3, 4, 1, 2, 3]
+    assert np.isnan(found.better[:4, 4:]).all()
+    assert found.reliability["largest run"].models.tolist() == [4, 3]
+    several = jaxfit.select_model(stacked(one, two), FULL, by=["task", "lang"])
+    assert several.picks[("code", "en")] == "flat"
+    assert_allclose(several.estimate, found.estimate)
+    assert [line.split()[:3] for line in str(found).splitlines()[4:6]] == [
+        ["web", "1", "steep"],
+        ["web", "2", "flat"],
+    ]
+
+
+def test_any_law_of_one_input_will_do_and_draws_may_be_resamples():
+    table = runs(models={"a": (3.0, 0.2), "b": (4.0, 0.2)})
+    table["samples"] = table.pop("D")
+    found = jaxfit.select_model(
+        table, FULL, size="samples", law="pure_power", method="bootstrap", draws=200
+    )
+    assert found.picks == {"all": "a"}
+    assert found.law == "pure_power"
+    assert (found.lower < found.estimate).all()
+    again = jaxfit.select_model(
+        table, FULL, size="samples", law="pure_power", method="bootstrap", draws=200
+    )
+    assert np.array_equal(found.lower, again.lower)
+
+
+def test_it_is_told_as_rows_and_as_text(found):
+    columns = found.to_dict()
+    assert {len(values) for values in columns.values()} == {4}
+    assert columns["model"][0] == "steep"
+    text = str(found)
+    assert "Loss at 1e+06 by pure_power, the largest 4 sizes; 0.9 intervals by posterior" in text
+    assert "at 1e+05 by runs up to 10000" in text
+    assert repr(found) == "<ModelRanking of 4 models at 1e+06; print() shows it>"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"at": 0}, "at=0"),
+        ({"at": "all"}, "at='all'"),
+        ({"level": 1}, "level=1"),
+        ({"draws": 1}, "draws=1"),
+        ({"seed": -1}, "seed=-1"),
+        ({"method": "t"}, "method='t'"),
+        ({"last": 1}, "last=1"),
+        ({"model": "modle"}, "has no column `modle`; did you mean `model`"),
+        ({"size": "N"}, "has no column `N`"),
+        ({"by": "model"}, "names a column twice"),
+        ({"law": "chinchilla"}, "needs a law of one input"),
+        ({"law": "a * N^-b"}, "N"),
+    ],
+)
+def test_what_cannot_be_is_refused(options, said):
+    with pytest.raises(ValueError, match=said):
+        jaxfit.select_model(runs(), **{"at": FULL, **options})
+
+
+def test_tables_that_cannot_be_ranked_are_refused():
+    with pytest.raises(ValueError, match="has 1 models with runs; two are needed"):
+        jaxfit.select_model(runs(models={"a": (3.0, 0.1)}), FULL)
+    table = runs()
+    with pytest.raises(ValueError, match="`D` is 0 in row 0; sizes are above 0"):
+        jaxfit.select_model({**table, "D": table["D"] - 100.0}, FULL)
+    with pytest.raises(ValueError, match=r"`loss` has .* at or below 0"):
+        jaxfit.select_model({**table, "loss": table["loss"] - 3.0}, FULL)
+    with pytest.raises(ValueError, match="`loss` has 1 NaN"):
+        jaxfit.select_model({**table, "loss": np.append(table["loss"][1:], np.nan)}, FULL)
+    with pytest.raises(TypeError, match="did you mean `level`"):
+        jaxfit.select_model(table, FULL, levle=0.9)
+    with pytest.raises(TypeError, match="law=3"):
+        jaxfit.select_model(table, FULL, law=3)
