@@ -139,7 +139,9 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("error", "message", "given", "options"), WRONG, ids=lambda p: str(p)[:40])
+@pytest.mark.parametrize(
+    ("error", "message", "given", "options"), WRONG, ids=[message for _, message, _, _ in WRONG]
+)
 def test_what_is_wrong_is_named(error, message, given, options):
     with pytest.raises(error, match=message):
         curve_fit(*given, **options)

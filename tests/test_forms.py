@@ -305,3 +305,15 @@ def test_what_cancels_is_gone_for_good(text, same):
     found = parse(text, ("x", "y"))
     assert parse(found.formula, ("x", "y")) == found
     assert found == parse(same, ("x", "y"))
+
+
+def test_a_form_is_as_long_as_its_shortest_writing():
+    def bits(text):
+        return parse(text, ["N", "D"]).description_length
+
+    assert bits("E + (alpha/N)^beta") == bits("E + A*N^alpha") == bits("E + A*N^-alpha")
+    assert bits("(gamma/D + (beta/N)^(alpha/delta))^delta") == bits("(A/D + B*N^-alpha)^delta")
+    assert bits("A*B*N^alpha") == bits("A*N^alpha")
+    # Constants that stand elsewhere too are what they are.
+    assert bits("E + (E/N)^beta") > bits("E + (alpha/N)^beta")
+    assert bits("(alpha + N)^beta + (alpha*D)^gamma") > bits("(alpha + N)^beta + A*D^gamma")

@@ -72,9 +72,9 @@ class Form:
 
     @cached_property
     def description_length(self) -> float:
-        """Bits that write the form down, its constants' values left out."""
+        """Bits that write the form down in its `shortest` way, its constants' values left out."""
         leaves = _SYMBOLS + len(self.inputs)
-        parts = Counter(node.op for node in nodes.walk(self.root))
+        parts = Counter(node.op for node in nodes.walk(shortest(self.root)))
         return sum(parts.values()) * math.log2(leaves) + parts[NUMBER] * math.log2(10)
 
     @cached_property
@@ -224,6 +224,38 @@ def canonical(root: Node) -> Node:
     while (again := _canonical(root, _counts(root))) != root:
         root = again
     return root
+
+
+def shortest(root: Node) -> Node:
+    """The same curves in fewer nodes, whatever may make them harder to search.
+
+    A constant that stands nowhere else takes up its sign, all that is constant beside it in a
+    product, and any power of both: (a / x)^(b / c) is a x^b.
+    """
+    while (again := canonical(_shorter(root, _counts(root)))) != root:
+        root = again
+    return root
+
+
+def _shorter(root: Node, counts: Mapping) -> Node:
+    if root.leaf:
+        return root
+    op, args = root.op, tuple(_shorter(arg, counts) for arg in root.args)
+    if op == "neg" and _free(args[0], counts):
+        return args[0]
+    if op == "pow":
+        base, exponent = args
+        parts = factors(base)
+        if free := [part for part in parts if _free(part, counts)]:
+            rest = [part for part in parts if part not in free]
+            return free[0] * nodes.product(rest) ** exponent if rest else free[0]
+        if base.op == "pow" and base.args[1] == number(-1.0):
+            return base.args[0] ** _negative(exponent)
+    if op in ("mul", "div"):
+        parts = factors(Node(op, args))
+        if free := [part for part in parts if _free(part, counts)]:
+            return nodes.product([free[0], *(part for part in parts if nodes.inputs_of(part))])
+    return Node(op, args)
 
 
 def _canonical(root: Node, counts: Mapping) -> Node:
