@@ -101,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     add = commands.add_parser("doctor", help="check this installation")
     add_cache(add)
     add.set_defaults(run=_doctor)
-    add = commands.add_parser("demo", help="fit a synthetic table and write a plot and a fit")
+    add = commands.add_parser("demo", help="fit a synthetic table and write fit, plot and report")
     add.add_argument("--folder", type=Path, default=Path("jaxfit-demo"), help="where to write")
     add_cache(add)
     add.set_defaults(run=_demo)
@@ -198,10 +198,10 @@ def _demo(options) -> int:
     except ImportError:
         picture = None
         print('No plot: pip install "jaxfit-laws[plot]" adds it.', file=sys.stderr)
-    _write(result, options.folder / "fit.jaxfit", picture)
+    _write(result, options.folder / "fit.jaxfit", picture, options.folder / "report.html")
     print(
         f"{time.perf_counter() - began:.1f} s. Now your own table, as this one was: jaxfit fit "
-        f"{path} --law chinchilla --target loss --by family --nan mask",
+        f"{path} --law chinchilla --target loss --by family --nan mask --report report.html",
         file=sys.stderr,
     )
     return OK

@@ -113,7 +113,8 @@ def test_nothing_is_pickled_evaluated_or_flipped(path):
 
 def test_the_top_level_holds_what_it_should():
     root = Path(__file__).parents[1]
-    wanted = {"pyproject.toml", "README.md", "LICENSE", "jaxfit", "benchmarks", "tests", "examples"}
+    folders = {"jaxfit", "benchmarks", "tests", "examples"}
+    wanted = {"pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", *folders}
     made = {"build", "dist", "jaxfit-demo"}  # by people, and ignored by git
     found = {p.name for p in root.iterdir() if not p.name.startswith(".")}
     assert wanted <= found

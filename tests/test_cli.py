@@ -349,6 +349,7 @@ def test_the_demo_fits_reports_and_writes(tmp_path, capsys):
     truth = np.array([0.34, 0.3473, 0.36, 0.33])
     assert_allclose(fit.params["alpha"][:4], truth, atol=0.03)
     assert (tmp_path / "fit.png").read_bytes().startswith(b"\x89PNG")
+    assert "Ask the law" in (tmp_path / "report.html").read_text()
     shutil.rmtree(tmp_path)
 
 
