@@ -1,11 +1,13 @@
 """`next_run`: what a run is worth, against closed forms and on runs whose law is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
 import jaxfit
-from jaxfit.decide.misfit import _moments, _Rows
+from jaxfit.decide.misfit import _determined, _moments, _Rows
 from jaxfit.decide.misfit import misfit as left_over
 from jaxfit.points import Points
 from jaxfit.select.criteria import criteria
@@ -346,16 +348,18 @@ def test_what_residuals_tell_hangs_on_the_runs_alone(line):
         left_over(line, low, points[2])
 
 
-def test_misfit_is_refused_where_it_says_nothing(waves):
-    law = jaxfit.parse("a + b*log(x)", ["x"])
-    at = {"cost": [1.0], "target": {"x": [1e3]}, "misfit": "gaussian-process"}
-    huber = jaxfit.fit(law, waves, target="y", loss=jaxfit.Huber(0.1), starts=4)
-    with pytest.raises(
-        ValueError, match=r"losses of squared residuals.*Huber.*or give misfit='none'"
-    ):
-        jaxfit.next_run(huber, {"x": [10.0]}, **at)
-    two = {name: column[[0, 30]] for name, column in waves.items()}
-    exact = jaxfit.fit(law, two, target="y", starts=4)
+def test_misfit_is_refused_where_it_says_nothing(line):
     point = Points([np.array([3.0])], np.zeros(1, int), (1,))
+    huber = replace(line, task=replace(line.task, loss=jaxfit.Huber(0.1)))
+    said = r"losses of squared residuals.*is Huber.*or give misfit='none'"
+    with pytest.raises(ValueError, match=said):
+        left_over(huber, point, point)
+    # Runs without weight tell nothing.
+    data = replace(line.data, weights=np.where(np.arange(40) < 2, 1.0, 0.0))
+    few = replace(line, task=replace(line.task, data=data))
     with pytest.raises(ValueError, match="has 2 that are searched, and 2 runs"):
-        left_over(exact, point, point)
+        left_over(few, point, point)
+    # Constants that go together are one.
+    columns = np.stack([np.ones(5), 2 * np.ones(5), np.arange(5.0)], axis=1)
+    slopes, ahead = _determined(columns, columns[:1], np.ones(5))
+    assert (slopes.shape, ahead.shape) == ((5, 2), (1, 2))
