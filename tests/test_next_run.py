@@ -318,6 +318,11 @@ def test_with_a_process_a_run_is_as_noisy_as_it_leaves(waves, line):
     assert np.abs(plain.mean - truth).max() > 0.3
     assert np.abs(found.mean - truth).max() < 0.08
     assert found.error < 0.08
+    # Without a target, the least loss is looked for.
+    low = {"x": [1.0, 0.5]}
+    free = {"cost": [1, 1], "misfit": "gaussian-process"}
+    for criterion in ("bound", "improvement", "thompson"):
+        assert jaxfit.next_run(line, low, criterion=criterion, **free).best == 1
     points = [Points([each], np.zeros(8, int), (8,)) for each in (at, at)]
     left = left_over(line, *points)
     assert left.share > 0.99

@@ -95,6 +95,8 @@ def misfit(fit: Fit, candidates: Points, targets: Points, within: bool = False) 
 
 def _on_scale_of_loss(fit: Fit, points: Points, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What one is on the scale of the loss (m,), and slopes (m, P) there, to first order."""
+    if not len(points.group):
+        return np.zeros(0), np.zeros((0, int(free.sum())))
     scale = np.ones(len(points.group))
     if fit.loss_function.scale != "linear":
         scale = np.abs(at_rows(fit.law, fit.params, points.columns, points.group))
