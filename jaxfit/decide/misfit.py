@@ -25,7 +25,7 @@ HEIGHTS = np.geomspace(0.3, 300.0, 7)
 # How likely it is beforehand that residuals go together: of 30 runs without such structure, a prior
 # of a half would leave a third.
 BEFORE = 0.1
-# Of lengths and heights, what the least likely that count have of the likelihood of all.
+# The share of the likelihood below which a length and height is left out.
 COUNTS = 1e-6
 # Directions of the constants that move the law less than this share of the most are none.
 RANK = 1e-10
@@ -191,7 +191,7 @@ def _weights(rows: _Rows) -> tuple[float, list[tuple[float, float, float]]]:
 
 
 def _moments(rows: _Rows, height: float, length: float, count: int, within: bool) -> Misfit:
-    """The same by one height and length; the first `count` points are the candidates."""
+    """`Misfit` of one height and length; the first `count` points are the candidates."""
     of = _whitened(rows, height, length)
     over = height * rows.heavy[:, None] * _kernel(rows.place, rows.there, length)
     over = linalg.solve_triangular(of.root, over, lower=True)
