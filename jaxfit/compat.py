@@ -22,7 +22,7 @@ from .solve.keep import Keep
 from .solve.levenberg_marquardt import LevenbergMarquardt
 from .solve.presets import Pipeline
 from .solve.variable_projection import VariableProjection
-from .status import UNFITTED
+from .status import UNSOLVED
 from .supports import Real
 from .verdict import MAX_CONDITION
 
@@ -288,7 +288,7 @@ def _fitted(law, x, y, sigma, low, high, theta) -> Fit:
             bounds=box,
         )
         fit = fit_task(task, _pipeline(bool(task.law.affine)))
-    if fit.status[0] in (*UNFITTED, "not_converged"):
+    if fit.status[0] in UNSOLVED:
         told = " ".join(note.text for note in fit.notes if note.code == fit.status[0])
         raise RuntimeError(f"Optimal parameters not found: {told}")
     return fit

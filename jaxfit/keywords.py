@@ -13,6 +13,11 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+def is_number(value: Any) -> bool:
+    """Whether a value is a number, and neither True nor False."""
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
 def check_progress(progress: Any) -> None:
     """Raise TypeError for what cannot be called to tell how far the work is."""
     if progress is not None and not callable(progress):

@@ -16,6 +16,8 @@ STATUS = {
     "empty": "No rows; not fitted.",
 }
 UNFITTED = ("no_gradient", "non_finite", "too_few_points", "no_data", "empty")
+# Groups whose parameters, if any, are no optimum.
+UNSOLVED = (*UNFITTED, "not_converged")
 
 
 @dataclass(frozen=True)

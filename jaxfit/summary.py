@@ -1,12 +1,12 @@
 """How a fit looks: the same table as text and as HTML."""
 
 import html as escaping
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .status import STATUS, Note
+from .status import STATUS, Note, named
 
 if TYPE_CHECKING:
     from .result import Fit
@@ -101,6 +101,25 @@ def listed(names: Sequence[str], most: int = 5) -> str:
     """Names with commas between, of many the first, and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def decades(far: float) -> str:
+    """How far that is, in two digits, with its unit."""
+    said = f"{far:.2g}"
+    return f"{said} decade" if said == "1" else f"{said} decades"
+
+
+def summed(notes: Iterable[Note], most: int = 3) -> Iterator[Note]:
+    """Notes, those of more than `most` groups that say the same as one that names the first."""
+    alike: dict[tuple[str, str], list[Note]] = {}
+    for note in notes:
+        alike.setdefault((note.code, note.text), []).append(note)
+    for (code, text), own in alike.items():
+        if len(own) <= most:
+            yield from own
+        else:
+            names = listed([named(note.group) for note in own], most)
+            yield Note(code, f"{len(own)} groups ({names}): {text}")
 
 
 def noted(notes: Iterable[Note]) -> list[str]:

@@ -1,12 +1,15 @@
 """`select_model`: rankings whose answer is known, what they say of themselves, and odd tables."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
 
 import jaxfit
-from jaxfit.decide.reliability import measured, split
+from jaxfit.decide.reliability import means, measured, split
+from jaxfit.decide.select_models import _odds, _reasons
 
 # Loss at one sample, and exponent. `steep` is behind in every run and ahead at 1e6; the last two
 # cannot be told apart.
@@ -41,9 +44,10 @@ def test_models_are_ranked_by_the_loss_at_the_full_data(found):
     wanted = np.array([true[name] for name in found.model])
     assert_allclose(found.estimate, wanted, rtol=0.03)
     assert ((found.lower < wanted) & (wanted < found.upper)).all()
-    exact = runs(0.0)["loss"]
-    assert exact[6] > exact[13]
     assert_allclose(np.nansum(found.best), 1.0)
+    assert_allclose(found.decades, 1.0)
+    (text,) = [note.text for note in found.notes if note.code == "extrapolation"]
+    assert "up to 1 decade beyond" in text
 
 
 def test_probabilities_of_order_go_both_ways_and_a_tie_is_said(found):
@@ -86,18 +90,79 @@ def test_reliability_is_that_of_runs_that_were_held_out(found):
     assert own.error < largest.error
 
 
-def test_what_is_held_out_changes_no_prediction_below_it():
-    table, of = runs(), np.repeat(np.arange(4), 7)
-    held = split(table["D"], table["loss"], of, np.zeros(4, int), FULL)
-    changed = split(
-        table["D"], table["loss"] * np.where(table["D"] > 1e4, 9, 1), of, np.zeros(4, int), FULL
-    )
-    assert held.kept.tolist() == changed.kept.tolist() == (table["D"] <= 1e4).tolist()
-    assert_allclose(held.last, changed.last)
-    assert_allclose(held.truth * 9, changed.truth)
-    worst = measured(held, 1 / held.truth, np.zeros(4, int))
-    assert worst.accuracy == [0.0]
-    assert worst.spearman == [-1.0]
+def test_what_is_held_out_changes_no_prediction_below_it(found):
+    table = runs()
+    table["loss"] = table["loss"] * np.where(table["D"] > 1e4, 9, 1)
+    changed = jaxfit.select_model(table, FULL)
+    assert changed.estimate.min() > 1.5 * found.estimate.max()
+    for name, own in found.reliability.items():
+        off = changed.reliability[name].log_error
+        assert_allclose(off, own.log_error + np.log(9), rtol=1e-6)
+
+
+def test_the_worst_ranking_is_told_as_such_and_rules_on_the_models_that_all_have():
+    table, of, one = runs(), np.repeat(np.arange(4), 7), np.zeros(4, int)
+    held = split(table["D"], table["loss"], of, one, FULL)
+    assert held.kept.tolist() == (table["D"] <= 1e4).tolist()
+    some = np.where(np.arange(4) == 3, np.nan, held.truth)
+    said = measured(held, {"worst": 1 / held.truth, "some": some}, one)
+    assert said["worst"].spearman == [-1.0]
+    assert said["worst"].accuracy == [0.0]
+    assert [each.models.tolist() for each in said.values()] == [[3], [3]]
+    assert np.isfinite(said["worst"].log_error).all()
+    # A mean of datasets is of those that all rules have a number of.
+    two = [
+        replace(each, spearman=np.array([0.5, of]))
+        for each, of in zip(said.values(), (0.9, np.nan), strict=True)
+    ]
+    two = [
+        replace(each, pearson=np.ones(2), regret=np.ones(2), accuracy=np.ones(2)) for each in two
+    ]
+    assert means(dict(enumerate(two)))[0].tolist() == [1.0, 0.5, 1.0, 1.0]
+
+
+def test_a_short_model_takes_no_hold_out_from_the_others():
+    long = {name: MODELS[name] for name in ("steep", "flat", "twin")}
+    short = runs(models={"short": (2.9, 0.05)}, sizes=SIZES[:3])
+    found = jaxfit.select_model(stacked(runs(models=long), short), FULL)
+    for own in found.reliability.values():
+        assert (own.below[0], own.size[0], own.models[0]) == (1e4, 1e5, 3)
+    assert "no_holdout" not in [note.code for note in found.notes]
+    # How far out is each model's own.
+    assert_allclose(found.decades[found.model == "short"], 3.0)
+    texts = {note.code: note.text for note in found.notes}
+    assert "up to 3 decades beyond" in texts["extrapolation"]
+    assert "tried 1 decade out" in texts["holdout_near"]
+
+
+def test_a_dataset_of_few_sizes_is_ranked_beside_another():
+    web, code = runs(), runs(sizes=SIZES[:3])
+    web["task"], code["task"] = np.full(28, "web"), np.full(12, "code")
+    both = jaxfit.select_model(stacked(web, code), FULL, by="task")
+    alone = jaxfit.select_model(code, FULL, by="task")
+    own = both.dataset == "code"
+    assert both.rank[own].tolist() == [1, 2, 3, 4]
+    assert_allclose(both.lower[own], alone.lower, rtol=0.01)  # draws are others
+    assert [note.group for note in both.notes if note.code == "no_holdout"] == ["code"]
+    # The other's three decades are none of the dataset that was tried at one.
+    assert "holdout_near" not in [note.code for note in both.notes]
+    assert "at 1e+05 by runs up to 10000" in str(both)
+
+
+def test_draws_without_a_prediction_win_nothing():
+    drawn = np.array([[1.0, np.nan, 3.0, 1.0], [2.0, 0.0, 2.0, 2.0], [3.0, 3.0, 4.0, 3.0]])
+    best, below = _odds(drawn)
+    assert_allclose(best, [2 / 3, 1 / 3, 0.0])
+    assert_allclose(below[0, 1:], [2 / 3, 1.0])
+    assert np.isnan(_odds(drawn * np.nan)[0]).all()
+    status = np.array(["ok", "ok"], object)
+    told = np.ones((2, 100))
+    told[0, :2] = np.nan
+    why = _reasons(status, np.ones(2), told)
+    assert why.tolist() == [
+        "not ranked: ok, but 98% of draws have a prediction, too few to tell how sure it is",
+        "",
+    ]
 
 
 def test_what_the_law_was_off_by_widens_intervals():
@@ -194,8 +259,18 @@ def test_what_cannot_be_is_refused(options, said):
 
 
 def test_tables_that_cannot_be_ranked_are_refused():
-    with pytest.raises(ValueError, match="has 1 models with runs; two are needed"):
+    with pytest.raises(ValueError, match="has 1 model with runs; two are needed"):
         jaxfit.select_model(runs(models={"a": (3.0, 0.1)}), FULL)
+    apart = runs(models={"a": (3.0, 0.1), "b": (3.0, 0.2)})
+    apart["loss"][:7] = np.nan
+    with pytest.raises(ValueError, match="has 1 model with runs; two are needed"):
+        jaxfit.select_model(apart, FULL, nan="mask")
+    with pytest.raises(ValueError, match="has 1 model with runs in a dataset; two are needed"):
+        jaxfit.select_model(
+            {**runs(models={"a": (3.0, 0.1), "b": (3.0, 0.2)}), "task": [1] * 7 + [2] * 7},
+            FULL,
+            by="task",
+        )
     table = runs()
     with pytest.raises(ValueError, match="`D` is 0 in row 0; sizes are above 0"):
         jaxfit.select_model({**table, "D": table["D"] - 100.0}, FULL)

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..frames import frame
-from ..keywords import checked_keywords
+from ..keywords import checked_keywords, is_number
 from ..laws import Law
 from ..laws.outputs import num_outputs
 from ..points import Points
 from ..result import Fit
 from ..status import Note, named
-from ..summary import aligned, listed, noted, short
+from ..summary import aligned, decades, listed, noted, short, summed
 from ..tables import nearest
 from ..uncertainty.bands import beyond
 from ..uncertainty.intervals import Intervals
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 # Half the decades over which exponents are measured.
 _STEP = 0.05
-# Groups that notes of the same words name.
-_SAID = 3
 # What is told of a budget, and what intervals are taken of: logarithms of what is above 0.
 SIZE, DATA, RATIO, LOSS = "size", "data", "tokens_per_parameter", "loss"
 SIZE_EXPONENT, DATA_EXPONENT = "size_exponent", "data_exponent"
@@ -157,7 +155,7 @@ def allocate(
     if fixed is not None and not isinstance(fixed, Mapping):
         raise TypeError(f"fixed={fixed!r}; give {{input: number}}.")
     held = _inputs(fit.law, size, data, fixed or {})
-    if not _is_number(flop) or not 0 < flop < np.inf:
+    if not is_number(flop) or not 0 < flop < np.inf:
         raise ValueError(f"flop={flop!r}; give a number above 0, such as {FLOP:g}.")
     if method == "profile":
         raise ValueError("method='profile' is of parameters alone; give 'bootstrap' or 't'.")
@@ -194,10 +192,6 @@ def allocate(
     )
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
-
-
 def _budgets(compute: Any) -> np.ndarray:
     try:
         found = np.atleast_1d(np.asarray(compute, float))
@@ -230,7 +224,7 @@ def _inputs(law: Law, size: str, data: str, fixed: Mapping[str, float]) -> dict[
         raise ValueError(f"fixed= lacks {', '.join(lacking)}: what is it to be at these budgets?")
     for name in others:
         value = fixed[name]
-        if not _is_number(value) or not np.isfinite(value):
+        if not is_number(value) or not np.isfinite(value):
             raise ValueError(f"fixed= gives {name} = {value!r}; give a finite number.")
     return {name: float(fixed[name]) for name in others}
 
@@ -263,7 +257,7 @@ def _gathered(values: Mapping[str, np.ndarray], budgets: int) -> dict[str, np.nd
 def _own_notes(found: Intervals, fit: Fit) -> Iterator[Note]:
     """What intervals say, and of groups whose fit is not to be trusted."""
     # What these say of constants on a bound is of their own intervals, not of the best size's.
-    yield from _summed([note for note in found.notes if note.code != "at_bound"])
+    yield from summed([note for note in found.notes if note.code != "at_bound"])
     size = np.stack([of for name, of in found.lower.items() if name.startswith(f"{SIZE} at ")])
     told = np.where(
         np.isnan(size).all(axis=0),
@@ -275,23 +269,10 @@ def _own_notes(found: Intervals, fit: Fit) -> Iterator[Note]:
         for g, key in enumerate(fit.groups)
         if (names := [name for name, side in fit.at_bound.items() if side[g]])
     ]
-    yield from _summed(held)
+    yield from summed(held)
     bad = np.flatnonzero(~np.isin(fit.status, ("ok", "at_bound"))).tolist()
     text = "The fit is {}; so is what follows."
-    yield from _summed([Note("status", text.format(fit.status[g]), fit.groups[g]) for g in bad])
-
-
-def _summed(notes: Sequence[Note]) -> Iterator[Note]:
-    """Notes, those of many groups that say the same as one that names the first."""
-    alike: dict[tuple[str, str], list[Note]] = {}
-    for note in notes:
-        alike.setdefault((note.code, note.text), []).append(note)
-    for (code, text), own in alike.items():
-        if len(own) <= _SAID:
-            yield from own
-        else:
-            names = listed([named(note.group) for note in own], _SAID)
-            yield Note(code, f"{len(own)} groups ({names}): {text}")
+    yield from summed([Note("status", text.format(fit.status[g]), fit.groups[g]) for g in bad])
 
 
 def _edges(fit: Fit, budgets: np.ndarray, estimate: Mapping[str, np.ndarray]) -> Iterator[Note]:
@@ -305,7 +286,7 @@ def _edges(fit: Fit, budgets: np.ndarray, estimate: Mapping[str, np.ndarray]) ->
                 "above them that the loss is flat to rounding."
             )
             notes.append(Note("no_optimum", text, fit.groups[g]))
-    yield from _summed(notes)
+    yield from summed(notes)
 
 
 def _beyond(fit: Fit, curves: Curves, estimate) -> Iterator[Note]:
@@ -321,6 +302,6 @@ def _beyond(fit: Fit, curves: Curves, estimate) -> Iterator[Note]:
     if far > 0:
         yield Note(
             "extrapolation",
-            f"The best runs lie up to {far:.2g} decades beyond those that were fitted: intervals "
+            f"The best runs lie up to {decades(far)} beyond those that were fitted: intervals "
             "hold there only if the law does.",
         )

@@ -10,8 +10,8 @@ from ..data import Dataset
 from ..frames import frame
 from ..result import Fit
 from ..status import Note, named
-from ..summary import aligned, listed, noted, short
-from .reliability import FEWEST, Reliability
+from ..summary import aligned, decades, listed, noted, short, summed
+from .reliability import FEWEST, Reliability, means
 
 LARGEST = "largest run"
 _SHOWN = 5
@@ -25,7 +25,8 @@ class ModelRanking:
     dataset, model: keys; ("all",) without datasets. rank: from 1, 0 of what is not ranked; why
     that is so says `why`, else empty. estimate, lower, upper: the loss at `at`. best: probability
     that the model is the best of its dataset. better: (R, R) probability that the model of the row
-    has a lower loss than that of the column; NaN between datasets. status: of the fit.
+    has a lower loss than that of the column; NaN between datasets. decades: how far `at` lies
+    beyond the model's own runs. status: of the fit.
     reliability: {law, and "largest run": `Reliability`}, of ranking by runs at hand, empty where
     there are too few. fit: of the law, a group a model and dataset, called by its number.
     """
@@ -39,6 +40,7 @@ class ModelRanking:
     upper: np.ndarray
     best: np.ndarray
     better: np.ndarray
+    decades: np.ndarray
     status: np.ndarray
     why: np.ndarray
     law: str
@@ -56,9 +58,9 @@ class ModelRanking:
         return {self.dataset[r]: self.model[r] for r in first.tolist()}
 
     def to_dict(self) -> dict[str, list]:
-        """One row a model and dataset: dataset, model, rank, estimate, ends, best, status, why."""
-        names = "dataset", "model", "rank", "estimate", "lower", "upper", "best", "status", "why"
-        return {name: getattr(self, name).tolist() for name in names}
+        """One row a model and dataset: the arrays of it that are (R,)."""
+        names = "dataset", "model", "rank", "estimate", "lower", "upper", "best", "decades"
+        return {name: getattr(self, name).tolist() for name in (*names, "status", "why")}
 
     def to_frame(self, kind: str | None = None) -> Any:
         """`to_dict` as a frame; needs the extra `frames`.
@@ -90,10 +92,12 @@ class ModelRanking:
 
     def _trusted(self) -> list[str]:
         any_ = self.reliability[LARGEST]
-        below, size = (short(float(np.nanmax(of))) for of in (any_.below, any_.size))
+        below, size = map(_range, (any_.below, any_.size))
         rows = [
-            [name, *map(_mean, each.told), short(each.error)]
-            for name, each in self.reliability.items()
+            [name, *("-" if np.isnan(x) else f"{x:.3f}" for x in told), short(of.error)]
+            for (name, told), of in zip(
+                means(self.reliability).items(), self.reliability.values(), strict=True
+            )
         ]
         header = ["ranked by", "Pearson", "Spearman", "regret", "accuracy", "log error"]
         said = f"Such rankings where the answer is known: at {size} by runs up to {below}"
@@ -106,14 +110,14 @@ class ModelRanking:
         return f"<ModelRanking of {len(self.rank)} models at {short(self.at)}; print() shows it>"
 
 
-def _mean(of: np.ndarray) -> str:
-    there = of[np.isfinite(of)]
-    return f"{there.mean():.3f}" if len(there) else "-"
+def _range(of: np.ndarray) -> str:
+    """The least and the largest of the numbers, or one where these are the same."""
+    return " to ".join(dict.fromkeys(short(float(end(of))) for end in (np.nanmin, np.nanmax)))
 
 
 def notes_on(of: ModelRanking, data: Dataset) -> tuple[Note, ...]:
     """What to know about a ranking by runs."""
-    return (*_of_rows(data), *_of_models(of), *_of_ties(of), *_of_trust(of, data))
+    return (*_of_rows(data), *_of_models(of), *_of_ties(of), *_of_trust(of))
 
 
 def _of_rows(data: Dataset) -> Iterator[Note]:
@@ -157,30 +161,41 @@ def _of_ties(of: ModelRanking) -> Iterator[Note]:
         yield Note("tie", f"The same is so in {len(texts) - _SHOWN} more datasets: see `better`.")
 
 
-def _of_trust(of: ModelRanking, data: Dataset) -> Iterator[Note]:
-    far = float(np.log10(of.at / data.inputs["D"].max()))
+def _of_trust(of: ModelRanking) -> Iterator[Note]:
+    ranked = of.rank > 0
+    far = of.decades[ranked].max(initial=0.0)
     if far > 0:
-        text = f"The full data lies up to {far:.2g} decades beyond the runs."
+        text = f"The full data lies up to {decades(far)} beyond the runs of a model."
         yield Note("extrapolation", text)
-    if not of.reliability:
+    names = list(dict.fromkeys(of.dataset.tolist()))
+    yield from summed([note for k, name in enumerate(names) for note in _of_holdout(of, k, name)])
+    if of.reliability:
+        mean = means(of.reliability)
+        pearson, spearman = (mean[of.law] < mean[LARGEST])[:2]
+        if pearson and spearman:
+            text = "Held-out sizes are ranked better by each model's largest run than by the law."
+            yield Note("law_no_better", text)
+
+
+def _of_holdout(of: ModelRanking, k: int, name: Any) -> Iterator[Note]:
+    """Notes on the k-th dataset, by its name."""
+    own = np.array([key == name for key in of.dataset.tolist()])
+    group = None if own.all() else name
+    if (of.status[own] != "empty").sum() == 1:
+        yield Note("one_model", "One model alone has runs: it is first, and nothing more.", group)
+    tried = of.reliability.get(of.law)
+    if tried is None or not tried.models[k]:
         text = (
-            f"No ranking of this kind could be tried: it takes {FEWEST + 1} sizes of a dataset. "
-            "Intervals and probabilities hold only if the law does."
+            f"No ranking of this kind could be tried: it takes {FEWEST + 1} sizes, the largest of "
+            "them run by most models, and that the others determine the law. Intervals and "
+            "probabilities hold only if the law does."
         )
-        yield Note("no_holdout", text)
+        yield Note("no_holdout", text, group)
         return
-    own, other = of.reliability[of.law], of.reliability[LARGEST]
-    gap = float(np.log10(np.nanmax(own.size / own.below)))
-    if far > gap + 0.05:
+    gap = float(np.log10(tried.size[k] / tried.below[k]))
+    if of.decades[own & (of.rank > 0)].max(initial=0.0) > gap + 0.05:
         text = (
-            f"What rankings are worth was tried {gap:.2g} decades out, the law's error is taken "
-            "to grow in proportion to the rest."
+            f"What rankings are worth was tried {decades(gap)} out, the law's error is taken to "
+            "grow in proportion to the rest."
         )
-        yield Note("holdout_near", text)
-    worse = [
-        np.nanmean([*one, 0.0]) < np.nanmean([*two, 0.0])
-        for one, two in ((own.spearman, other.spearman), (own.pearson, other.pearson))
-    ]
-    if all(worse):
-        text = "Held-out sizes are ranked better by each model's largest run than by the law."
-        yield Note("law_no_better", text)
+        yield Note("holdout_near", text, group)

@@ -19,6 +19,7 @@ from ..predict import at_rows
 from ..result import Fit
 from ..select.criteria import criteria
 from ..status import Note
+from ..summary import decades
 from ..tables import Table, nearest, read
 from ..uncertainty.bands import beyond, in_coordinates, slopes_of, undetermined
 from ..uncertainty.covariance import refuse_shared
@@ -30,6 +31,8 @@ MISFITS = "none", "gaussian-process"
 CRITERIA = ("variance", "disagreement", "improvement", "bound", "thompson")
 # Standard deviations below the mean at which "bound" looks.
 BOUND = 2.0
+# Candidates whose covariances are drawn from, where these have no root of few columns.
+MOST = 2000
 # Results of a run that are looked at, of each law (Gauss-Hermite).
 _NODES = 9
 
@@ -44,7 +47,7 @@ class _Said(NamedTuple):
     open: np.ndarray  # (M, q) variances
     along: np.ndarray  # (M, k, q) covariances
     weights: np.ndarray  # (M,)
-    roots: tuple[np.ndarray, ...]  # (k, P) each, of the covariance of candidates
+    roots: tuple[np.ndarray, ...]  # (k, P) each, of the covariance of candidates, where asked for
     together: np.ndarray  # (M,) how likely it is that residuals go together in scale
 
 
@@ -72,10 +75,12 @@ def next_run(
         laws and constants together taken to be normal; "bound", how far its mean less two standard
         deviations is below; "thompson", the same of one draw of law and constants.
     misfit: "none" takes a law to be true but for noise. With "gaussian-process", residuals that go
-        together in scale make constants and predictions less sure, by how likely that is.
+        together in scale move predictions and make them less sure, by how likely that is; for fits
+        by losses of squares, and with "thompson" for up to 2000 candidates.
     seed: of "thompson".
 
-    Weights of laws are those of their AICc. Raises ValueError naming column, candidate or option
+    Weights of laws are those of their AICc, which takes noise to be independent, whatever `misfit`
+    finds. Raises ValueError naming column, candidate or option
     for what cannot be used, for a law some constant of which the runs do not determine, and for
     fits of several groups, with shared parameters, or to different runs.
     """
@@ -99,7 +104,7 @@ def next_run(
     if target is None and criterion == "variance":
         raise ValueError("criterion='variance' needs target=, the scale that is asked about.")
     asked = read(target) if target is not None else table.of(np.arange(0))
-    said = _said(alive, table, asked, misfit)
+    said = _said(alive, table, asked, misfit, criterion)
     now, taken = _variances(said)
     gain = _gain(criterion, said, taken, float(alive[0].data.target.min()), seed)
     names = dict.fromkeys(name for fit in alive for name in fit.data.columns.values())
@@ -167,8 +172,20 @@ def _prices(table: Table, cost: Any) -> np.ndarray:
     return found
 
 
-def _said(alive: Sequence[Fit], table: Table, asked: Table, misfit: str) -> _Said:
-    parts = [_of_law(fit, table, asked, misfit) for fit in alive]
+def _said(alive: Sequence[Fit], table: Table, asked: Table, misfit: str, criterion: str) -> _Said:
+    draws = criterion == "thompson"
+    if draws and misfit != MISFITS[0] and table.num_rows > MOST:
+        raise ValueError(
+            f"criterion='thompson' with misfit={misfit!r} takes up to {MOST} candidates, for it "
+            f"needs the covariances of all; these are {table.num_rows}. Give fewer, or another "
+            "criterion."
+        )
+    parts = [_of_law(fit, table, asked) for fit in alive]
+    if misfit != MISFITS[0]:
+        parts = [
+            _less_sure(fit, part, table, asked, draws)
+            for fit, part in zip(alive, parts, strict=True)
+        ]
     weights = np.ones(1)
     if len(alive) > 1:
         score = np.array([criteria(fit).aicc[0] for fit in alive])
@@ -180,26 +197,34 @@ def _said(alive: Sequence[Fit], table: Table, asked: Table, misfit: str) -> _Sai
                 )
         lead = np.exp(-(score - score.min()) / 2)
         weights = lead / lead.sum()
-    candidates, targets, mean, target, noise, together = zip(*parts, strict=True)
     return _Said(
-        np.stack(mean),
-        np.stack([np.sum(root**2, axis=1) for root in candidates]),
-        np.stack(noise),
-        np.stack(target),
-        np.stack([np.sum(root**2, axis=1) for root in targets]),
-        np.stack([one @ two.T for one, two in zip(candidates, targets, strict=True)]),
-        weights,
-        candidates,
-        np.array(together),
+        mean=np.stack([of.mean for of in parts]),
+        spread=np.stack([of.spread for of in parts]),
+        noise=np.stack([of.noise for of in parts]),
+        target=np.stack([of.target for of in parts]),
+        open=np.stack([of.open for of in parts]),
+        along=np.stack([of.along for of in parts]),
+        weights=weights,
+        roots=tuple(of.root for of in parts),
+        together=np.array([of.together for of in parts]),
     )
 
 
-def _of_law(fit: Fit, table: Table, asked: Table, misfit: str):
-    """Roots (k, P) and (q, P) of covariances, predictions (k,) and (q,), variances of a run (k,).
+class _OfLaw(NamedTuple):
+    """What one law says, as of `_Said`."""
 
-    And how likely it is that residuals go together; 0 where nobody asks. A root of rows times that
-    of others, transposed, has the covariances of the two.
-    """
+    mean: np.ndarray
+    spread: np.ndarray
+    noise: np.ndarray
+    target: np.ndarray
+    open: np.ndarray
+    along: np.ndarray
+    root: np.ndarray
+    together: float
+
+
+def _of_law(fit: Fit, table: Table, asked: Table) -> _OfLaw:
+    """What a law says that is true but for noise."""
     (local,) = around(fit)
     if not np.isfinite(local.kappa[0]):
         raise ValueError(
@@ -218,20 +243,44 @@ def _of_law(fit: Fit, table: Table, asked: Table, misfit: str):
         means.append(mean)
     noise = local.kappa[0] / 2 * local.problems.unit[0] ** 2
     scale = 1.0 if fit.loss_function.scale == "linear" else means[0] ** 2
-    noise, share = np.broadcast_to(noise * scale, means[0].shape), 0.0
-    if misfit != MISFITS[0]:
-        both = [
-            np.concatenate(each)
-            for each in zip(*(_points(fit, *of).columns for of in parts), strict=True)
-        ]
-        left = left_over(fit, Points(both, np.zeros(len(both[0]), int), both[0].shape))
-        share = left.share
-        whole = np.concatenate(roots)
-        whole = (1 - share) * whole @ whole.T + share * left.covariance
+    candidates, targets = roots
+    return _OfLaw(
+        mean=means[0],
+        spread=np.sum(candidates**2, axis=1),
+        noise=np.broadcast_to(noise * scale, means[0].shape),
+        target=means[1],
+        open=np.sum(targets**2, axis=1),
+        along=candidates @ targets.T,
+        root=candidates,
+        together=0.0,
+    )
+
+
+def _less_sure(fit: Fit, plain: _OfLaw, table: Table, asked: Table, draws: bool) -> _OfLaw:
+    """The same, with what residuals say that go together, by how likely that is.
+
+    Means and covariances are those of the two together, one having its mean where the law is.
+    """
+    parts = _points(fit, table, "candidates"), _points(fit, asked, "target")
+    left, k = left_over(fit, *parts, draws), table.num_rows
+    share, moved = left.share, left.mean
+    both, kept = share * (1 - share), 1 - share
+    scale = 1.0 if fit.loss_function.scale == "linear" else plain.mean**2
+    root = plain.root
+    if left.within is not None:
+        whole = kept * root @ root.T + share * left.within + both * np.outer(moved[:k], moved[:k])
         values, vectors = np.linalg.eigh(whole)
-        whole = vectors * np.sqrt(np.maximum(values, 0.0))
-        roots = [whole[: table.num_rows], whole[table.num_rows :]]
-    return *roots, *means, noise, share
+        root = vectors * np.sqrt(np.maximum(values, 0.0))
+    return _OfLaw(
+        mean=plain.mean + share * moved[:k],
+        spread=kept * plain.spread + share * left.variance[:k] + both * moved[:k] ** 2,
+        noise=kept * plain.noise + share * left.noise * scale,
+        target=plain.target + share * moved[k:],
+        open=kept * plain.open + share * left.variance[k:] + both * moved[k:] ** 2,
+        along=kept * plain.along + share * left.across + both * np.outer(moved[:k], moved[k:]),
+        root=root,
+        together=share,
+    )
 
 
 def _points(fit: Fit, table: Table, what: str) -> Points:
@@ -322,7 +371,7 @@ def _far(fit: Fit, table: Table, asked: Table):
         far = np.nanmax(beyond(fit, _points(fit, part, what)), initial=0.0)
         if far > 0:
             text = (
-                f"The {what} {verb} up to {far:.2g} decades beyond the runs: what is said of "
+                f"The {what} {verb} up to {decades(far)} beyond the runs: what is said of "
                 "that holds only if a law does."
             )
             yield Note("extrapolation", text)
@@ -338,9 +387,11 @@ def _notes(alive: Sequence[Fit], said: _Said, gain: np.ndarray):
     for fit, share in zip(alive, said.together.tolist(), strict=True):
         if share > 0.5:
             text = (
-                f"Residuals of {fit.law.name} go together in scale ({share:.0%} likely): it is not "
-                "the truth, and what it says is less sure by as much."
+                f"Residuals of {fit.law.name} go together in scale ({share:.0%} likely): what it "
+                "says is moved, and less sure, by how likely that is."
             )
+            if len(alive) > 1:
+                text += " Its weight is of an AICc that takes noise to be independent."
             yield Note("misfit", text)
     few = [fit.law.name for fit, weight in zip(alive, said.weights, strict=True) if weight < 0.01]
     if few:

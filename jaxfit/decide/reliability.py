@@ -4,7 +4,7 @@ What is measured is what Lin et al. 2024 (arXiv 2402.02314, section 5) measure, 
 sizes of the runs in the place of the full data.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,8 +24,8 @@ class Reliability:
     were ranked there. pearson, spearman: correlation of predicted and true loss, and of ranks.
     regret: by what share the loss of the model that is picked exceeds the least. accuracy: 1 - that
     gap over the one between the worst model and the best (RelAcc). error: root mean square of log
-    losses over all models, a number; log_error: (R,) of every model. NaN where there are fewer
-    than three models.
+    losses over all models that are counted, a number; log_error: (R,) of every model. Counted are
+    models that all rules have a prediction of; NaN where these are fewer than three.
     """
 
     below: np.ndarray
@@ -67,7 +67,8 @@ def split(size: np.ndarray, loss: np.ndarray, model, dataset, at: float) -> Spli
     """The runs to hold out, so that these are as far beyond the others as `at` is beyond all.
 
     size, loss, model: (m,), model an index; dataset: (R,) index. As far as leaves `FEWEST` sizes;
-    None where no dataset has so many and one more.
+    None where no dataset has so many and one more. The last one is held out that most models, and
+    three or more where there are as many, have been run at.
     """
     count = int(dataset.max()) + 1
     kept, truth, last = np.zeros(len(size), bool), *np.full((2, len(dataset)), np.nan)
@@ -78,8 +79,9 @@ def split(size: np.ndarray, loss: np.ndarray, model, dataset, at: float) -> Spli
         shared = np.array([len(np.unique(model[own & (size == each)])) for each in sizes])
         if not len(sizes):
             continue
-        # The largest of the sizes that most models have been run at.
-        top = int(np.flatnonzero(shared == shared.max())[-1])
+        # A few short models do not make the others' larger sizes useless.
+        most = max(min(3, shared.max()), shared.max() / 2)
+        top = int(np.flatnonzero(shared >= most)[-1])
         lower = np.arange(FEWEST - 1, top)
         if not len(lower):
             continue
@@ -96,13 +98,25 @@ def split(size: np.ndarray, loss: np.ndarray, model, dataset, at: float) -> Spli
     return Split(kept, ends[0], ends[1], truth, last)
 
 
-def measured(of: Split, predicted: np.ndarray, dataset: np.ndarray) -> Reliability:
-    """What predictions (R,) of the held-out losses are worth; NaN for none."""
-    there = np.isfinite(predicted) & np.isfinite(of.truth) & (predicted > 0)
+def measured(of: Split, predicted: Mapping[str, np.ndarray], dataset) -> dict[str, Reliability]:
+    """What predictions (R,) of the held-out losses by each rule are worth; NaN for none.
+
+    Models that some rule has no prediction of count for none, but in `log_error`.
+    """
+    both = np.all([_told(of, each) for each in predicted.values()], axis=0)
+    return {name: _measured(of, each, dataset, both) for name, each in predicted.items()}
+
+
+def _told(of: Split, predicted: np.ndarray) -> np.ndarray:
+    """Which models (R,) have both a truth and a prediction."""
+    return np.isfinite(predicted) & np.isfinite(of.truth) & (predicted > 0)
+
+
+def _measured(of: Split, predicted: np.ndarray, dataset, there: np.ndarray) -> Reliability:
     each = [_of_dataset(of.truth, predicted, there & (dataset == k)) for k in range(len(of.size))]
     pearson, spearman, regret, accuracy = np.array(each).T
     with np.errstate(invalid="ignore", divide="ignore"):
-        off = np.where(there, np.log(of.truth / predicted), np.nan)
+        off = np.where(_told(of, predicted), np.log(of.truth / predicted), np.nan)
     return Reliability(
         below=of.below,
         size=of.size,
@@ -134,6 +148,18 @@ def _correlation(of: Callable[..., Any], one: np.ndarray, two: np.ndarray) -> fl
     if np.ptp(one) == 0 or np.ptp(two) == 0:
         return float("nan")
     return float(of(one, two).statistic)
+
+
+def means(of: Mapping[str, Reliability]) -> dict[str, np.ndarray]:
+    """Pearson, Spearman, regret and accuracy (4,) by each rule, means of datasets.
+
+    Of those in which all rules have the number; NaN where there are none.
+    """
+    told = np.array([each.told for each in of.values()])  # (rules, 4, K)
+    both = np.isfinite(told).all(axis=0)
+    with np.errstate(invalid="ignore"):
+        mean = np.where(both, told, 0.0).sum(axis=-1) / both.sum(axis=-1)
+    return dict(zip(of, mean, strict=True))
 
 
 def errors_of_law(of: Reliability, dataset: np.ndarray) -> tuple[float, float]:

@@ -22,7 +22,8 @@ class NextRun:
     worth, by the criterion: of "variance" the squared error of the target that it takes away.
     score: (k,) gain by cost, or gain where it is none. weights: (M,) of the laws. mean, error: of
     the target now, and its standard deviation over laws and their constants, root mean square over
-    several targets; error_after: (k,) the same after a run; NaN without a target.
+    several targets; error_after: (k,) the same after a run; NaN without a target. With misfit= the
+    mean is that of `Fit.predict` and what residuals that go together add to it.
     """
 
     candidates: Mapping[str, np.ndarray]

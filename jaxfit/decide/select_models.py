@@ -16,14 +16,14 @@ import numpy as np
 from ..constraints import Priors
 from ..data import Dataset, from_table, key_columns, require_positive
 from ..fitting import fit as fit_law
-from ..keywords import check_seed, checked_keywords
+from ..keywords import check_seed, checked_keywords, is_number
 from ..laws import LAWS, Law
 from ..laws.outputs import num_outputs
 from ..laws.text import parse
 from ..losses import LogMSE
 from ..predict import at_rows
 from ..result import Fit
-from ..status import STATUS
+from ..status import STATUS, UNSOLVED
 from ..tables import nearest, read
 from ..uncertainty.bootstrap import bootstrap, generator
 from ..uncertainty.intervals import check_draws, check_level
@@ -35,6 +35,8 @@ METHODS = ("posterior", "bootstrap")
 # What is fitted where no law is named, and to how many sizes of a model, the largest.
 USUAL, LAST = "pure_power", 4
 STARTS = 64
+# Of draws, those that have to have a prediction.
+TOLD = 0.99
 
 
 @checked_keywords
@@ -69,14 +71,14 @@ def select_model(
         with the decades that are left.
 
     Returns a `ModelRanking`. Raises ValueError or TypeError naming column, row or option for what
-    cannot be used, and where fewer than two models have runs.
+    cannot be used, and where no dataset has two models with runs.
     """
     check_level(level)
     check_draws(draws, seed)
     check_seed(seed)
     if method not in METHODS:
         raise ValueError(f"method={method!r}{nearest(str(method), METHODS)} {' or '.join(METHODS)}")
-    if isinstance(at, bool) or not isinstance(at, int | float | np.number) or not 0 < at < np.inf:
+    if not is_number(at) or not 0 < at < np.inf:
         raise ValueError(f"at={at!r}; give the size of the full data, a number above 0.")
     rows = _rows(runs, model, size, target, by, nan)
     of = _candidate(law, priors, last, size)
@@ -86,12 +88,12 @@ def select_model(
     reliability = {}
     if held is not None:
         before, (below, asked) = _fit(of, rows, held.kept, seed), held.ends(rows.dataset)
-        reliability = {
-            of.name: measured(held, _predicted(before, rows, asked), rows.dataset),
-            LARGEST: measured(held, held.last, rows.dataset),
-        }
+        said = {of.name: _predicted(before, rows, asked), LARGEST: held.last}
+        reliability = measured(held, said, rows.dataset)
         wider = errors_of_law(reliability[of.name], rows.dataset)
         reach = np.log(np.maximum(at / rows.largest(), 1.0)) / np.log(asked / below)
+        # Of a dataset where nothing could be held out nothing is known, which a note says.
+        reach = np.where(np.isfinite(below), reach, 0.0)
         drawn = drawn + _errors(rows, wider, reach, draws, seed)
     found = _ranking(rows, fit, drawn, float(at), level)
     out = ModelRanking(
@@ -144,9 +146,12 @@ def _rows(runs: Any, model: str, size: str, target: str, by, nan: str) -> _Rows:
     keys = [key if columns else (key,) for key in data.groups]
     sets = [key[:-1] if len(columns) > 1 else key[0] if columns else "all" for key in keys]
     names = list(dict.fromkeys(sets))
-    if len(np.unique(data.group)) < 2:
-        raise ValueError(f"Column `{model}` has {len(keys)} models with runs; two are needed.")
     dataset = np.array([names.index(each) for each in sets])
+    most = int(np.bincount(dataset[np.unique(data.group)], minlength=1).max())
+    if most < 2:
+        of = " in a dataset" if columns else ""
+        models = "model" if most == 1 else "models"
+        raise ValueError(f"Column `{model}` has {most} {models} with runs{of}; two are needed.")
     models, frames = [key[-1] for key in keys], table.frames
     return _Rows(values, data.target, data.group, models, dataset, names, data, frames)
 
@@ -223,7 +228,7 @@ def _places(fit: Fit, rows: _Rows) -> np.ndarray:
 
 
 def _usable(fit: Fit) -> np.ndarray:
-    return ~np.isin(fit.status, ("not_converged", "no_gradient", "non_finite"))
+    return ~np.isin(fit.status, UNSOLVED)
 
 
 def _predicted(fit: Fit, rows: _Rows, asked: np.ndarray) -> np.ndarray:
@@ -270,18 +275,16 @@ def _ranking(rows: _Rows, fit: Fit, drawn: np.ndarray, at: float, level: float) 
     status = np.where(place >= 0, fit.status[np.maximum(place, 0)], "empty").astype(object)
     why = _reasons(status, estimate, drawn)
     ranked = why == ""
-    # Draws without a value are few, and of one model; with them the others would lose theirs.
-    whole = np.where(ranked[:, None] & np.isfinite(drawn), drawn, np.inf)
     ends, best, rank = np.full((2, count), np.nan), np.full(count, np.nan), np.zeros(count, int)
     for r in np.flatnonzero(ranked).tolist():
         ends[:, r] = np.exp(np.nanquantile(drawn[r], ((1 - level) / 2, (1 + level) / 2)))
+    better = np.full((count, count), np.nan)
     for k in range(len(rows.names)):
         own = np.flatnonzero(ranked & (rows.dataset == k))
-        if len(own):
-            rank[own[np.argsort(estimate[own], kind="stable")]] = np.arange(1, len(own) + 1)
-            wins = np.bincount(whole[own].argmin(axis=0), minlength=len(own))
-            best[own] = wins / drawn.shape[1]
+        rank[own[np.argsort(estimate[own], kind="stable")]] = np.arange(1, len(own) + 1)
+        best[own], better[np.ix_(own, own)] = _odds(drawn[own])
     order = np.lexsort((np.where(rank, rank, count + 1), rows.dataset))
+    far = np.maximum(np.log10(at / rows.largest()), 0.0)
     model, dataset = np.empty((2, count), object)
     for r in range(count):  # keys may be tuples
         model[r], dataset[r] = rows.model[r], rows.names[rows.dataset[r]]
@@ -293,22 +296,29 @@ def _ranking(rows: _Rows, fit: Fit, drawn: np.ndarray, at: float, level: float) 
         "lower": ends[0],
         "upper": ends[1],
         "best": best,
+        "decades": far,
         "status": status,
         "why": why,
     }
     return {
         **{name: of[order] for name, of in columns.items()},
-        "better": _pairs(rows.dataset, whole, ranked)[np.ix_(order, order)],
+        "better": better[np.ix_(order, order)],
     }
 
 
-def _pairs(dataset: np.ndarray, drawn: np.ndarray, ranked: np.ndarray) -> np.ndarray:
-    """Shares (R, R) of draws in which the model of the row is below that of the column."""
-    out = np.full((len(drawn), len(drawn)), np.nan)
-    for r in np.flatnonzero(ranked).tolist():
-        others = np.flatnonzero(ranked & (dataset == dataset[r]) & (np.arange(len(drawn)) != r))
-        out[r, others] = (drawn[r] < drawn[others]).mean(axis=1)
-    return out
+def _odds(drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Shares of draws in which each of r models is the least (r,), and below each other (r, r).
+
+    Of draws that have a prediction of all; NaN where none has.
+    """
+    told = drawn[:, np.isfinite(drawn).all(axis=0)]
+    best, below = np.full(len(drawn), np.nan), np.full((len(drawn), len(drawn)), np.nan)
+    if len(drawn) and told.shape[1]:
+        best = np.bincount(told.argmin(axis=0), minlength=len(told)) / told.shape[1]
+        for i in range(len(told)):
+            below[i] = (told[i] < told).mean(axis=1)
+        np.fill_diagonal(below, np.nan)
+    return best, below
 
 
 def _reasons(status: np.ndarray, estimate: np.ndarray, drawn: np.ndarray) -> np.ndarray:
@@ -317,6 +327,7 @@ def _reasons(status: np.ndarray, estimate: np.ndarray, drawn: np.ndarray) -> np.
     for r, word in enumerate(status):
         if not np.isfinite(estimate[r]):
             out[r] = f"not ranked: {STATUS.get(word, word) if word != 'ok' else 'no prediction'}"
-        elif np.isfinite(drawn[r]).mean() < 0.5:
-            out[r] = f"not ranked: {word}, so that nothing tells how sure its prediction is"
+        elif np.isfinite(drawn[r]).mean() < TOLD:
+            some = f"{np.isfinite(drawn[r]).mean():.0%} of draws have a prediction"
+            out[r] = f"not ranked: {word}, but {some}, too few to tell how sure it is"
     return out

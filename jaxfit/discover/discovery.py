@@ -13,7 +13,7 @@ import numpy as np
 
 from ..document import Report
 from ..files import path_of
-from ..keywords import check_progress, checked_keywords
+from ..keywords import check_progress, checked_keywords, is_number
 from ..plots.drawn import Drawn
 from ..result import Fit
 from ..select.sealed import choosing
@@ -347,7 +347,7 @@ def _check(max_constants, minutes, turns, seed, searches, rule, out, resume) -> 
         whole = isinstance(value, int) and not isinstance(value, bool)
         if not (whole and value >= 1):
             raise ValueError(f"{name}={value!r}: give an integer, 1 or above.")
-    if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not minutes > 0:
+    if not is_number(minutes) or not minutes > 0:
         raise ValueError(f"minutes={minutes!r}: give a number above 0.")
     if rule not in RULES:
         raise ValueError(f"rule={rule!r}{nearest(rule, RULES)} There are: {', '.join(RULES)}.")

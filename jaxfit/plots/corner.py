@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
+from ..keywords import is_number
 from ..uncertainty.draws import Functions
 from . import groups as of_groups
 from .drawn import Drawn
@@ -113,7 +114,7 @@ def _published(published: Published | None, names: Sequence[str]) -> dict[str, d
         for name, value in values.items():
             if name not in names:
                 raise ValueError(f"published= has `{name}`; draws are of {', '.join(names)}.")
-            if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+            if not is_number(value):
                 raise TypeError(f"published= has {name} = {value!r}; give a number.")
     return {label: {k: float(v) for k, v in of.items()} for label, of in marks.items()}
 

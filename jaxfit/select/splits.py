@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..keywords import is_number
+
 # Up to here, different values are scales of their own even where none repeats.
 MOST_SCALES = 12
 # Quantile bins that make the scales of a column whose values do not.
@@ -214,8 +216,7 @@ def _check_whole(rule, name: str, least: int) -> None:
 
 def _check_scales(rule) -> None:
     value = rule.scales
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not (0 < value < 1 or (value >= 1 and value == int(value))):
+    if not is_number(value) or not (0 < value < 1 or (value >= 1 and value == int(value))):
         raise ValueError(
             f"{type(rule).__name__}(scales={value!r}): give how many of the largest scales, "
             "1 or more, or a share of the rows between 0 and 1."

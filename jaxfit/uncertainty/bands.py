@@ -12,6 +12,8 @@ from ..losses import Loss
 from ..points import Points, asked
 from ..problem import logarithms
 from ..status import Note
+from ..summary import decades as said
+from ..summary import summed
 from . import bootstrap, posterior
 from .covariance import LONE, refuse_shared, scaled_rows
 from .intervals import check_draws, check_level, tails
@@ -76,7 +78,7 @@ def bands(
         float(level),
         kind,
         method,
-        (*_notes(decades), *_held(fit)),
+        (*_notes(decades), *summed(_held(fit))),
     )
 
 
@@ -86,7 +88,7 @@ def _notes(decades: np.ndarray) -> Iterator[Note]:
         yield Note(
             "extrapolation",
             f"{far} of {decades.size} predictions lie beyond the data, by up to "
-            f"{np.nanmax(decades):.2g} decades: bands hold there only if the law does.",
+            f"{said(float(np.nanmax(decades)))}: bands hold there only if the law does.",
         )
 
 

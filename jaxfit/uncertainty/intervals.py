@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 
 from ..frames import frame
-from ..keywords import check_seed
+from ..keywords import check_seed, is_number
 from ..labelled import dataset
 from ..problem import logarithms, natural
 from ..status import Note, named
@@ -210,7 +210,7 @@ def _checked(fit, level, method, kind, of, cluster, draws, seed) -> str | None:
 
 def check_level(level: float) -> None:
     """Raise ValueError for a level that is none."""
-    if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level < 1:
+    if not is_number(level) or not 0 < level < 1:
         raise ValueError(f"level={level!r}; give a number between 0 and 1, such as 0.9.")
 
 
