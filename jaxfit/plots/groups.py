@@ -239,12 +239,20 @@ def moved(fit: "Fit", rows: np.ndarray, there: np.ndarray) -> np.ndarray:
 
 
 def errors(fit: "Fit", rows: np.ndarray) -> tuple[np.ndarray, str]:
-    """Residuals of rows, and what they are: per cent where all targets lie on one side of 0."""
-    every = fit.data.target
-    residual = fit.fitted[rows] - fit.data.target[rows]
-    if len(every) and (np.all(every > 0) or np.all(every < 0)):
-        return 100 * residual / np.abs(every[rows]), f"{DIFFERENCE}, %"
-    return residual, DIFFERENCE
+    """Residuals of rows, and what they are."""
+    return off(fit.fitted[rows], fit.data.target[rows], one_sided(fit.data.target))
+
+
+def one_sided(targets: np.ndarray) -> bool:
+    """Whether all lie on one side of 0, so that errors are shares of them."""
+    return bool(len(targets) and (np.all(targets > 0) or np.all(targets < 0)))
+
+
+def off(predicted: np.ndarray, measured: np.ndarray, shares: bool) -> tuple[np.ndarray, str]:
+    """Predictions minus what is measured, per cent of it or not, and what they are in words."""
+    if shares:
+        return 100 * (predicted - measured) / np.abs(measured), f"{DIFFERENCE}, %"
+    return predicted - measured, DIFFERENCE
 
 
 def band(
