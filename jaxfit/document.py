@@ -7,17 +7,19 @@ read as markup.
 import base64
 import hashlib
 import html as escaping
-import io
 import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .files import path_of, write_whole
 from .keywords import checked_keywords
+
+if TYPE_CHECKING:
+    from .plots.drawn import Drawn
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c1c1c; --paper: #fff; --rule: #e4e4e4; --code: #f4f4f4; }
@@ -44,6 +46,8 @@ pre { background: var(--code); padding: .6rem .8rem; overflow-x: auto; white-spa
   tr { break-inside: avoid; }
 }
 """
+# Dots of a picture an inch; 1.5 of them are one pixel of CSS.
+DPI = 150
 # What an HTML file may load: nothing but the pictures that it holds; and run: scripts of ours, each
 # named by its hash.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -180,19 +184,16 @@ def checked_name(path: str | os.PathLike) -> Path:
     return path
 
 
-def drawn(draw: Callable[[], Any], about: str) -> Picture | str:
-    """What `draw` returns, a matplotlib figure, as a picture; without matplotlib, what is missing.
+def pictured(draw: Callable[[], "Drawn"], about: str) -> Picture | str:
+    """What `draw` draws, as a picture; without matplotlib, what is missing.
 
     about: what is to be seen in it.
     """
     try:
-        figure = draw()
+        found = draw()
     except ImportError as error:
         return f"{about} It is not drawn: {error}"
-    held = io.BytesIO()
-    # What a PNG says of itself would name who drew it.
-    figure.savefig(held, format="png", dpi=150, metadata={"Software": None})
-    return Picture(held.getvalue(), about, int(100 * figure.get_figwidth()))
+    return Picture(found.png(DPI), about, int(DPI / 1.5 * found.figure.get_figwidth()))
 
 
 def _policy(scripts: Sequence[str] | Mapping[str, Any]) -> str:

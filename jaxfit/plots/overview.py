@@ -6,7 +6,7 @@ import numpy as np
 
 from . import groups as of_groups
 from .drawn import Drawn
-from .style import GREY, beside, empty, label, look, noted, safe, scaled, tidy
+from .style import GREY, beside, empty, footnote, label, look, safe, scaled, tidy
 
 if TYPE_CHECKING:
     from ..result import Fit
@@ -44,7 +44,7 @@ def overview(fit: "Fit") -> Drawn:
     names = ("group", "predicted", "measured", "residual")
     numbers: dict[str, np.ndarray] = dict(zip(names, parts, strict=True))
     _finish(fit, chosen, left, right, numbers, one_input)
-    noted(figure, left, chosen.notes, own=True)
+    footnote(figure, left, chosen.notes, own=True)
     return Drawn(figure, (left, right), numbers | {"groups": chosen.keys(fit)})
 
 
