@@ -36,6 +36,7 @@ th, td { padding: .2rem .75rem .2rem 0; text-align: left; vertical-align: top;
   border-bottom: 1px solid var(--rule); overflow-wrap: break-word; }
 th { border-bottom-color: #888; }
 img { max-width: 100%; height: auto; background: #fff; }
+@media screen and (max-width: 40rem) { img { max-width: none; width: 46rem; } }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 pre { background: var(--code); padding: .6rem .8rem; overflow-x: auto; white-space: pre-wrap; }
 @media print {
@@ -244,7 +245,7 @@ def _html(block: Block) -> str:
         held = base64.b64encode(block.png).decode()
         about = escaping.escape(block.about)
         source = f"data:image/png;base64,{held}"
-        return f'<p><img src="{source}" width="{block.width}" alt="{about}"></p>'
+        return f'<p class="wide"><img src="{source}" width="{block.width}" alt="{about}"></p>'
     if isinstance(block, str):
         return f"<p>{escaping.escape(block)}</p>"
     if isinstance(block, Verbatim):

@@ -236,6 +236,10 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(browser):
         wide = "return [document.documentElement.scrollWidth, document.querySelector('.panel svg')"
         wide += ".getBoundingClientRect().right]"
         assert max(browser.execute_script(wide)) <= 390
+        picture = browser.execute_script(
+            "return [document.images[0].clientWidth, document.images[0].parentNode.clientWidth]"
+        )
+        assert picture[0] > 700 > 390 > picture[1]  # it can be read, and is moved to be seen
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
