@@ -6,7 +6,7 @@ from scipy import optimize
 
 import jaxfit
 from jaxfit.plots import corner
-from jaxfit.plots.style import symbol
+from jaxfit.plots.style import LOOKS, symbol
 
 OPTIONS = {"target": "y", "by": "group", "starts": 64, "pipeline": QUICK}
 
@@ -188,7 +188,17 @@ def test_many_groups_are_drawn_in_part_and_the_others_named():
     assert "Not drawn: g7, g8, g9, g10, g11 and 58 more" in notes_of(drawn)
     assert fit.plot.lines(groups=["g69", "g3"]).numbers["groups"].tolist() == ["g69", "g3"]
     assert len(fit.plot.forest().numbers["groups"]) == 60
-    assert len(fit.plot().numbers["groups"]) == 70
+    overview = fit.plot()
+    left, right = overview.axes
+    assert len(overview.numbers["groups"]) == 70
+    assert len(right.lines) == LOOKS + 1
+    # A look is of every 49th group: its dots, and its curves with a gap between them.
+    (dots, curves), own = left.lines[4:6], fit.data.group % LOOKS == 2
+    assert np.array_equal(dots.get_ydata(), fit.data.target[own])
+    x, y = (side.reshape(2, -1) for side in (curves.get_xdata(), curves.get_ydata()))
+    for g, row, line in zip(("g2", "g51"), x, y, strict=True):
+        told = fit.predict({"group": [g] * (len(row) - 1), "x": row[:-1]})
+        assert np.allclose(line, [*told, np.nan], rtol=1e-12, equal_nan=True)
 
 
 def test_several_targets_are_drawn_one_at_a_time():

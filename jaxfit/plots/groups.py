@@ -217,8 +217,8 @@ def along(fit: "Fit", x: str | None, at: Mapping[str, float | str] | None) -> Al
     return Along(x, out)
 
 
-def points(fit: "Fit", chosen: Chosen, g: int, columns: list[np.ndarray]) -> Points:
-    """Questions (k,) to a group of a fit; `Fit.predict` takes them."""
+def points(fit: "Fit", chosen: Chosen, g: int | np.ndarray, columns: list[np.ndarray]) -> Points:
+    """Questions (k,) to a group of a fit, or to one each (k,); `Fit.predict` takes them."""
     count = len(columns[0])
     if num_outputs(fit.law):
         columns = [*columns, np.full(count, float(chosen.output))]

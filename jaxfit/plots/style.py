@@ -173,6 +173,10 @@ def symbol(name: str) -> str:
     return f"${base}_{{{index}}}$" if index else f"${base}$"
 
 
+# How many looks there are before they repeat.
+LOOKS = len(COLOURS) * len(MARKERS)
+
+
 def look(i: int, line: bool = True) -> dict[str, Any]:
     """Colour, marker and dash of the i-th of what is drawn; they do not repeat together."""
     count = len(COLOURS)
