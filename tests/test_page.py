@@ -134,16 +134,16 @@ def test_budgets_are_doubled_until_sizes_in_between_are_good(chinchilla, monkeyp
         return np.exp(np.log(3e8) + 0.5 * turn + kink * np.abs(turn))[None]
 
     monkeypatch.setattr(budgets, "best_sizes", sizes)
-    for kink in (0.0, 0.01, 0.2):
+    for kink in (0.0, 0.02, 0.4):
         asked.clear()
         best = budgets.best(chinchilla, shown, {0: {}})[0]
-        assert len(asked) == {0.0: 2, 0.01: 4, 0.2: 2 + budgets.DOUBLINGS}[kink]
+        assert len(asked) == {0.0: 2, 0.02: 4, 0.4: 2 + budgets.DOUBLINGS}[kink]
         assert asked[1:] == [(asked[0] - 1) * 2**i for i in range(len(asked) - 1)]
         share = (np.arange(len(best.sizes.numbers) - 1) + 0.5) / (len(best.sizes.numbers) - 1)
         (truth,) = sizes(None, best.low * (best.high / best.low) ** share)
         off = np.abs(best.sizes.between(share[:, None]) / truth - 1).max()
         assert_allclose(best.error, off, rtol=1e-6, atol=1e-9)
-        assert (best.error <= budgets.GOOD) == (kink < 0.2)
+        assert (best.error <= budgets.GOOD) == (kink < 0.4)
 
 
 def test_runs_and_parameters_are_those_of_the_fit(chinchilla):

@@ -20,7 +20,7 @@ SIZE, DATA = "N", "D"
 # and how many budgets there must be.
 BUDGETS, DOUBLINGS, FEWEST = 4, 3, 4
 # The largest relative error of a size in between that is good enough.
-GOOD = 5e-4
+GOOD = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,7 @@ def best(
         for g, half in zip(left, halves, strict=True):
             sizes[g] = np.insert(sizes[g], np.arange(1, len(sizes[g])), half)
             held = {name: float(fixed[name][g]) for name in others}
-            found[g] = _packed(budgets, sizes[g], ranges[g], held)
+            found[g] = _packed(budgets, sizes[g], ranges[g], held) or found.get(g)
         left = [g for g in left if (each := found[g]) and each.error > GOOD]
         if not left:
             break
