@@ -7,17 +7,19 @@ read as markup.
 import base64
 import hashlib
 import html as escaping
-import io
 import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .files import path_of, write_whole
 from .keywords import checked_keywords
+
+if TYPE_CHECKING:
+    from .plots.drawn import Drawn
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c1c1c; --paper: #fff; --rule: #e4e4e4; --code: #f4f4f4; }
@@ -34,6 +36,7 @@ th, td { padding: .2rem .75rem .2rem 0; text-align: left; vertical-align: top;
   border-bottom: 1px solid var(--rule); overflow-wrap: break-word; }
 th { border-bottom-color: #888; }
 img { max-width: 100%; height: auto; background: #fff; }
+@media screen and (max-width: 40rem) { img { max-width: none; width: 46rem; } }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 pre { background: var(--code); padding: .6rem .8rem; overflow-x: auto; white-space: pre-wrap; }
 @media print {
@@ -44,6 +47,8 @@ pre { background: var(--code); padding: .6rem .8rem; overflow-x: auto; white-spa
   tr { break-inside: avoid; }
 }
 """
+# Dots of a picture an inch; 1.5 of them are one pixel of CSS.
+DPI = 150
 # What an HTML file may load: nothing but the pictures that it holds; and run: scripts of ours, each
 # named by its hash.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -180,19 +185,16 @@ def checked_name(path: str | os.PathLike) -> Path:
     return path
 
 
-def drawn(draw: Callable[[], Any], about: str) -> Picture | str:
-    """What `draw` returns, a matplotlib figure, as a picture; without matplotlib, what is missing.
+def pictured(draw: Callable[[], "Drawn"], about: str) -> Picture | str:
+    """What `draw` draws, as a picture; without matplotlib, what is missing.
 
     about: what is to be seen in it.
     """
     try:
-        figure = draw()
+        found = draw()
     except ImportError as error:
         return f"{about} It is not drawn: {error}"
-    held = io.BytesIO()
-    # What a PNG says of itself would name who drew it.
-    figure.savefig(held, format="png", dpi=150, metadata={"Software": None})
-    return Picture(held.getvalue(), about, int(100 * figure.get_figwidth()))
+    return Picture(found.png(DPI), about, int(DPI / 1.5 * found.figure.get_figwidth()))
 
 
 def _policy(scripts: Sequence[str] | Mapping[str, Any]) -> str:
@@ -243,7 +245,7 @@ def _html(block: Block) -> str:
         held = base64.b64encode(block.png).decode()
         about = escaping.escape(block.about)
         source = f"data:image/png;base64,{held}"
-        return f'<p><img src="{source}" width="{block.width}" alt="{about}"></p>'
+        return f'<p class="wide"><img src="{source}" width="{block.width}" alt="{about}"></p>'
     if isinstance(block, str):
         return f"<p>{escaping.escape(block)}</p>"
     if isinstance(block, Verbatim):

@@ -16,10 +16,14 @@ def residuals(fit: "Fit") -> np.ndarray:
 
 def rmse(fit: "Fit") -> np.ndarray:
     """(G,) root of the weighted mean of the squared `residuals`; NaN without a fit."""
-    data, count = fit.data, len(fit.groups)
-    squares = np.bincount(data.group, data.weights * residuals(fit) ** 2, count)
+    data, count, r = fit.data, len(fit.groups), residuals(fit)
+    # In units of the largest of a group, for squares of numbers may be beyond any number.
+    unit = np.zeros(count)
+    np.fmax.at(unit, data.group, np.abs(r))
+    unit[(unit == 0) | np.isinf(unit)] = 1.0
+    squares = np.bincount(data.group, data.weights * (r / unit[data.group]) ** 2, count)
     with np.errstate(invalid="ignore"):
-        return np.sqrt(squares / np.bincount(data.group, data.weights, count))
+        return unit * np.sqrt(squares / np.bincount(data.group, data.weights, count))
 
 
 def degrees_of_freedom(fit: "Fit") -> np.ndarray:
@@ -52,6 +56,7 @@ def autocorrelation(fit: "Fit", name: str) -> tuple[np.ndarray, np.ndarray]:
             continue
         mean = np.bincount(place, r[rows]) / np.bincount(place)
         off = mean - mean.mean()
+        off = off / (np.abs(off).max() or 1.0)  # squares of large numbers are beyond any
         with np.errstate(invalid="ignore", divide="ignore"):
             out[g] = np.sum(off[:-1] * off[1:]) / np.sum(off**2)
         chance[g] = 2.0 / np.sqrt(len(values))

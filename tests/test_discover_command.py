@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 import jaxfit
 from jaxfit import cli, discover
@@ -162,8 +162,18 @@ def test_pictures_show_the_chosen_law_and_the_rows_that_were_opened(found, tmp_p
     assert "the law that was chosen" in labels
     listed = "".join(text.get_text() for text in beside.texts)
     assert str(found.form) in listed
-    left = picture.predictions(found).axes[0]
+    left, right = picture.predictions(found).axes
     assert [len(line.get_xdata()) for line in left.lines[:2]] == [22, 2]
+    assert right.get_ylabel() == "predicted \N{MINUS SIGN} measured, %"
+
+
+def test_errors_are_no_shares_where_something_measured_is_0(found):
+    data = SimpleNamespace(target=np.zeros(len(found.fit.fitted)))
+    fit = SimpleNamespace(data=data, fitted=found.fit.fitted)
+    asked = SimpleNamespace(fit=fit, heldout=None, evidence=found.evidence)
+    right = picture.predictions(asked).axes[1]
+    assert right.get_ylabel() == "predicted \N{MINUS SIGN} measured"
+    assert_array_equal(right.lines[0].get_ydata(), fit.fitted)
 
 
 def test_searches_that_share_a_time_are_on_record_together(folder, tmp_path, capsys):

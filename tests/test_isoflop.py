@@ -1,5 +1,7 @@
 """`isoflop`: three answers to where the best sizes lie, on runs whose answer is known."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -163,6 +165,12 @@ def test_curves_are_drawn_with_their_minima_power_laws_and_bias(found):
     for name, approach in found.approaches.items():
         slope = np.diff(np.log(numbers[f"{name}_line"])) / np.log(1e3)
         assert_allclose(slope, approach.exponent)
+
+
+def test_axes_are_called_as_the_column_of_the_law_s_sizes_is(found):
+    assert found.inputs == ("N", "D")
+    curves, sizes, _ = dataclasses.replace(found, inputs=("D", "N")).plot().axes
+    assert (curves.get_xlabel(), sizes.get_ylabel()) == ("D", "best D")
 
 
 def test_runs_that_are_as_good_as_the_best_are_taken_together():

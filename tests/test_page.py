@@ -12,8 +12,9 @@ from numpy.testing import assert_allclose
 from small_fits import FAMILIES, SIZE, clean, fit, line, power, runs
 
 import jaxfit
-from jaxfit.interactive import grids, panel
+from jaxfit.interactive import budgets, grids, panel
 from jaxfit.interactive.grids import ESTIMATE, Packed, pack, surfaces
+from jaxfit.plots.groups import errors
 
 WILD = '</script><img src=x onerror="window.bad=1"><script>window.bad=1</script>'
 
@@ -29,7 +30,8 @@ class _Held(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
-        assert not any(name.startswith("on") or name == "src" for name, _ in attrs if tag != "img")
+        assert not any(name.startswith("on") for name, _ in attrs)
+        assert all(value.startswith("data:") for name, value in attrs if name == "src")
         if tag == "script":
             self.type = dict(attrs).get("type", "")
 
@@ -123,6 +125,27 @@ def test_it_knows_two_inputs_and_what_is_best_for_a_budget(chinchilla):
         assert ((axis["least"] <= values) & (values <= axis["high"])).all()
 
 
+def test_budgets_are_doubled_until_sizes_in_between_are_good(chinchilla, monkeypatch):
+    shown, asked = list(surfaces(chinchilla, 0.9)), []
+
+    def sizes(of, compute, *rest):
+        asked.append(len(compute))
+        turn = np.log(compute / 1.234e21)
+        return np.exp(np.log(3e8) + 0.5 * turn + kink * np.abs(turn))[None]
+
+    monkeypatch.setattr(budgets, "best_sizes", sizes)
+    for kink in (0.0, 0.02, 0.4):
+        asked.clear()
+        best = budgets.best(chinchilla, shown, {0: {}})[0]
+        assert len(asked) == {0.0: 2, 0.02: 4, 0.4: 2 + budgets.DOUBLINGS}[kink]
+        assert asked[1:] == [(asked[0] - 1) * 2**i for i in range(len(asked) - 1)]
+        share = (np.arange(len(best.sizes.numbers) - 1) + 0.5) / (len(best.sizes.numbers) - 1)
+        (truth,) = sizes(None, best.low * (best.high / best.low) ** share)
+        off = np.abs(best.sizes.between(share[:, None]) / truth - 1).max()
+        assert_allclose(best.error, off, rtol=1e-6, atol=1e-9)
+        assert (best.error <= budgets.GOOD) == (kink < 0.4)
+
+
 def test_runs_and_parameters_are_those_of_the_fit(chinchilla):
     for ours in (clean(power), chinchilla):
         known, data = told(jaxfit.page(ours)), ours.data
@@ -213,6 +236,30 @@ def test_a_grid_is_made_finer_until_it_is_good(monkeypatch):
     assert rough[0].errors > rough[1].errors > (1e-4, 1e-4)
     monkeypatch.setattr(grids, "POINTS", {1: (5, 9, 33)})
     assert next(surfaces(clean(power), 0.9)).points == 33
+
+
+def test_where_a_prediction_or_a_band_is_told_wrongly_or_not_is_counted():
+    off = np.array([[0.05], [0.5], [0.55], [0.95]])
+    grid, there = np.ones(9), np.ones(4)
+    gone = np.where(np.arange(9) == 8, np.nan, grid)
+    no = np.where(np.arange(4) == 1, np.nan, there)
+    for estimate, band, lost in (
+        ((grid, there), (grid, there), 0),
+        ((grid, no), (grid, there), 1),
+        ((grid, there), (gone, there), 1),
+        ((gone, no), (grid, no), 2),
+        ((grid, there), (np.full(9, np.nan), there), 4),
+    ):
+        told = {ESTIMATE: np.concatenate(estimate), "mean_below": np.concatenate(band)}
+        assert grids._surface(0, 0, (None,), {}, 9, off, told).lost == lost
+
+
+def test_residuals_are_told_as_plots_tell_them():
+    for shift in (0.0, runs()["y"].mean()):
+        ours = fit(runs() | {"y": runs()["y"] - shift})
+        known = told(jaxfit.page(ours))
+        assert known["off"] == errors(ours, np.arange(2))[1]
+        assert known["shares"] == (shift == 0.0)
 
 
 def test_numbers_of_any_size_and_sign_are_kept():

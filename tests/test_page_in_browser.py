@@ -11,6 +11,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import jaxfit
+from jaxfit.interactive import panel
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium to drive a browser")
 CHROMIUM, DRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
@@ -180,11 +181,18 @@ def test_another_group_has_another_law_and_names_are_inert(browser, fit):
     assert labels == ["group", "N", f"D (D{WILD})", "compute, FLOP"]
 
 
-def test_the_chart_has_the_runs_and_follows(browser):
+def test_the_chart_has_the_runs_and_follows(browser, fit):
     drawn = "return document.querySelector('.panel .law').getAttribute('points')"
     choose(browser, "small")
     circles = browser.execute_script("return document.querySelectorAll('.panel circle.run').length")
     assert circles == 2 * 60
+    texts = "return [...document.querySelectorAll('.panel svg text')].map((each) => each.innerHTML)"
+    assert "predicted \N{MINUS SIGN} measured, %" in browser.execute_script(texts)
+    heights = "return [...document.querySelectorAll('.panel circle.run')]"
+    places = browser.execute_script(heights + ".map((each) => each.cy.baseVal.value)")
+    own = fit.data.group == 0
+    residual = (fit.fitted[own] - fit.data.target[own]) / fit.data.target[own]
+    assert np.corrcoef(places[60:], residual)[0, 1] < -0.9999
     write(browser, 1, "2e9")
     before = browser.execute_script(drawn)
     write(browser, 0, "2e9")
@@ -228,8 +236,24 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(browser):
         wide = "return [document.documentElement.scrollWidth, document.querySelector('.panel svg')"
         wide += ".getBoundingClientRect().right]"
         assert max(browser.execute_script(wide)) <= 390
+        picture = browser.execute_script(
+            "return [document.images[0].clientWidth, document.images[0].parentNode.clientWidth]"
+        )
+        assert picture[0] > 700 > 390 > picture[1]  # it can be read, and is moved to be seen
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_without_runs_it_still_says_where_they_are_or_nothing(browser, fit, tmp_path, monkeypatch):
+    monkeypatch.setattr(panel, "RUNS", 1)
+    browser.get(jaxfit.page(fit).save(tmp_path / "bare.html").as_uri())
+    strips = "return [...document.querySelectorAll('.panel rect.data')]"
+    strips += ".map((each) => each.width.baseVal.value)"
+    assert min(browser.execute_script(strips)) > 100
+    assert "runs with" not in browser.find_element("css selector", ".legend").text
+    write(browser, "compute", "1e21")
+    assert browser.execute_script(strips) == []
+    assert "where the runs are" not in browser.find_element("css selector", ".legend").text
 
 
 def test_nothing_was_loaded_and_nothing_went_wrong(browser):

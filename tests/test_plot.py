@@ -5,7 +5,8 @@ from problems import QUICK, TRUTHS, simulate
 from scipy import optimize
 
 import jaxfit
-from jaxfit.plots.style import symbol
+from jaxfit.plots import corner
+from jaxfit.plots.style import LOOKS, symbol
 
 OPTIONS = {"target": "y", "by": "group", "starts": 64, "pipeline": QUICK}
 
@@ -52,7 +53,9 @@ def test_the_overview_draws_every_fitted_row(which, request, tmp_path):
     assert "(too_few_points)" in notes_of(drawn)
     drawn.save(tmp_path / "fit.svg")
     assert (tmp_path / "fit.svg").read_text().lstrip().startswith("<?xml")
-    assert drawn._repr_png_().startswith(b"\x89PNG")
+    png = drawn.png(50)
+    assert png.startswith(b"\x89PNG")
+    assert b"Software" not in png + drawn._repr_png_()
 
 
 def test_lines_are_predictions_with_their_bands_and_name_who_is_missing(power):
@@ -142,6 +145,22 @@ def test_the_corner_holds_the_draws_and_says_what_lies_beyond_it(power):
         power.plot.corner(published={"Gamma": 1.0})
 
 
+def test_lines_of_a_corner_hold_so_many_of_all_draws():
+    sides = np.random.default_rng(0).standard_normal((2, 5000))
+    sides[1] += 0.8 * sides[0]
+    sides = sides[:, np.argsort(sides[0])]  # the first draws are not like the others
+    axes = matplotlib.figure.Figure().subplots()
+    corner._around(axes, sides, [False, False], [(-9.0, 1.75), (-9.0, 9.0)])
+    for path, share in zip(axes.collections[-1].get_paths(), corner.INSIDE, strict=True):
+        assert abs(path.contains_points(sides.T).mean() - share) < 0.02
+
+
+def test_draws_beyond_the_axes_are_not_those_without_a_value():
+    numbers = {"a": np.array([0.0, 1.0, 9.0, np.nan]), "b": np.array([0.0, np.inf, 0.0, 9.0])}
+    said = corner._not_shown(numbers, {"a": (0.0, 2.0), "b": (0.0, 2.0)})
+    assert said == ["Beyond the axes in some way: 2 draws.", "Without a value of some: 2 draws."]
+
+
 def test_starts_are_counted_by_the_optimum_that_they_end_in():
     @jaxfit.law("two wells", m=jaxfit.Real(start=(-2.0, 2.0)))
     def wells(x, *, m):
@@ -166,10 +185,20 @@ def test_many_groups_are_drawn_in_part_and_the_others_named():
     fit = jaxfit.fit(TRUTHS[0].law, table, **{**OPTIONS, "starts": 16})
     drawn = fit.plot.lines(level=None)
     assert drawn.numbers["groups"].tolist() == [f"g{i}" for i in range(7)]
-    assert "Not drawn: g7, g8, g9, g10, g11, g12 and 57 more" in notes_of(drawn)
+    assert "Not drawn: g7, g8, g9, g10, g11 and 58 more" in notes_of(drawn)
     assert fit.plot.lines(groups=["g69", "g3"]).numbers["groups"].tolist() == ["g69", "g3"]
     assert len(fit.plot.forest().numbers["groups"]) == 60
-    assert len(fit.plot().numbers["groups"]) == 70
+    overview = fit.plot()
+    left, right = overview.axes
+    assert len(overview.numbers["groups"]) == 70
+    assert len(right.lines) == LOOKS + 1
+    # A look is of every 49th group: its dots, and its curves with a gap between them.
+    (dots, curves), own = left.lines[4:6], fit.data.group % LOOKS == 2
+    assert np.array_equal(dots.get_ydata(), fit.data.target[own])
+    x, y = (side.reshape(2, -1) for side in (curves.get_xdata(), curves.get_ydata()))
+    for g, row, line in zip(("g2", "g51"), x, y, strict=True):
+        told = fit.predict({"group": [g] * (len(row) - 1), "x": row[:-1]})
+        assert np.allclose(line, [*told, np.nan], rtol=1e-12, equal_nan=True)
 
 
 def test_several_targets_are_drawn_one_at_a_time():

@@ -303,6 +303,16 @@ def test_weights_that_follow_from_the_inputs_do_not_change_the_hash():
     assert sha256(weighed.data) != sha256(clean(power).data)
 
 
+def test_numbers_whose_squares_are_beyond_any_have_a_report_too():
+    table = runs()
+    scale = 2.0**1000
+    small, large = (fit(table | {"y": size * table["y"]}) for size in (1.0, scale))
+    assert_allclose(goodness.rmse(large) / scale, goodness.rmse(small), rtol=1e-6)
+    told = (goodness.autocorrelation(each, "x")[0] for each in (small, large))
+    assert_allclose(*told, rtol=1e-4, atol=1e-6)
+    assert "RMSE of residuals" in large.report().markdown
+
+
 def test_goodness_is_measured_on_the_scale_of_the_loss():
     ours = fit(runs(), power, loss=jaxfit.LogMSE())
     table, pred = runs(), ours.predict(runs())

@@ -1,5 +1,6 @@
 """Comparisons: the folds' fits are `jaxfit.fit`'s, and nothing held out takes part in a choice."""
 
+import dataclasses
 import functools
 import os
 from pathlib import Path
@@ -11,6 +12,7 @@ from small_fits import FAMILIES, SIZE, SMALL, changed, line, one_family, power, 
 
 import jaxfit
 from jaxfit import Corner, KFold, Largest, Rolling
+from jaxfit.select import comparison_plot
 from jaxfit.select.criteria import criteria
 from jaxfit.select.splits import Rows
 
@@ -66,6 +68,17 @@ def test_laws_are_drawn_from_the_least_error_with_the_chosen_one_in_bold():
     assert_allclose(numbers["held_out"], found.held_out_error[::-1])
     weights = [text.get_fontweight() for text in drawn.axes[0].get_yticklabels()]
     assert weights == ["bold", "normal"]
+
+
+def test_a_chosen_law_of_larger_error_is_drawn_however_many_there_are(monkeypatch):
+    monkeypatch.setattr(comparison_plot, "MOST", 1)
+    for chosen in ("power", "line"):
+        drawn = dataclasses.replace(plain(), chosen=chosen).plot()
+        assert drawn.numbers["laws"].tolist() == [chosen]
+        assert [text.get_fontweight() for text in drawn.axes[0].get_yticklabels()] == ["bold"]
+        assert len(drawn.axes[1].lines[-1].get_xdata()) == 1
+        said = drawn.figure.get_supxlabel().replace("\n", " ")
+        assert "1 other laws are not drawn." in said
 
 
 def test_every_fold_is_fitted_as_jaxfit_fit_fits_its_rows():

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from jaxfit import LAWS, cli
-from jaxfit.laws import curves
+from jaxfit.laws import curves, page
 from jaxfit.laws.typical import REST, TYPICAL
 
 GUIDES = Path(__file__).parents[1] / "examples" / "guides"
@@ -76,3 +76,9 @@ def test_the_command_says_what_it_will_not_do(written, capsys):
     ):
         assert cli.main(["laws", *arguments]) == 1
         assert words in capsys.readouterr().err
+
+
+def test_an_ending_in_capitals_is_one_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(page, "pictures", dict)
+    assert cli.main(["laws", "--markdown", str(tmp_path / "LAWS.MD")]) == 0
+    assert (tmp_path / "LAWS.MD").read_text().startswith("#")

@@ -63,12 +63,13 @@ def _show(name: str) -> None:
 
 
 def _write(options) -> None:
+    from ..files import write_whole
     from ..laws.page import page, pictures
 
     if options.name is not None:
         raise ValueError("--markdown writes all laws to a page; leave NAME out.")
     path = options.markdown
-    if path.suffix != ".md":
+    if path.suffix.lower() != ".md":
         raise ValueError(f"--markdown {path}: give a name that ends in .md.")
     folder = path.with_suffix("")
     for each in (path, folder):
@@ -76,6 +77,6 @@ def _write(options) -> None:
     text, drawn = page(path.stem), pictures()
     folder.mkdir(parents=True, exist_ok=True)
     for name, svg in drawn.items():
-        (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
-    path.write_text(text, encoding="utf-8")
+        write_whole(folder / f"{name}.svg", svg.encode())
+    write_whole(path, text.encode())
     print(f"{len(drawn)} laws written to {path}, pictures to {folder}/", file=sys.stderr)

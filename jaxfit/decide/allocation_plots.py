@@ -16,17 +16,18 @@ from ..plots.style import (
     SHADES,
     beside,
     canvas,
+    footnote,
     label,
     legend_room,
     logarithmic,
     look,
-    noted,
     number,
-    plain,
     safe,
     scaled,
+    tick,
 )
 from ..points import Points
+from ..status import named
 from .allocation import DATA, LOSS, SIZE
 
 if TYPE_CHECKING:
@@ -89,13 +90,13 @@ def _envelope(of: "Allocation", groups: Any, axes: Any) -> Drawn:
     if held := ", ".join(f"{name} = {number(value)}" for name, value in of.fixed.items()):
         notes.append(f"The best is at {held}.")
     lost = [
-        of_groups.plain(fit, g)
+        named(fit.groups[g])
         for g, own in zip(chosen.index.tolist(), numbers["best"], strict=True)
         if np.isnan(own).all()
     ]
     if lost:
         notes.append(f"No size is best: {', '.join(lost)}.")
-    noted(figure, axes_of, [*notes, *chosen.notes], own=axes is None)
+    footnote(figure, axes_of, [*notes, *chosen.notes], own=axes is None)
     return Drawn(figure, (axes_of,), numbers | {"groups": chosen.keys(fit)})
 
 
@@ -187,7 +188,7 @@ def _contour(of: "Allocation", group: Any, axes: Any) -> Drawn:
     lost = [f"{c:.4g}" for c in of.compute[np.isnan(numbers["best_size"])].tolist()]
     if lost:
         notes.append(f"No size is best at {', '.join(lost)} FLOP.")
-    noted(figure, axes_of, notes, own=axes is None)
+    footnote(figure, axes_of, notes, own=axes is None)
     return Drawn(figure, (axes_of,), numbers)
 
 
@@ -239,4 +240,4 @@ def _name_budget(axes: Any, x: np.ndarray, y: np.ndarray, budget: float, flop: f
     place, side = ((-4, -4), "top") if size == x[-1] else ((-14, 3), "bottom")
     style = {"fontsize": NOTE + 0.5, "color": "white", "textcoords": "offset points", "va": side}
     style["bbox"] = {"facecolor": (0.0, 0.0, 0.0, 0.45), "edgecolor": "none", "pad": 1.5}
-    axes.annotate(f"{plain(budget)} FLOP", (size, tokens), place, ha="right", **style)
+    axes.annotate(f"{tick(budget)} FLOP", (size, tokens), place, ha="right", **style)

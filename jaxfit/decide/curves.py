@@ -111,14 +111,21 @@ class Curves:
 
 
 def best_sizes(
-    fit: Fit, compute: np.ndarray, size: str, data: str, fixed: Mapping[str, np.ndarray]
+    fit: Fit,
+    compute: np.ndarray,
+    size: str,
+    data: str,
+    fixed: Mapping[str, np.ndarray],
+    groups: Sequence[int],
 ) -> np.ndarray:
-    """The sizes (G, C) that `allocate` finds at budgets (C,), without intervals.
+    """The sizes (K, C) that `allocate` finds for K groups at budgets (C,), without intervals.
 
-    fixed: of every other input, one value a group (G,). NaN where no size is best.
+    fixed: of every other input, one value a group (G,). groups: indices. NaN where no size is best.
     """
-    curves = curves_of(fit, size, data, fixed, FLOP)
-    return np.exp(np.stack([curves.best(fit.params, c)[0] for c in compute.tolist()], axis=1))
+    held = {name: values[groups] for name, values in fixed.items()}
+    params = {name: values[groups] for name, values in fit.params.items()}
+    curves = curves_of(fit, size, data, held, FLOP)
+    return np.exp(np.stack([curves.best(params, c)[0] for c in compute.tolist()], axis=1))
 
 
 def curves_of(fit: Fit, size: str, data: str, held: Mapping[str, Any], flop: float) -> "Curves":

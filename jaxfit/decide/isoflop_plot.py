@@ -16,13 +16,13 @@ from ..plots.style import (
     SHADES,
     TICK,
     empty,
+    footnote,
     inside,
     label,
     logarithmic,
-    noted,
-    plain,
     safe,
     scaled,
+    tick,
     tidy,
 )
 
@@ -38,7 +38,7 @@ LOOKS = {
 }
 
 
-def drawn(of: "Isoflop") -> Drawn:
+def isoflop(of: "Isoflop") -> Drawn:
     """See `Isoflop.plot`."""
     numbers = _numbers(of)
     figure = empty((11.0, 4.6))
@@ -48,8 +48,7 @@ def drawn(of: "Isoflop") -> Drawn:
     _curves(curves, of, numbers)
     _sizes(tidy(sizes), of, numbers)
     _bias(tidy(bias), numbers)
-    names = of.law.data.columns
-    name, target = safe(names.get("N", "N")), safe(of.law.data.target_name)
+    name, target = safe(of.law.data.columns[of.inputs[0]]), safe(of.law.data.target_name)
     label(curves, name, target, "IsoFLOP curves (FLOP at their ends)")
     label(sizes, None, f"best {name}", "Best size against compute")
     label(bias, "compute, FLOP", "bias of\nparabolas, %")
@@ -60,7 +59,7 @@ def drawn(of: "Isoflop") -> Drawn:
     if lost:
         notes.append(f"No minimum among the sizes run at {', '.join(lost)} FLOP.")
     dropped = [note.text for note in of.notes if note.code in ("rows_masked", "few_runs")]
-    noted(figure, curves, [*notes, *dropped], own=True)
+    footnote(figure, curves, [*notes, *dropped], own=True)
     return Drawn(figure, (curves, sizes, bias), numbers)
 
 
@@ -113,7 +112,7 @@ def _curves(axes: Any, of: "Isoflop", numbers) -> None:
         axes.plot(numbers["x"][c], numbers["parabola"][c], color=shade, lw=1.3)
         end = (numbers["x"][c, 0], numbers["parabola"][c, 0])
         place = {"xytext": (-4, 0), "textcoords": "offset points", "ha": "right", "va": "center"}
-        axes.annotate(plain(of.budgets[c]), end, fontsize=NOTE, color=INK, **place)
+        axes.annotate(tick(of.budgets[c]), end, fontsize=NOTE, color=INK, **place)
         size = numbers["profiles_size"][c]
         if not np.isfinite(size):
             continue

@@ -71,6 +71,7 @@ class Isoflop:
     runs: np.ndarray
     level: float
     notes: tuple[Note, ...]
+    inputs: tuple[str, str]  # what the law calls size and data
 
     def plot(self) -> Drawn:
         """The runs of every budget with their parabolas, and the sizes and tokens that are best.
@@ -82,9 +83,9 @@ class Isoflop:
         Numbers: budgets, bias (C,), x, parabola (C, 120), run_budget, run_size, run_loss (m,), and
         {approach}_size, _lower, _upper (C,), {approach}_line (2,) over line_compute (2,).
         """
-        from .isoflop_plot import drawn
+        from .isoflop_plot import isoflop
 
-        return drawn(self)
+        return isoflop(self)
 
     def to_dict(self) -> dict[str, list]:
         """One row a budget: compute, runs, bias, then size, lower, upper and data of each."""
@@ -179,6 +180,7 @@ def isoflop(
         runs=np.bincount(swept.budget),
         level=float(level),
         notes=(*_lost(missing, dropped), *_edges(approaches, swept), *notes),
+        inputs=names,
     )
 
 

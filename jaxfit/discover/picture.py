@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..plots.drawn import Drawn
+from ..plots.groups import off, one_sided
 from ..plots.style import BLUE, GREY, INK, RED, empty, inside, label, safe, scaled, tidy
 from . import shown
 
@@ -58,10 +59,11 @@ def predictions(found: "Discovery") -> Drawn:
         {"color": BLUE, "ms": 3, "alpha": 0.6, "mew": 0, "label": "training rows"},
         {"color": RED, "ms": 5, "mfc": "white", "label": "rows opened after the choice"},
     )
+    shares, said = one_sided(np.concatenate([measured for measured, _ in rows])), ""
     for (measured, predicted), style in zip(rows, styles, strict=False):
         left.plot(predicted, measured, "o", **style)
-        size = np.where(measured != 0, np.abs(measured), 1.0)
-        right.plot(predicted, 100 * (predicted - measured) / size, "o", **style)
+        error, said = off(predicted, measured, shares)
+        right.plot(predicted, error, "o", **style)
     known = np.concatenate([predicted[np.isfinite(predicted)] for _, predicted in rows])
     if len(known):
         ends = [known.min(), known.max()]
@@ -69,7 +71,7 @@ def predictions(found: "Discovery") -> Drawn:
     right.axhline(0, color=GREY, lw=1, zorder=0)
     target = safe(", ".join(found.evidence.targets), 40)
     label(left, f"{target}, predicted", f"{target}, measured")
-    label(right, f"{target}, predicted", "predicted - measured, % of measured")
+    label(right, f"{target}, predicted", said)
     inside(left, "upper left")
     names = ("measured", "predicted", "heldout_measured", "heldout_predicted")
     columns = [column for each in rows for column in each]

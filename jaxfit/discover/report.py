@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..document import Block, Grid, Report, Section, Verbatim, drawn
+from ..document import Block, Grid, Report, Section, Verbatim, pictured
 from ..summary import short
 from ..versions import versions
 from . import picture, shown
@@ -80,7 +80,7 @@ def _errors(found: "Discovery") -> Iterator[Block]:
     yield Grid(header, listed)
     yield from _rest(len(keys))
     about = "Measured against predicted, and residuals."
-    yield drawn(lambda: picture.predictions(found).figure, about)
+    yield pictured(lambda: picture.predictions(found), about)
 
 
 def _constants(found: "Discovery") -> Iterator[Block]:
@@ -104,7 +104,7 @@ def _constants(found: "Discovery") -> Iterator[Block]:
 
 def _front(found: "Discovery") -> Iterator[Block]:
     about = "The best error for every number of constants; the law that was chosen is marked."
-    yield drawn(lambda: picture.front(found).figure, about)
+    yield pictured(lambda: picture.front(found), about)
     rows = [
         [str(each.form.num_constants), short(each.error), str(each.form), each.proposer]
         for each in found.front

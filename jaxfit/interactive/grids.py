@@ -93,7 +93,8 @@ class Surface:
     # these as a share of the end or of the prediction, whichever is larger. Of predictions that are
     # not all positive, shares of the largest.
     errors: tuple[float, float]
-    # Of these points, those with a prediction of which the grid knows nothing.
+    # Of these points, those where a prediction or band is there and the grid tells none, or where
+    # there is none and the grid tells one.
     lost: int
 
     @property
@@ -244,7 +245,8 @@ def _surface(g, t, axes, held, points, off, told: Mapping[str, np.ndarray]) -> S
     }
     there = {name: values[known:] for name, values in told.items()}
     found = {name: each.between(off) for name, each in packed.items()}
-    lost = int((np.isfinite(there[ESTIMATE]) & ~np.isfinite(found[ESTIMATE])).sum())
+    wrong = [np.isfinite(there[n]) != np.isfinite(found.get(n, np.nan)) for n in there]
+    lost = int(np.any(wrong, axis=0).sum())
     return Surface(g, t, axes, held, packed, _errors(packed[ESTIMATE].log, there, found), lost)
 
 

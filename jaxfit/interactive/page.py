@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..document import Block, Report, Section, Verbatim, drawn
+from ..document import Block, Report, Section, Verbatim, pictured
 from ..keywords import checked_keywords
 from ..result import Fit
 from ..uncertainty.intervals import Intervals, check_level
@@ -40,7 +40,7 @@ def page(
     )
     sections = (
         Section("Ask the law", _asked(fit, intervals, level)),
-        Section("Overview", [drawn(lambda: fit.plot().figure, "The fit against the runs.")]),
+        Section("Overview", [pictured(fit.plot, "The fit against the runs.")]),
     )
     return Report(report.title, (*sections, *report.sections))
 

@@ -59,6 +59,8 @@
 
   // How many digits of a number with such a relative error are worth showing.
   const worth = (error) => clamp(1 + Math.floor(-Math.log10(error + 1e-9)), 1, 5);
+  // Digits of a best size, of its tokens, and of their ratio, which is twice as far off.
+  const digitsOf = ({ error }) => Math.min(DIGITS, worth(2 * error));
   const rounded = (value) => Number(value.toPrecision(DIGITS));
   const percent = (share, digits = 2) => `${shown(100 * share, digits)} %`;
   const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
@@ -274,10 +276,12 @@
     const clipped = drawing("clipPath", { id: clip });
     clipped.append(drawing("rect", area));
     const inside = drawing("g", { "clip-path": `url(#${clip})` });
-    const [from, to] = [x(along.from), x(along.to)];
-    inside.append(
-      drawing("rect", { ...area, class: "data", x: from, width: Math.max(to - from, 2) }),
-    );
+    if (along.data) {
+      const [from, to] = along.data.map(x);
+      inside.append(
+        drawing("rect", { ...area, class: "data", x: from, width: Math.max(to - from, 2) }),
+      );
+    }
     for (const value of along.ticks) {
       inside.append(
         drawing("line", { class: "grid", x1: x(value), x2: x(value), y1: top, y2: bottom }),
@@ -327,8 +331,16 @@
     return outside;
   }
 
-  // Above, the law along what is moved, with its bands and the runs; below, how far bands and runs
-  // are from the law, each run from the law at its own inputs.
+  // The ends of where the runs are; null where it is not known, for a page may hold no runs.
+  function stretch({ least, most, high }, runs) {
+    if (most !== undefined) return [least, most];
+    const places = runs.map((run) => run.x).filter(Number.isFinite);
+    if (!places.length) return null;
+    return [Math.min(...places), Math.max(...places)].map((end) => clamp(end, least, high));
+  }
+
+  // Above, the law along what is moved, with its bands and the runs; below, how far the law is from
+  // runs, from each at its own inputs, and from the ends of its bands, as if these were measured.
   function chart(panel) {
     const drawn = along(panel);
     const { entry, told } = panel;
@@ -341,14 +353,12 @@
       y: run.target,
       near: drawn.near(run),
     }));
-    const places = runs.map((run) => run.x).filter(Number.isFinite);
     const { least, high } = drawn.axis;
     const x = scale(least, high, left, right, drawn.axis.log);
     const shared = {
       here: drawn.here,
       ticks: ticks(least, high, drawn.axis.log, width / 75),
-      from: clamp(Math.min(...places, drawn.axis.most ?? Infinity), least, high),
-      to: clamp(Math.max(...places, drawn.axis.most ?? -Infinity), least, high),
+      data: stretch(drawn.axis, runs),
     };
     const svg = drawing("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img" });
     svg.setAttribute("aria-label", panel.sentence);
@@ -364,8 +374,7 @@
       entry.target,
       4,
     );
-    const relative = entry.packed.estimate.log;
-    const off = (value, law) => (relative ? 100 * (value / law - 1) : value - law);
+    const off = (value, law) => (told.shares ? (100 * (law - value)) / Math.abs(value) : law - value);
     const bands = drawn.curve.map((each) => ({
       x: each.x,
       estimate: Number.isFinite(each.estimate) ? 0 : NaN,
@@ -385,7 +394,7 @@
       span(bands, residuals, 3),
       bands,
       residuals,
-      relative ? "above the law, %" : "above the law",
+      told.off,
       2,
     );
     for (const value of shared.ticks) {
@@ -402,19 +411,19 @@
     );
     svg.addEventListener("pointerdown", (event) => panel.drag(event, svg, drawn.axis, left, right));
     panel.chart.replaceChildren(svg);
-    legend(panel, drawn.beside, outside);
+    legend(panel, drawn.beside, outside, shared.data);
   }
 
-  function legend(panel, beside, outside) {
+  function legend(panel, beside, outside, data) {
     const level = percent(panel.told.level, 4);
     const { packed, rows, count } = panel.entry;
     const words = [
       ["law", "the law"],
       ["mean", `where the law lies, ${level}`, "mean_below" in packed],
       ["new", `where a new run would lie, ${level}`, "new_below" in packed],
-      ["near", beside ? `runs ${beside}` : "runs"],
-      ["run", beside ? "other runs" : ""],
-      ["data", "where the runs are"],
+      ["near", beside ? `runs ${beside}` : "runs", count > 0],
+      ["run", beside ? "other runs" : "", count > 0],
+      ["data", "where the runs are", data !== null],
     ];
     const known = words.filter(([, text, there = true]) => text && there);
     const keys = known.map(([kind, text]) =>
@@ -627,15 +636,21 @@
       const bands = entry.packed.mean_below
         ? `, and the ends of its bands by up to ${percent(ends)}${share}`
         : `; ${this.told.no_bands}`;
-      const lost = entry.lost
-        ? ` Of ${entry.lost} of these points it knows nothing, being near where the law has no value.`
+      const sizes = entry.best ? entry.best.error : 0;
+      const budgets = entry.best
+        ? ` Best sizes it knows at ${entry.best.points} budgets; half way between them, they are ` +
+          `off by up to ${percent(sizes)}.`
         : "";
-      const careful = estimate > 1e-3 || ends > 1e-3 || entry.lost > 0;
+      const lost = entry.lost
+        ? ` At ${entry.lost} of the points drawn it tells nothing though the law has a value or ` +
+          `band, or tells one though it has none: near there the law or its band ends.`
+        : "";
+      const careful = Math.max(estimate, ends, sizes) > 1e-3 || entry.lost > 0;
       this.error.classList.toggle("careful", careful);
       this.error.textContent =
         `${careful ? "Careful: " : ""}This page knows the law at ${grid} points; in between, at ` +
         `${this.told.checks} points drawn at random, its predictions are off by up to ` +
-        `${percent(estimate)}${share}${bands}.${lost}`;
+        `${percent(estimate)}${share}${bands}.${lost}${budgets}`;
       if (this.moved === COMPUTE) this.spend(this.asked);
       else this.show();
     }
@@ -672,7 +687,11 @@
       const { entry, told } = this;
       this.asked = clamp(compute, entry.best.from, entry.best.to);
       const there = best(entry, this.asked, told.flop);
-      for (const axis of entry.axes) this.point[axis.name] = rounded(there[axis.name]);
+      const digits = digitsOf(entry.best);
+      for (const { name } of entry.axes)
+        this.point[name] = Number(
+          there[name].toPrecision(name === "N" || name === "D" ? digits : DIGITS),
+        );
       this.moved = COMPUTE;
       this.show();
     }
@@ -754,7 +773,9 @@
       this.budget.hidden = !entry.best;
       if (!entry.best) return;
       const compute = this.spent();
-      const ratio = `${shown(point.D / point.N, 3)} tokens per parameter`;
+      const digits = Math.min(3, digitsOf(entry.best));
+      const known = this.moved === COMPUTE ? digits : 3;
+      const ratio = `${shown(point.D / point.N, known)} tokens per parameter`;
       const cost = `${shown(compute)} FLOP (${told.flop} a parameter and token`;
       const there = best(entry, compute, told.flop);
       if (!there || this.moved === COMPUTE) {
@@ -767,8 +788,8 @@
       );
       this.budget.textContent =
         `${ratio}. Best for these ${cost}` +
-        `${others.join("")}): N = ${shown(there.N, 3)}, D = ${shown(there.D, 3)}, ` +
-        `${shown(there.D / there.N, 3)} tokens per parameter, ${entry.target} ${this.precise(least)}.`;
+        `${others.join("")}): N = ${shown(there.N, digits)}, D = ${shown(there.D, digits)}, ` +
+        `${shown(there.D / there.N, digits)} tokens per parameter, ${entry.target} ${this.precise(least)}.`;
     }
   }
 

@@ -6,26 +6,23 @@ from typing import Any
 
 import numpy as np
 
-from ..decide.curves import FLOP, best_sizes
+from ..decide.curves import FLOP
 from ..document import Panel
 from ..laws.outputs import OUTPUT, num_outputs
+from ..plots.groups import off, one_sided
 from ..result import Fit
 from ..status import STATUS, named
+from ..summary import listed
 from ..tables import distinct
 from ..uncertainty.intervals import Intervals
 from ..uncertainty.local import fitted
-from .grids import CHECKS, Packed, Surface, pack, surfaces
+from .budgets import Best, best
+from .grids import CHECKS, Packed, Surface, surfaces
 
 # What the surfaces of a page may take, and its runs, in bytes; of more, the first groups are kept.
 SURFACES, RUNS = 2_000_000, 1_000_000
 # About what one number of a run takes.
 NUMBER = 20
-# What laws call parameters and tokens; budgets a decade at which their best sizes are told, and
-# how many of them there must be.
-SIZE, DATA = "N", "D"
-BUDGETS, FEWEST = 4, 4
-# Groups that are named when they are left out.
-NAMED = 5
 # Why there are no bands.
 SHARED = "fits with shared parameters have no bands"
 UNKNOWN = "the runs do not tell its bands"
@@ -42,14 +39,16 @@ def panel(fit: Fit, intervals: Intervals | None, level: float) -> tuple[Panel, l
     """
     shown, cut = _first(surfaces(fit, level))
     order, last = _runs(fit)
-    best = _best(fit, shown)
+    sizes = best(fit, shown, {e.group: _largest_run(fit, e) | dict(e.held) for e in shown})
     data = {
         "level": level,
         "flop": FLOP,
         "checks": CHECKS,
+        "off": off(np.empty(0), np.empty(0), shares := one_sided(fit.data.target))[1],
+        "shares": shares,
         "no_bands": SHARED if fit.settings.get("shared") else UNKNOWN,
         "inputs": [{"name": name, "column": fit.data.columns[name]} for name in _inputs(fit)],
-        "entries": [_entry(fit, each, order, best.get(each.group)) for each in shown],
+        "entries": [_entry(fit, each, order, sizes.get(each.group)) for each in shown],
         "runs": _run_columns(fit, order),
         "parameters": _parameter_columns(fit, intervals),
     }
@@ -96,12 +95,10 @@ def _runs(fit: Fit) -> tuple[np.ndarray, int]:
 
 def _left(fit: Fit, what: str, groups: Sequence[int]) -> list[str]:
     """One sentence on groups that are left out; none where there are none."""
-    listed = ", ".join(named(fit.groups[g]) for g in groups[:NAMED])
-    more = len(groups) - NAMED
-    return [f"{what}: {listed}{f' and {more} more' * (more > 0)}."] if len(groups) else []
+    return [f"{what}: {listed([named(fit.groups[g]) for g in groups])}."] if len(groups) else []
 
 
-def _entry(fit: Fit, surface: Surface, order: np.ndarray, best: Mapping | None) -> dict[str, Any]:
+def _entry(fit: Fit, surface: Surface, order: np.ndarray, best: Best | None) -> dict[str, Any]:
     """What the panel shows of one group and target."""
     g, data = surface.group, fit.data
     whole = num_outputs(fit.law) > 0
@@ -129,7 +126,18 @@ def _entry(fit: Fit, surface: Surface, order: np.ndarray, best: Mapping | None) 
         "errors": list(surface.errors),
         "lost": surface.lost,
         "runs": [int(rows[0]), len(rows)] if len(rows) else [0, 0],
-        "best": best,
+        "best": _told(best) if best else None,
+    }
+
+
+def _told(best: Best) -> dict[str, Any]:
+    return {
+        "from": best.low,
+        "to": best.high,
+        "points": len(best.sizes.numbers),
+        "size": _written(best.sizes),
+        "at": dict(best.at),
+        "error": best.error,
     }
 
 
@@ -152,50 +160,6 @@ def _largest_run(fit: Fit, surface: Surface) -> dict[str, float]:
         far += np.log(runs) if axis.log else runs / (axis.high - axis.least)
     run = rows[int(np.argmax(far))]
     return {axis.name: float(fit.data.inputs[axis.name][run]) for axis in surface.axes}
-
-
-def _best(fit: Fit, shown: Sequence[Surface]) -> dict[int, dict[str, Any]]:
-    """By group, the best sizes at budgets of compute, where they and their tokens have sliders."""
-    ranges = {each.group: {axis.name: axis for axis in each.axes} for each in shown}
-    sliding = [g for g, axes in ranges.items() if SIZE in axes and DATA in axes]
-    if not sliding or num_outputs(fit.law):
-        return {}
-    ends = [
-        [FLOP * getattr(ranges[g][SIZE], end) * getattr(ranges[g][DATA], end) for g in sliding]
-        for end in ("least", "high")
-    ]
-    low, high = np.log10(min(ends[0])), np.log10(max(ends[1]))
-    budgets = np.logspace(low, high, int(np.ceil((high - low) * BUDGETS)) + 1)
-    others = [name for name in fit.law.inputs if name not in (SIZE, DATA)]
-    fixed = {name: np.full(len(fit.groups), np.nan) for name in others}
-    for each in shown:
-        at = _largest_run(fit, each) | dict(each.held)
-        for name in others:
-            fixed[name][each.group] = at[name]
-    sizes = best_sizes(fit, budgets, SIZE, DATA, fixed)
-    found = {}
-    for g in sliding:
-        size, data = ranges[g][SIZE], ranges[g][DATA]
-        tokens = budgets / FLOP / sizes[g]
-        inside = (sizes[g] >= size.least) & (sizes[g] <= size.high)
-        inside &= (tokens >= data.least) & (tokens <= data.high)
-        places = _longest(inside)
-        if len(places) >= FEWEST:
-            found[g] = {
-                "from": float(budgets[places[0]]),
-                "to": float(budgets[places[-1]]),
-                "points": len(places),
-                "size": _written(pack(sizes[g][places])),
-                "at": {name: float(fixed[name][g]) for name in others},
-            }
-    return found
-
-
-def _longest(inside: np.ndarray) -> np.ndarray:
-    """The places of the longest run of True."""
-    places = np.flatnonzero(inside)
-    parts = np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
-    return max(parts, key=len)
 
 
 def _run_columns(fit: Fit, order: np.ndarray) -> dict[str, list]:

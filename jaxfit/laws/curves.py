@@ -1,4 +1,8 @@
-"""A law's curves at typical constants, as a small SVG: the same text wherever it is drawn."""
+"""A law's curves at typical constants, as a small SVG.
+
+It is written here, and not by matplotlib, whose text hangs on its version and on the fonts of a
+machine: pages of laws are the same bytes wherever they are made, and need no extra.
+"""
 
 import math
 import re
@@ -21,7 +25,7 @@ FEWEST_LABELS, MOST_LABELS = 3, 6
 LONGEST = 40  # name of an axis
 
 
-def drawn(law: Law, typical: Typical) -> str:
+def svg(law: Law, typical: Typical) -> str:
     """The law over its main input, a curve for each value of a second, as the text of an SVG."""
     name, low, high = typical.over
     across = _Axis(low, high, LEFT, RIGHT)

@@ -48,7 +48,7 @@ def page(folder: str) -> str:
 def pictures() -> dict[str, str]:
     """The SVG of every law, by its name."""
     with jax.enable_x64(True):
-        return {name: curves.drawn(law, TYPICAL[name]) for name, law in LAWS.items()}
+        return {name: curves.svg(law, TYPICAL[name]) for name, law in LAWS.items()}
 
 
 def starts(law: Law) -> dict[str, str]:

@@ -7,10 +7,11 @@ import numpy as np
 from scipy import stats
 
 from ..keywords import is_number
+from ..summary import listed
 from ..uncertainty.draws import Functions
 from . import groups as of_groups
 from .drawn import Drawn
-from .forest import named
+from .forest import asked
 from .style import (
     BLUE,
     COLOURS,
@@ -20,9 +21,8 @@ from .style import (
     MARKERS,
     TICK,
     empty,
-    listed,
+    footnote,
     logarithmic,
-    noted,
     number,
     safe,
     symbol,
@@ -60,7 +60,7 @@ def corner(
     found = fit.intervals(level, method, of=of, draws=draws, seed=seed)
     marks = _published(published, found.names)
     assert found.draws is not None
-    wanted = named(names, found.names, ()) if names or of is None else list(found.names)
+    wanted = asked(names, found.names, ()) if names or of is None else list(found.names)
     names, still = [], []
     for name in wanted:
         own = found.draws[name][g]
@@ -90,16 +90,25 @@ def corner(
         for name, value in values.items()
         if name in ends and not ends[name][0] <= value <= ends[name][1]
     ]
-    notes = [*said, f"{draws} draws by {found.method}; inside of the lines, 50 and 90 % of them; "]
+    shares = " and ".join(f"{100 * share:.4g}" for share in sorted(INSIDE))
+    notes = [*said, f"{draws} draws by {found.method}; inside of the lines, {shares} % of them; "]
     notes[-1] += f"above, estimates and {100 * level:.4g} % intervals."
-    beyond = np.zeros(draws, bool)
-    for name, own in numbers.items():
-        beyond |= ~((ends[name][0] <= own) & (own <= ends[name][1]))
-    notes += [f"Beyond the axes in some way: {beyond.sum()} draws."] if beyond.any() else []
+    notes += _not_shown(numbers, ends)
     notes += [f"Do not move: {listed(still)}."] if still else []
     notes += [f"Beyond the axes: {'; '.join(away)}."] if away else []
-    noted(figure, panels[0, 0], notes, own=True)
+    footnote(figure, panels[0, 0], notes, own=True)
     return Drawn(figure, tuple(panels[np.tril_indices(len(names))]), numbers)
+
+
+def _not_shown(numbers, ends) -> list[str]:
+    """How many draws lie beyond axes, and how many have no value of some parameter or function."""
+    every = np.stack([*numbers.values()], axis=1)
+    low, high = np.array([ends[name] for name in numbers]).T
+    finite = np.isfinite(every)
+    beyond = int((finite & ((every < low) | (every > high))).any(axis=1).sum())
+    lost = int((~finite).any(axis=1).sum())
+    said = [f"Beyond the axes in some way: {beyond} draws."] if beyond else []
+    return [*said, f"Without a value of some: {lost} draws."] if lost else said
 
 
 def _published(published: Published | None, names: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -171,8 +180,6 @@ def _pair(axes: Any, numbers, pair: tuple[str, str], logs, ends, marks) -> None:
     """Two parameters: draws as dots, and lines around so many of them."""
     x, y = (numbers[name] for name in pair)
     there = np.isfinite(x) & np.isfinite(y)
-    for name, column in zip(pair, (x, y), strict=True):
-        there &= (column > 0) if logs[name] else True
     x, y = x[there], y[there]
     axes.plot(x, y, "o", color=BLUE, ms=1.6, mew=0, alpha=0.3, rasterized=True)
     _around(axes, (x, y), [logs[name] for name in pair], [ends[name] for name in pair])
@@ -183,25 +190,29 @@ def _pair(axes: Any, numbers, pair: tuple[str, str], logs, ends, marks) -> None:
 
 
 def _around(axes: Any, columns, logs: Sequence[bool], ends) -> None:
-    """Lines around so many of the draws that the axes show, by a density of normal kernels."""
+    """Lines around so many of all draws, by a density of normal kernels at those that axes show."""
     shown = np.logical_and.reduce(
         [(low <= of) & (of <= high) for of, (low, high) in zip(columns, ends, strict=True)]
     )
     pairs = zip(columns, logs, strict=True)
     draws = np.stack([np.log(of[shown]) if log else of[shown] for of, log in pairs])
-    draws = draws[:, :MOST_KERNELS]
-    if draws.shape[1] < FEWEST_KERNELS:
+    count = draws.shape[1]
+    if count < FEWEST_KERNELS:
         return
     middle = draws.mean(axis=1, keepdims=True)
     try:  # in coordinates in which they are round, however thin they lie
         root = np.linalg.cholesky(np.cov(draws))
-        density = stats.gaussian_kde(round_ := np.linalg.solve(root, draws - middle))
+        round_ = np.linalg.solve(root, draws - middle)
+        kernels = np.linspace(0, count - 1, min(count, MOST_KERNELS)).astype(int)
+        density = stats.gaussian_kde(round_[:, kernels])
     except np.linalg.LinAlgError:  # on a line
         return
     sides = [np.linspace(side.min() - 0.5, side.max() + 0.5, CELLS) for side in round_]
     grid = np.stack(np.meshgrid(*sides)).reshape(2, -1)
     height = density(grid).reshape(CELLS, CELLS)
-    cuts = np.quantile(density(round_), [1 - inside for inside in INSIDE])
+    # What axes do not show lies outside of all lines.
+    every = np.append(density(round_), np.zeros(len(shown) - count))
+    cuts = np.quantile(every, [1 - inside for inside in INSIDE])
     if 0 < cuts[0] < cuts[1] < height.max():
         back = (middle + root @ grid).reshape(2, CELLS, CELLS)
         there = [np.exp(of) if log else of for of, log in zip(back, logs, strict=True)]

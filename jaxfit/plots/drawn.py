@@ -35,10 +35,15 @@ class Drawn:
     def __repr__(self) -> str:
         return f"<Drawn: numbers {', '.join(self.numbers)}; .save(path) writes it>"
 
-    def _repr_png_(self) -> bytes:
+    def png(self, dpi: float) -> bytes:
+        """It as a PNG of so many dots an inch."""
         held = io.BytesIO()
-        self.figure.savefig(held, format="png")
+        # What a PNG says of itself would name who drew it.
+        self.figure.savefig(held, format="png", dpi=dpi, metadata={"Software": None})
         return held.getvalue()
+
+    def _repr_png_(self) -> bytes:
+        return self.png(self.figure.dpi)
 
 
 def checked_path(path: str | os.PathLike) -> Path:

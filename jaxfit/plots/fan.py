@@ -9,7 +9,7 @@ from ..uncertainty.bands import beyond
 from ..uncertainty.intervals import check_level
 from . import groups as of_groups
 from .drawn import Drawn
-from .style import BLUE, INK, NOTE, canvas, empty, label, noted, safe, scaled, tidy
+from .style import BLUE, INK, NOTE, canvas, empty, footnote, label, safe, scaled, tidy
 
 if TYPE_CHECKING:
     from ..result import Fit
@@ -32,13 +32,12 @@ def fan(
 ) -> Drawn:
     """See `FitPlots.fan`."""
     levels = _checked(decades, levels)
-    single = groups is None and len(fit.groups) > 1
     if groups is None or axes is not None:
-        g, said = of_groups.one(fit, None if groups is None else _only(fit, groups))
+        only = None if groups is None else _only(fit, groups)
+        g, said = of_groups.one(fit, only, "groups")
         groups = [fit.groups[g]]
-        said = [said[0].replace("group=", "groups="), *said[1:]] if single else list(said)
     else:
-        said = []
+        said = ()
     chosen = of_groups.choose(fit, groups, target, MOST)
     along = of_groups.along(fit, x, at)
     figure, panels = _panels(axes, max(len(chosen.index), 1))
@@ -57,7 +56,7 @@ def fan(
         positive = all((column > 0).all() for column in fit.data.inputs.values())
         steps = "decades" if positive else "decades, or widths of the range,"
         bands.append(f"Grey strips: up to +1, +2, ... {steps} beyond the runs.")
-    noted(figure, panels[0], [*said, *chosen.notes, *along.said(fit), *bands], own=axes is None)
+    footnote(figure, panels[0], [*said, *chosen.notes, *along.said(fit), *bands], own=axes is None)
     return Drawn(figure, tuple(panels), numbers | {"groups": chosen.keys(fit)})
 
 

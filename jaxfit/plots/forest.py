@@ -18,9 +18,9 @@ from .style import (
     TICK,
     canvas,
     empty,
+    footnote,
     label,
     logarithmic,
-    noted,
     symbol,
     tidy,
 )
@@ -50,7 +50,7 @@ def forest(
     """See `FitPlots.forest`."""
     chosen = of_groups.choose(fit, groups, most=MOST, unfitted=True)
     found = fit.intervals(level, method, of=of, **options)
-    names = named(names, found.names, tuple(of or ()))
+    names = asked(names, found.names, tuple(of or ()))
     figure, panels = _frame(axes, names, len(chosen.index))
     ends = (("", found.estimate), ("_lower", found.lower), ("_upper", found.upper))
     numbers = {name + end: of[name][chosen.index] for name in names for end, of in ends}
@@ -71,11 +71,11 @@ def forest(
         said.append("Hollow, without a bar: the data tell no interval.")
     if any(cut):
         said.append("Arrows: an interval goes on beyond the axes.")
-    noted(figure, panels[0], [*said, *chosen.notes], own=axes is None)
+    footnote(figure, panels[0], [*said, *chosen.notes], own=axes is None)
     return Drawn(figure, tuple(panels), numbers | {"groups": chosen.keys(fit)})
 
 
-def named(names: str | Sequence[str] | None, known: Sequence[str], own: Sequence[str]) -> list[str]:
+def asked(names: str | Sequence[str] | None, known: Sequence[str], own: Sequence[str]) -> list[str]:
     """What is asked for; all `known` by default, or, where there are functions, `own` alone."""
     if names is None:
         return list(own or known)

@@ -11,9 +11,10 @@ from ..laws.outputs import OUTPUT, num_outputs
 from ..laws.text import expression
 from ..points import Points
 from ..status import UNFITTED, named
+from ..summary import listed
 from ..tables import nearest
 from ..targets import KEY
-from .style import COLOURS, listed, number, safe
+from .style import COLOURS, number, safe
 
 if TYPE_CHECKING:
     from ..result import Fit
@@ -74,9 +75,11 @@ def choose(
     lost = [g for g in index if fit.status[g] in UNFITTED]
     if lost and not unfitted:
         index = [g for g in index if g not in set(lost)]
-        said.append(f"Not fitted: {listed([f'{plain(fit, g)} ({fit.status[g]})' for g in lost])}.")
+        said.append(
+            f"Not fitted: {listed([f'{named(fit.groups[g])} ({fit.status[g]})' for g in lost])}."
+        )
     if len(index) > most:
-        rest = [plain(fit, g) for g in index[most:]]
+        rest = [named(fit.groups[g]) for g in index[most:]]
         said.append(f"Not drawn: {listed(rest)}; groups= picks which are.")
         index = index[:most]
     output = targets.index(name) if name in targets else 0
@@ -101,7 +104,7 @@ def _asked(fit: "Fit", groups: Any) -> list[int]:
     return list(dict.fromkeys(places[key] for key in keys))
 
 
-def one(fit: "Fit", group: Any) -> tuple[int, tuple[str, ...]]:
+def one(fit: "Fit", group: Any, option: str = "group") -> tuple[int, tuple[str, ...]]:
     """The one group that is meant, by default the first that is ok, or else has a fit; and notes.
 
     Raises ValueError where it has no fit.
@@ -115,11 +118,11 @@ def one(fit: "Fit", group: Any) -> tuple[int, tuple[str, ...]]:
     else:
         (g,) = _asked(fit, [group])
     if g not in fitted:
-        raise ValueError(f"Group {plain(fit, g)} was not fitted: {fit.status[g]}.")
+        raise ValueError(f"Group {named(fit.groups[g])} was not fitted: {fit.status[g]}.")
     said = []
     if len(fit.groups) > 1:
-        others = "" if group is not None else f", of {len(fit.groups)}; group= picks another"
-        said.append(f"Group {plain(fit, g)}{others}.")
+        others = "" if group is not None else f", of {len(fit.groups)}; {option}= picks another"
+        said.append(f"Group {named(fit.groups[g])}{others}.")
     if fit.status[g] != "ok":
         said.append(f"Its fit is {fit.status[g]}.")
     return g, tuple(said)
@@ -127,11 +130,6 @@ def one(fit: "Fit", group: Any) -> tuple[int, tuple[str, ...]]:
 
 def _last(key: Any) -> Any:
     return key[-1] if isinstance(key, tuple) else key
-
-
-def plain(fit: "Fit", g: int) -> str:
-    """What notes call a group."""
-    return named(fit.groups[g])
 
 
 def called(fit: "Fit", g: int, width: int = 32) -> str:
@@ -219,8 +217,8 @@ def along(fit: "Fit", x: str | None, at: Mapping[str, float | str] | None) -> Al
     return Along(x, out)
 
 
-def points(fit: "Fit", chosen: Chosen, g: int, columns: list[np.ndarray]) -> Points:
-    """Questions (k,) to a group of a fit; `Fit.predict` takes them."""
+def points(fit: "Fit", chosen: Chosen, g: int | np.ndarray, columns: list[np.ndarray]) -> Points:
+    """Questions (k,) to a group of a fit, or to one each (k,); `Fit.predict` takes them."""
     count = len(columns[0])
     if num_outputs(fit.law):
         columns = [*columns, np.full(count, float(chosen.output))]
@@ -239,12 +237,20 @@ def moved(fit: "Fit", rows: np.ndarray, there: np.ndarray) -> np.ndarray:
 
 
 def errors(fit: "Fit", rows: np.ndarray) -> tuple[np.ndarray, str]:
-    """Residuals of rows, and what they are: per cent where all targets lie on one side of 0."""
-    every = fit.data.target
-    residual = fit.fitted[rows] - fit.data.target[rows]
-    if len(every) and (np.all(every > 0) or np.all(every < 0)):
-        return 100 * residual / np.abs(every[rows]), f"{DIFFERENCE}, %"
-    return residual, DIFFERENCE
+    """Residuals of rows, and what they are."""
+    return off(fit.fitted[rows], fit.data.target[rows], one_sided(fit.data.target))
+
+
+def one_sided(targets: np.ndarray) -> bool:
+    """Whether all lie on one side of 0, so that errors are shares of them."""
+    return bool(len(targets) and (np.all(targets > 0) or np.all(targets < 0)))
+
+
+def off(predicted: np.ndarray, measured: np.ndarray, shares: bool) -> tuple[np.ndarray, str]:
+    """Predictions minus what is measured, per cent of it or not, and what they are in words."""
+    if shares:
+        return 100 * (predicted - measured) / np.abs(measured), f"{DIFFERENCE}, %"
+    return predicted - measured, DIFFERENCE
 
 
 def band(
@@ -269,7 +275,9 @@ def without_band(fit: "Fit", chosen: Chosen, lower: np.ndarray, level: float | N
     if fit.settings.get("shared"):
         return ["No bands: parameters are shared by all groups."]
     lost = [
-        plain(fit, g) for g, own in zip(chosen.index, lower, strict=True) if np.isnan(own).all()
+        named(fit.groups[g])
+        for g, own in zip(chosen.index, lower, strict=True)
+        if np.isnan(own).all()
     ]
     said = [f"Bands: {100 * level:.4g} % of the law."] if len(lost) < len(chosen.index) else []
     if lost:

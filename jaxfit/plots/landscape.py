@@ -8,10 +8,11 @@ import numpy as np
 from ..solve.certificate import MAX_OFFSET, certify
 from ..solve.levenberg_marquardt import LevenbergMarquardt
 from ..solve.pipeline import AGREEMENT, derivatives, ends
+from ..summary import listed
 from ..uncertainty.local import Local, around
 from . import groups as of_groups
 from .drawn import Drawn
-from .style import GREY, beside, canvas, label, legend_room, listed, look, noted
+from .style import GREY, beside, canvas, footnote, label, legend_room, look
 
 if TYPE_CHECKING:
     from ..result import Fit
@@ -48,7 +49,7 @@ def landscape(fit: "Fit", groups: Any, count: int, steps: int, axes: Any) -> Dra
     ]
     if len(keys) > 1:
         beside(axes_of)
-    noted(figure, axes_of, notes, own=axes is None)
+    footnote(figure, axes_of, notes, own=axes is None)
     return Drawn(figure, (axes_of,), _numbers(fit, keys, found))
 
 

@@ -12,10 +12,10 @@ from .style import (
     beside,
     canvas,
     empty,
+    footnote,
     label,
     legend_room,
     look,
-    noted,
     safe,
     scaled,
     tidy,
@@ -45,19 +45,19 @@ def lines(
     for i in range(len(chosen.index)):
         style, name = look(i), names[i]
         own = numbers["run_group"] == i
-        line = {"color": style["color"], "linestyle": style["linestyle"], "lw": 1.5}
-        dots = {"color": style["color"], "marker": style["marker"], "ms": 4, "mew": 0, "ls": ""}
-        top.fill_between(
-            numbers["x"][i], numbers["lower"][i], numbers["upper"][i], lw=0, alpha=0.18, **_of(line)
-        )
-        top.plot(numbers["x"][i], numbers["line"][i], label=name, **line, zorder=3)
+        colour, grid = style["color"], numbers["x"][i]
+        line = {"color": colour, "linestyle": style["linestyle"], "lw": 1.5}
+        dots = {"color": colour, "marker": style["marker"], "ms": 4, "mew": 0, "ls": ""}
+        ends = numbers["lower"][i], numbers["upper"][i]
+        top.fill_between(grid, *ends, lw=0, alpha=0.18, color=colour)
+        top.plot(grid, numbers["line"][i], label=name, **line, zorder=3)
         top.plot(numbers["run_x"][own], numbers["run"][own], alpha=0.75, **dots)
         if below is not None:
             below.plot(numbers["run_x"][own], numbers["residual"][own], alpha=0.75, **dots)
     _finish(fit, chosen, along, numbers, top, below)
     if not len(chosen.index):
         top.text(0.5, 0.5, "no group could be fitted", ha="center", transform=top.transAxes)
-    noted(figure, top, [*chosen.notes, *along.said(fit), *notes], own=axes is None)
+    footnote(figure, top, [*chosen.notes, *along.said(fit), *notes], own=axes is None)
     panels = (top,) if below is None else (top, below)
     return Drawn(figure, panels, numbers | {"groups": chosen.keys(fit)})
 
@@ -69,10 +69,6 @@ def _frame(axes: Any, names: Sequence[str]) -> tuple[Any, Any, Any]:
     figure = empty((5.6 + legend_room(names), 4.8))
     top, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     return figure, tidy(top), tidy(below)
-
-
-def _of(line: Mapping[str, Any]) -> dict[str, Any]:
-    return {"color": line["color"]}
 
 
 def _numbers(fit, chosen, along, level) -> tuple[dict[str, np.ndarray], list[str]]:

@@ -6,13 +6,14 @@ import numpy as np
 
 from . import groups as of_groups
 from .drawn import Drawn
-from .style import GREY, beside, empty, label, look, noted, safe, scaled, tidy
+from .style import GREY, LOOKS, beside, empty, footnote, label, look, safe, scaled, tidy
 
 if TYPE_CHECKING:
     from ..result import Fit
 
 # Groups beyond those that a legend names are drawn too, without their names.
 NAMED = 12
+POINTS = 200
 
 
 def overview(fit: "Fit") -> Drawn:
@@ -22,30 +23,41 @@ def overview(fit: "Fit") -> Drawn:
     chosen = of_groups.choose(fit, most=len(fit.groups))
     one_input = len(of_groups.inputs_of(fit)) == 1
     (name, *_) = of_groups.inputs_of(fit)
-    along = of_groups.along(fit, None, None)
-    columns: list[list[np.ndarray]] = []
-    for i, g in enumerate(chosen.index.tolist()):
-        rows, style = chosen.rows(fit, g), look(i)
+    rows = [chosen.rows(fit, g) for g in chosen.index.tolist()]
+    group = np.repeat(np.arange(len(rows)), np.array([len(own) for own in rows], int))
+    every = np.concatenate([*rows, np.empty(0, int)]).astype(int)
+    error, _ = of_groups.errors(fit, every)
+    numbers: dict[str, Any] = {"group": group, "predicted": fit.fitted[every]}
+    numbers |= {"measured": fit.data.target[every], "residual": error}
+    x = fit.data.inputs[name][every] if one_input else numbers["predicted"]
+    grid, line = _curves(fit, chosen, name, rows) if one_input else (np.empty((0, 0)),) * 2
+    for i in range(min(len(rows), LOOKS)):  # a thousand groups are not as many artists
+        style, own = look(i), group % LOOKS == i
         dots = {"color": style["color"], "marker": style["marker"], "ls": "", "ms": 4, "mew": 0}
-        dots |= {"alpha": 0.75}
-        said = of_groups.called(fit, g)
+        dots |= {"alpha": 0.75, "label": of_groups.called(fit, int(chosen.index[i]))}
+        left.plot(x[own], numbers["measured"][own], **dots)
+        right.plot(numbers["predicted"][own], error[own], **dots)
         if one_input:
-            x = fit.data.inputs[name][rows]
-            left.plot(x, fit.data.target[rows], label=said, **dots)
-            grid = (np.geomspace if (x > 0).all() else np.linspace)(x.min(), x.max(), 200)
-            line, *_ = of_groups.band(fit, chosen, along, g, grid, None)
-            left.plot(grid, line, color=style["color"], ls=style["linestyle"], lw=1.2)
-        else:
-            left.plot(fit.fitted[rows], fit.data.target[rows], label=said, **dots)
-        error, _ = of_groups.errors(fit, rows)
-        right.plot(fit.fitted[rows], error, label=said, **dots)
-        columns.append([np.full(len(rows), i), fit.fitted[rows], fit.data.target[rows], error])
-    parts = [np.concatenate(of) for of in zip(*columns, strict=True)] or [np.empty(0)] * 4
-    names = ("group", "predicted", "measured", "residual")
-    numbers: dict[str, np.ndarray] = dict(zip(names, parts, strict=True))
+            dashes = {"color": style["color"], "ls": style["linestyle"], "lw": 1.2}
+            left.plot(grid[i::LOOKS].ravel(), line[i::LOOKS].ravel(), **dashes)
     _finish(fit, chosen, left, right, numbers, one_input)
-    noted(figure, left, chosen.notes, own=True)
+    footnote(figure, left, chosen.notes, own=True)
     return Drawn(figure, (left, right), numbers | {"groups": chosen.keys(fit)})
+
+
+def _curves(fit, chosen, name: str, rows) -> tuple[np.ndarray, np.ndarray]:
+    """What the laws of groups (K,) of one input say over it (K, POINTS + 1); a gap at each end."""
+    grid = np.full((len(rows), POINTS + 1), np.nan)
+    for i, own in enumerate(rows):
+        x = fit.data.inputs[name][own]
+        spaced = np.geomspace if (x > 0).all() else np.linspace
+        grid[i, :-1] = spaced(x.min(), x.max(), POINTS)
+    line = np.full(grid.shape, np.nan)
+    if len(rows):
+        groups = np.repeat(chosen.index, POINTS)
+        told = of_groups.points(fit, chosen, groups, [grid[:, :-1].ravel()])
+        line[:, :-1] = fit.predict(told).reshape(-1, POINTS)
+    return grid, line
 
 
 def _finish(fit, chosen, left, right, numbers: dict[str, Any], one_input: bool) -> None:

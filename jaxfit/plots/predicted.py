@@ -14,10 +14,10 @@ from .style import (
     beside,
     canvas,
     empty,
+    footnote,
     label,
     legend_room,
     look,
-    noted,
     safe,
     scaled,
     tidy,
@@ -65,7 +65,7 @@ def predicted(fit: "Fit", holdout: Any, groups: Any, target: str | None, axes: A
         beside(axes_of)
     if kept:
         notes += [_error(numbers, "", "fitted"), _error(numbers, "holdout_", "held out")]
-    noted(figure, axes_of, notes, own=axes is None)
+    footnote(figure, axes_of, notes, own=axes is None)
     return Drawn(figure, (axes_of,), numbers | {"groups": chosen.keys(fit)})
 
 
@@ -168,5 +168,5 @@ def residuals(fit: "Fit", groups: Any, target: str | None) -> Drawn:
     label(panels[0], y=said)
     if len(chosen.index) > 1:
         beside(panels[-1])
-    noted(figure, panels[0], chosen.notes, own=True)
+    footnote(figure, panels[0], chosen.notes, own=True)
     return Drawn(figure, tuple(panels), numbers | {"groups": chosen.keys(fit)})

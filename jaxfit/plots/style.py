@@ -97,11 +97,11 @@ def logarithmic(axis: Any, ratio: float) -> None:
         subs = (1, 2, 5) if ratio > 8 else (1, 1.5, 2, 3, 4, 5, 7)
         axis.set_major_locator(LogLocator(subs=subs, numticks=30))
         axis.set_minor_locator(NullLocator())
-        axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: tick(value)))
     axis.set_minor_formatter(NullFormatter())
 
 
-def plain(value: float) -> str:
+def tick(value: float) -> str:
     """A number as a tick has it."""
     if value != 0 and not 1e-3 <= abs(value) < 1e4:
         mantissa, power = f"{value:.2e}".split("e")
@@ -137,7 +137,7 @@ def _legend(axes: Any, **options: Any) -> None:
     axes.legend(**style, **options)
 
 
-def noted(figure: Any, axes: Any, sentences: Iterable[str], own: bool) -> None:
+def footnote(figure: Any, axes: Any, sentences: Iterable[str], own: bool) -> None:
     """What a reader is to know, small and below everything.
 
     own: whether the figure is of this plot alone; else the note goes below its axes.
@@ -173,6 +173,10 @@ def symbol(name: str) -> str:
     return f"${base}_{{{index}}}$" if index else f"${base}$"
 
 
+# How many looks there are before they repeat.
+LOOKS = len(COLOURS) * len(MARKERS)
+
+
 def look(i: int, line: bool = True) -> dict[str, Any]:
     """Colour, marker and dash of the i-th of what is drawn; they do not repeat together."""
     count = len(COLOURS)
@@ -181,10 +185,3 @@ def look(i: int, line: bool = True) -> dict[str, Any]:
         "marker": MARKERS[(i // count + i) % len(MARKERS)],
     }
     return out | {"linestyle": DASHES[(i // count + i) % count]} if line else out
-
-
-def listed(names: Sequence[str], most: int = 6) -> str:
-    """Names, the first few where they are many."""
-    rest = len(names) - most
-    said = ", ".join(names[:most])
-    return f"{said} and {rest} more" if rest > 0 else said

@@ -117,16 +117,17 @@ class Comparison:
     def plot(self) -> Drawn:
         """Errors of every law, and the Pareto front of constants; needs the extra `plot`.
 
-        Left: extrapolation errors, the least on top, with how much larger each is than the least,
-        plus and minus one standard error of that (paired); k-fold errors, and those on rows that
-        were kept from the choice. Right: extrapolation errors against constants.
+        Left: extrapolation errors, the least on top, plus and minus one standard error of how much
+        larger each is than the least (paired); k-fold errors, and those on rows that were kept from
+        the choice. Right: extrapolation errors against constants. Of more than 30 laws those of the
+        least errors, and the chosen one.
 
         Numbers, one a law, from the least error: laws, constants, extrapolation, standard_error,
         k_fold, held_out.
         """
-        from .comparison_plot import drawn
+        from .comparison_plot import comparison
 
-        return drawn(self)
+        return comparison(self)
 
     def summary(self) -> str:
         """The comparison as text: one line a law, then what to know about it."""

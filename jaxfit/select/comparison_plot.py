@@ -13,8 +13,8 @@ from ..plots.style import (
     RED,
     TICK,
     empty,
+    footnote,
     label,
-    noted,
     safe,
     scaled,
     tidy,
@@ -26,11 +26,14 @@ if TYPE_CHECKING:
 MOST = 30
 
 
-def drawn(of: "Comparison") -> Drawn:
+def comparison(of: "Comparison") -> Drawn:
     """See `Comparison.plot`."""
     stands = of.extrapolation
     order = np.argsort(np.where(np.isnan(stands.mean), np.inf, stands.mean), kind="stable")
-    rest, order = order[MOST:], order[:MOST]
+    rest = len(order[MOST:])
+    # What is chosen by another criterion may have a larger error.
+    chosen = [i for i in order[MOST - 1 :] if of.laws[i] == of.chosen]
+    order = np.array([*order[: MOST - len(chosen)], *chosen])
     laws = np.empty(len(order), object)
     laws[:] = [of.laws[i] for i in order]
     numbers: dict[str, np.ndarray] = {
@@ -55,9 +58,9 @@ def drawn(of: "Comparison") -> Drawn:
     ]
     if failed:
         said.append(f"Without an extrapolation error: {', '.join(failed)}.")
-    if len(rest):
-        said.append(f"{len(rest)} laws of larger errors are not drawn.")
-    noted(figure, left, said, own=True)
+    if rest:
+        said.append(f"{rest} other laws are not drawn.")
+    footnote(figure, left, said, own=True)
     return Drawn(figure, (left, right), numbers)
 
 
