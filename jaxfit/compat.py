@@ -18,13 +18,13 @@ from .keywords import check_seed, refuse_unknown
 from .laws import Law
 from .prepare import prepare
 from .result import Fit
+from .singular import MAX_CONDITION
 from .solve.keep import Keep
 from .solve.levenberg_marquardt import LevenbergMarquardt
 from .solve.presets import Pipeline
 from .solve.variable_projection import VariableProjection
 from .status import UNFITTED
 from .supports import Real
-from .verdict import MAX_CONDITION
 
 TARGET = "ydata"
 METHODS = ("lm", "trf", "dogbox")
@@ -76,8 +76,8 @@ def curve_fit(
 
     Returns popt (P,) and pcov (P, P), float64; with `full_output` also infodict (`nfev`, and `fvec`
     (n,), the residuals over sigma), a message and 1. pcov is as SciPy's, and inf, with an
-    `OptimizeWarning`, where the data leave a direction of the parameters open. Where another optimum
-    was found that fits as well, the message says so.
+    `OptimizeWarning`, where the data leave a direction of the parameters open. The message
+    tells of another optimum that was found to fit as well.
 
     Raises ValueError or TypeError as SciPy does, and for a covariance between points; RuntimeError
     where no optimum was found.

@@ -25,8 +25,8 @@ from .task import Task
 from .uncertainty.bands import Bands, bands
 from .uncertainty.covariance import covariance_of
 from .uncertainty.draws import Functions
+from .uncertainty.influence import Influence, influence
 from .uncertainty.intervals import Intervals, intervals
-from .uncertainty.runs import Influence, influence
 
 
 @dataclass(frozen=True, eq=False)
