@@ -59,12 +59,12 @@ class Influence:
             "left_out": self.left_out.reshape(own.shape)[own].tolist(),
         }
 
-    def to_frame(self, kind: str | None = None) -> Any:
+    def to_frame(self, library: str | None = None) -> Any:
         """`to_dict` as a frame; needs the extra `frames`.
 
-        kind: "pandas", "polars" or "pyarrow"; by default what the fit was given, or pandas.
+        library: "pandas", "polars" or "pyarrow"; by default what the fit was given, or pandas.
         """
-        return frame(self.to_dict(), kind or self.frames)
+        return frame(self.to_dict(), library or self.frames)
 
 
 def influence(fit: "Fit", points: Any) -> Influence:
