@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from .bounds import check_ends
 from .laws import LAWS, Law
@@ -164,7 +165,7 @@ def _problem(law: Law, loss: Loss, columns, target, weights, bounds) -> Problem:
     ends = []
     for name, support in law.supports:
         pair = bounds.get(name, (-np.inf, np.inf))
-        if name in bounds and not any(isinstance(end, jax.core.Tracer) for end in pair):
+        if name in bounds and not any(isinstance(end, Tracer) for end in pair):
             check_ends(name, support, *(np.atleast_1d(np.asarray(end, float)) for end in pair))
         low, high = (jnp.asarray(end, float) for end in pair)
         pair = jnp.maximum(low, support.low), jnp.minimum(high, support.high)

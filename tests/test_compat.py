@@ -138,7 +138,17 @@ def loud(x, a, b):
     return a * np.exp(b * x)
 
 
+def centred(x, a):
+    return a * (x - x.mean())
+
+
 WRONG = [
+    (
+        ValueError,
+        "`centred` predicts rows alone .* before the fit",
+        (centred, X, X),
+        {},
+    ),
     (TypeError, r"Law `loud`.*it calls np\.exp; use jnp\.exp", (loud, X, DECAY), {}),
     (TypeError, "must not exceed the number of data points=2", (decay, X[:2], X[:2]), {}),
     (ValueError, "`ydata` must not be empty", (decay, [], []), {}),
