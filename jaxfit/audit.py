@@ -105,9 +105,9 @@ def refuse_mixed_rows(
         agrees = np.abs(np.sqrt(again) - np.sqrt(found)) <= 1e-3 * np.sqrt(found) + rounding
     mixed = np.flatnonzero(np.isfinite(found) & np.isfinite(theta).all(axis=1) & ~agrees)
     if len(mixed):
+        said = f" (group {groups[mixed[0]]})" if len(groups) > 1 else ""
         raise ValueError(
-            f"Law `{law.name}` predicts rows alone differently than together (group "
-            f"{groups[mixed[0]]}). A prediction may depend on its own row only: no sum, "
-            "mean, sort, shift or length of a column. Put such a number into a column of the "
-            "table."
+            f"Law `{law.name}` predicts rows alone differently than together{said}. A prediction "
+            "may depend on its own row only: no sum, mean, sort, shift or length of a column. "
+            "Compute such a number before the fit; it may be a column of its own."
         )

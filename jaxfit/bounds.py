@@ -40,12 +40,12 @@ def resolve_bounds(law: Law, bounds: Bounds | None, data: Dataset) -> Box:
         ends[:, :, j] = np.array([[support.low], [support.high]])
         if name in given:
             low, high = _ends(name, given[name], data, ends[:, :, j])
-            _check_ends(name, support, low[data.sizes > 0], high[data.sizes > 0])
+            check_ends(name, support, low[data.sizes > 0], high[data.sizes > 0])
             ends[:, :, j] = low, high
     return Box(*ends)
 
 
-def _check_ends(name, support, low, high) -> None:
+def check_ends(name, support, low, high) -> None:
     """Raise ValueError for the first of the bounds, each (g,), that cannot be."""
     tests = (
         (np.isnan(low) | np.isnan(high), "contain NaN."),

@@ -18,13 +18,13 @@ from .keywords import check_seed, refuse_unknown
 from .laws import Law
 from .prepare import prepare
 from .result import Fit
+from .singular import MAX_CONDITION
 from .solve.keep import Keep
 from .solve.levenberg_marquardt import LevenbergMarquardt
 from .solve.presets import Pipeline
 from .solve.variable_projection import VariableProjection
 from .status import UNSOLVED
 from .supports import Real
-from .verdict import MAX_CONDITION
 
 TARGET = "ydata"
 METHODS = ("lm", "trf", "dogbox")
@@ -37,6 +37,9 @@ STEERING = frozenset(
 MOST_STARTS, FEWEST_STARTS, MOST_ROWS = 256, 16, 2**22
 # Decades on both sides of a scale that starts are drawn from; around a guess, which knows better.
 DECADES, AROUND_GUESS = 1.5, 1.0
+# Relative loss by which another optimum must be better than the one that the guess leads to.
+BETTER = 1e-6
+LAST = VariableProjection(max_steps=500)
 
 
 def curve_fit(
@@ -63,8 +66,9 @@ def curve_fit(
         Each prediction may depend on its own point only. xdata: (n,), or (k, n) for k inputs.
     ydata: (n,). check_finite, nan_policy: what is done with points that are no numbers, as SciPy
         does it. absolute_sigma: whether `sigma` is in the unit of ydata, and pcov not scaled.
-    p0: a guess, which is one of the starts; the others are drawn around it and at scales of the
-        data. bounds: (low, high), or `scipy.optimize.Bounds`.
+    p0: a guess, by default SciPy's. The optimum that it leads to is returned, unless another fits
+        better; starts for those are drawn around it and at scales of the data.
+    bounds: (low, high), or `scipy.optimize.Bounds`.
     sigma: standard deviations, one or (n,), or a covariance (n, n) that is diagonal.
     method, jac, and kwargs that steer SciPy's search (`maxfev`, `ftol`, ...) are checked by name
         and change nothing: there is one search, derivatives are exact, and the stop has no units.
@@ -72,7 +76,8 @@ def curve_fit(
 
     Returns popt (P,) and pcov (P, P), float64; with `full_output` also infodict (`nfev`, and `fvec`
     (n,), the residuals over sigma), a message and 1. pcov is as SciPy's, and inf, with an
-    `OptimizeWarning`, where the data leave a direction of the parameters open.
+    `OptimizeWarning`, where the data leave a direction of the parameters open. The message
+    tells of another optimum that was found to fit as well.
 
     Raises ValueError or TypeError as SciPy does, and for a covariance between points; RuntimeError
     where no optimum was found.
@@ -93,7 +98,8 @@ def curve_fit(
     guess = _guess(p0, low, high)
     check_seed(seed)
     theta = _starts(guess, p0 is not None, x, y, low, high, starts, seed)
-    fit = _fitted(_law(f, names, x), x, y, sigma, low, high, theta)
+    fits = _fits(_law(f, names, x), x, y, sigma, low, high, theta)
+    fit, rival = fits[0], _rival(fits, y)
     popt = np.array([fit.params[name][0] for name in names])
     pcov = _covariance(fit, sigma, absolute_sigma)
     if np.isinf(pcov).any():
@@ -102,9 +108,12 @@ def curve_fit(
         warnings.warn(text, category=OptimizeWarning, stacklevel=2)
     if not full_output:
         return popt, pcov
-    info = {"nfev": int(fit.evaluations.sum()), "fvec": (fit.fitted - y) / sigma}
-    agree = f"{fit.starts_agreeing[0]} of {fit.starts_finished[0]} starts agree"
-    return popt, pcov, info, f"Converged, relative offset {fit.offset[0]:.1e}; {agree}.", 1
+    nfev = sum(int(each.evaluations.sum()) for each in fits)
+    info = {"nfev": nfev, "fvec": (fit.fitted - y) / sigma}
+    most = max(fits, key=lambda each: each.starts_finished[0])
+    agree = f"{most.starts_agreeing[0]} of {most.starts_finished[0]} starts agree"
+    told = f"Converged, relative offset {fit.offset[0]:.1e}; {agree}. {rival}"
+    return popt, pcov, info, told.strip(), 1
 
 
 @dataclass(frozen=True)
@@ -273,7 +282,43 @@ def _starts(guess, given, x, y, low, high, starts, seed) -> np.ndarray:
     return np.concatenate([guess[None], np.clip(drawn, low, high)])
 
 
-def _fitted(law, x, y, sigma, low, high, theta) -> Fit:
+def _fits(law, x, y, sigma, low, high, theta) -> list[Fit]:
+    """What the first start leads to, and what all do; the best first, of equals the former.
+
+    Raises RuntimeError where neither came to an optimum.
+    """
+    found, failed = [], []
+    for some, pipeline in ((theta[:1], (LAST,)), (theta, None))[: len(theta)]:
+        try:
+            found.append(_fitted(law, x, y, sigma, low, high, some, pipeline))
+        except RuntimeError as error:
+            failed.append(error)
+    if not found:
+        raise failed[-1]
+    beaten = len(found) > 1 and found[1].loss[0] + _floor(y) < (1.0 - BETTER) * found[0].loss[0]
+    return found[::-1] if beaten else found
+
+
+def _floor(y) -> float:
+    """The loss of residuals that are rounding errors, which say of no optimum that it is best."""
+    return float((64 * np.finfo(float).eps * np.abs(y).max()) ** 2)
+
+
+def _rival(fits: list[Fit], y) -> str:
+    """What to say of another optimum that fits as well as that of the first; "" of none."""
+    best, last = fits[0], fits[-1]
+    if last.loss[0] > (1.0 + BETTER) * best.loss[0] + _floor(y):
+        last = best
+    one, two = (np.array([*each.params.values()]) for each in (best, last))
+    if "unidentifiable" in (best.status[0], last.status[0]):
+        return ""
+    if np.allclose(one, two, rtol=1e-3, atol=0.0):
+        return " ".join(note.text for note in last.notes if note.code == "second_optimum")
+    values = ", ".join(f"{name} = {value[0]:.4g}" for name, value in last.params.items())
+    return f"Another optimum fits as well: {values}."
+
+
+def _fitted(law, x, y, sigma, low, high, theta, pipeline) -> Fit:
     """The fit; RuntimeError where it ended before an optimum, or nothing could be searched."""
     columns = dict(zip(law.inputs, np.atleast_2d(x), strict=True))
     ends = zip(law.parameters, low.tolist(), high.tolist(), strict=True)
@@ -287,7 +332,7 @@ def _fitted(law, x, y, sigma, low, high, theta) -> Fit:
             starts=theta,
             bounds=box,
         )
-        fit = fit_task(task, _pipeline(bool(task.law.affine)))
+        fit = fit_task(task, pipeline or _pipeline(bool(task.law.affine)))
     if fit.status[0] in UNSOLVED:
         told = " ".join(note.text for note in fit.notes if note.code == fit.status[0])
         raise RuntimeError(f"Optimal parameters not found: {told}")
@@ -297,8 +342,7 @@ def _fitted(law, x, y, sigma, low, high, theta) -> Fit:
 def _pipeline(projected: bool) -> Pipeline:
     """All starts take some steps, for where they begin tells little of a function of any kind."""
     stage = VariableProjection if projected else LevenbergMarquardt
-    last = VariableProjection(max_steps=500)
-    return stage(max_steps=8), Keep(8, share=0.125), stage(max_steps=24), Keep(3), last
+    return stage(max_steps=8), Keep(8, share=0.125), stage(max_steps=24), Keep(3), LAST
 
 
 def _covariance(fit: Fit, sigma, absolute) -> np.ndarray:

@@ -12,16 +12,30 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
+from .bounds import check_ends
 from .laws import LAWS, Law
 from .laws.affine import linear_parameters
 from .laws.check import check
 from .laws.derived import known_parameters, with_fixed
 from .laws.text import is_text, parse
 from .losses import Loss, named
-from .problem import Array, Objective, Problem, logarithms, natural, natural_box, objective, search
+from .problem import (
+    Array,
+    Objective,
+    Problem,
+    logarithms,
+    natural,
+    natural_box,
+    objective,
+    search,
+    units,
+)
+from .singular import MAX_CONDITION, inverse_hessian
 from .solve import starts as starting
-from .solve.gauss_newton import value_and_gradient
+from .solve.gauss_newton import linearise, value_and_gradient
+from .solve.least_squares import norms
 from .solve.levenberg_marquardt import LevenbergMarquardt
 from .solve.run import run, stepped
 from .solve.settings import in_natural
@@ -30,17 +44,15 @@ from .solve.variable_projection import VariableProjection
 from .supports import Support, unconstrain
 from .tables import nearest
 
-# Least eigenvalue of the Hessian, scaled to a diagonal of 1, over the largest, from which on it is
-# taken to be singular: the square of the largest condition of a Jacobian.
-SINGULAR = 1e-14
-
 
 class Optimum(NamedTuple):
     """Where the objective is least. Everything is differentiable but `offset`."""
 
     params: dict[str, Array]  # () each, of those that are not fixed
     loss: Array  # () weighted mean of rho
-    offset: Array  # () relative offset; converged at or below 1e-5, as in `Fit.offset`
+    # () relative offset; converged at or below 1e-5, as in `Fit.offset`; NaN where the data leave a
+    # direction open, and where bounds cross.
+    offset: Array
 
 
 def solve(
@@ -59,17 +71,19 @@ def solve(
     """Fit one group by pure JAX operations, for use under jit, vmap, grad, jvp and jacobian.
 
     law: a `Law`, the name of one, or a text, which calls columns by their names. columns: {input:
-    (n,)}, or in the law's order. target, weights: (n,); a row of weight 0 is left out, and has no
-    derivative.
+    (n,)}, or in the law's order. target, weights: (n,); a row of weight 0 is left out, whatever
+    it holds, and its derivatives are 0, that along its own weight too.
     loss: as of `jaxfit.fit`. starts: how many to draw, by `seed`, or {parameter: values (S,)} in
     the parameters' own units.
-    bounds: {parameter: (low, high)}, inside the law's supports. fixed: {parameter: number}.
+    bounds: {parameter: (low, high)}, inside the law's supports, which is checked of numbers; what
+    jit or grad traces is cut to the supports, and `offset` is NaN where it crosses. fixed:
+    {parameter: number}.
     max_steps: of every start, all of which are followed to the end.
 
     Derivatives with respect to columns, target, weights, bounds and fixed, of any order and in
-    both modes, are those of the optimum itself: NaN where the Hessian is singular, so that there is
-    no one optimum to follow; 0 along a parameter that a bound holds. Nothing checks numbers inside
-    of jit: look at `offset`.
+    both modes, are those of the optimum itself: NaN where the data leave a direction open or the
+    Hessian is singular, so that there is no one optimum to follow; 0 along a parameter that a bound
+    holds. Nothing checks numbers inside of jit: look at `offset`.
 
     Raises ValueError or TypeError for names, shapes and options that cannot be, and for float32,
     which has too few digits: `with jax.enable_x64(True):`, or set it for the process.
@@ -150,11 +164,14 @@ def _problem(law: Law, loss: Loss, columns, target, weights, bounds) -> Problem:
     known_parameters(law, bounds, "bounds=")
     ends = []
     for name, support in law.supports:
-        low, high = (jnp.asarray(end, float) for end in bounds.get(name, (-np.inf, np.inf)))
+        pair = bounds.get(name, (-np.inf, np.inf))
+        if name in bounds and not any(isinstance(end, Tracer) for end in pair):
+            check_ends(name, support, *(np.atleast_1d(np.asarray(end, float)) for end in pair))
+        low, high = (jnp.asarray(end, float) for end in pair)
         pair = jnp.maximum(low, support.low), jnp.minimum(high, support.high)
         ends.append([jnp.log(end) if support.log else end for end in pair])
     ranges = [_range(support) for _, support in law.supports]
-    unit, floor = _unit(loss, jax.lax.stop_gradient(target), weights > 0)
+    unit, floor = units(loss, jax.lax.stop_gradient(target), weights > 0)
     return Problem(
         inputs=tuple(columns),
         target=target,
@@ -174,21 +191,6 @@ def _range(support: Support) -> tuple[float, float]:
         return -1.0, 1.0
     low, high = unconstrain(support, support.start)
     return float(low), float(high)
-
-
-def _unit(loss: Loss, target, there) -> tuple[Array, Array]:
-    """The unit () of residuals, a power of two, and the objective () of mere rounding errors."""
-    size = jnp.max(jnp.where(there, jnp.abs(target), 0.0))
-    size = jnp.where(size > 0, size, 1.0)
-    values = {"linear": target, "relative": target / size, "log": jnp.log(target)}[loss.scale]
-    if loss.scale == "relative":
-        size = jnp.ones_like(size)
-    elif loss.scale == "log":
-        size = jnp.maximum(jnp.max(jnp.where(there, jnp.abs(values), 0.0)), 1.0)
-    high, low = (sign * jnp.max(jnp.where(there, sign * values, -jnp.inf)) for sign in (1, -1))
-    rounding = 64 * np.finfo(float).eps * size
-    unit = 2.0 ** jnp.round(jnp.log2(jnp.maximum(high / 2 - low / 2, 1e3 * rounding)))
-    return unit, loss.rho(rounding / unit, unit)
 
 
 def _points(law: Law, starts, seed: int) -> tuple[Array, bool]:
@@ -249,25 +251,27 @@ def _followed(f: Objective, frozen: Objective, z) -> tuple[Array, Array]:
 
     def solved(linear, y):
         matrix = jax.vmap(linear)(jnp.eye(len(y))).T
-        return _solve(matrix, y, free)
+        held = jnp.where(free, 0.0, y)
+        inner, sound = inverse_hessian(matrix, free)
+        moved = inner @ jnp.where(free, y - matrix @ held, 0.0)
+        # A product, and not a choice, for what depends on y must be linear in it.
+        return held + jnp.where(sound & known, 1.0, jnp.nan) * moved
 
+    r, columns = linearise(frozen.residual, z)
+    known = _determined(jnp.sqrt(frozen.problem.weights) * columns, free) & (lower <= upper).all()
     found = jax.lax.custom_root(root, z, lambda _, z: z, solved)
-    hessian = jax.jacfwd(lambda z: gradient(frozen, z))(z)
+    inner, sound = inverse_hessian(jax.jacfwd(lambda z: gradient(frozen, z))(z), free)
     pull = jnp.where(free, slope, 0.0)
-    step = _solve(jnp.where(free[:, None] & free, hessian, jnp.diag(1.0 * ~free)), pull, free)
-    value = frozen.value(z)
-    offset = jnp.sqrt(jnp.abs(pull @ step) / jnp.where(value > 0, 2.0 * value, 1.0))
-    return found, jnp.where(value <= frozen.problem.floor, 0.0, offset)
+    value = frozen.mean(r)
+    offset = jnp.sqrt(jnp.abs(pull @ inner @ pull) / jnp.where(value > 0, 2.0 * value, 1.0))
+    offset = jnp.where(value <= frozen.problem.floor, 0.0, offset)
+    return found, jnp.where(sound & known, offset, jnp.nan)
 
 
-def _solve(matrix, y, free):
-    """matrix^-1 y; NaN where its rows and columns that are `free` (P,) are no minimum's."""
-    both = free[:, None] & free
-    diagonal = jnp.where(free, jnp.abs(jnp.diagonal(matrix)), 1.0)
-    scale = jnp.sqrt(jnp.where(diagonal > 0, diagonal, 1.0))
-    scaled = matrix / (scale[:, None] * scale)
-    curved = jnp.where(both, 0.5 * (scaled + scaled.T), jnp.eye(len(y)))
-    values = jnp.linalg.eigvalsh(jax.lax.stop_gradient(curved))
-    # A product, and not a choice, for what depends on y must be linear in it.
-    sound = jnp.where(values[0] > SINGULAR * values[-1], 1.0, jnp.nan)
-    return sound * jnp.linalg.solve(scaled, y / scale) / scale
+def _determined(columns, free) -> Array:
+    """() bool: columns (P, n) of the residuals tell the parameters apart that are `free` (P,)."""
+    size = norms(columns)
+    rows = jnp.where(free[:, None], columns / jnp.where(size > 0, size, 1.0)[:, None], 0.0)
+    rows = jnp.concatenate([rows, jnp.diag(1.0 * ~free)], axis=1)
+    values = jnp.linalg.svd(rows, compute_uv=False)
+    return values[0] < MAX_CONDITION * values[-1]

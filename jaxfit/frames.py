@@ -25,25 +25,25 @@ def frames_of(source: Any) -> str | None:
     return None
 
 
-def frame(columns: Mapping[str, Sequence[Any]], kind: str | None = None) -> Any:
+def frame(columns: Mapping[str, Sequence[Any]], library: str | None = None) -> Any:
     """Columns as a frame of one of FRAMES, of pandas by default.
 
     polars and pyarrow get cells of one type a column: tuples, and what is mixed, as text. Raises
-    ValueError for another kind, ImportError naming the extra where there is no such library.
+    ValueError for another, ImportError naming the extra where it is not there.
     """
-    kind = "pandas" if kind is None else kind
-    if kind not in FRAMES:
-        raise ValueError(f"kind={kind!r}; choose one of {', '.join(FRAMES)}.")
+    library = "pandas" if library is None else library
+    if library not in FRAMES:
+        raise ValueError(f"library={library!r}; choose one of {', '.join(FRAMES)}.")
     try:
-        library = import_module(kind)
+        found = import_module(library)
     except ImportError as error:
         raise ImportError(
-            f'to_frame() needs {kind}: pip install "jaxfit-laws[frames]". to_dict() does not.'
+            f'to_frame() needs {library}: pip install "jaxfit-laws[frames]". to_dict() does not.'
         ) from error
-    if kind == "pandas":
-        return library.DataFrame(columns)
+    if library == "pandas":
+        return found.DataFrame(columns)
     plain = {name: _of_one_type(values) for name, values in columns.items()}
-    return library.DataFrame(plain) if kind == "polars" else library.table(plain)
+    return found.DataFrame(plain) if library == "polars" else found.table(plain)
 
 
 def _of_one_type(values) -> Any:

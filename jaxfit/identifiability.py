@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .influence import mean_slope, noise, pull, stiffness
 from .laws import Law
 from .problem import logarithms, natural
+from .psi import mean_slope, noise, pull, stiffness
 from .solve.pipeline import Solution
 from .task import Task
 from .verdict import MIN_SHARE, Verdicts, direction, listed

@@ -32,6 +32,8 @@ def dataset(
         "group": ("group", _labels(groups)),
         "parameter": ("parameter", np.array(names)),
     }
+    if any("other" in dimensions for dimensions, _ in told.values()):
+        coordinates["other"] = ("other", np.array(names))
     if len(by) > 1:
         for i, name in enumerate(by):
             # A key column may be called as something that is there.
@@ -40,16 +42,8 @@ def dataset(
     return xarray.Dataset({**told}, coordinates, {**about})
 
 
-def of_fit(fit: "Fit") -> Any:
-    """See `Fit.to_xarray`."""
-    width = len(fit.params)
-    shared = bool(fit.settings.get("shared"))
-    nothing = np.full((len(fit.groups), width, width), np.nan)
-    covariance = nothing if shared else fit.covariance()
-    error = np.sqrt(np.einsum("gpp->gp", nothing))
-    if not shared:
-        found = fit.intervals().standard_error
-        error = np.stack([found[name] for name in fit.params], axis=1)
+def of_fit(fit: "Fit", error: np.ndarray, covariance: np.ndarray) -> Any:
+    """See `Fit.to_xarray`; error: standard errors (G, P), covariance: (G, P, P)."""
     each = ("group", "parameter")
     told = {
         "estimate": (each, np.stack([*fit.params.values()], axis=1)),

@@ -25,9 +25,8 @@ _ESCAPES = {
 _LARGE, _SMALL = 1e5, 1e-3
 
 
-def table(fit: "Fit", kind: str, caption: str | None) -> str:
-    """See `Fit.to_latex`."""
-    errors = _errors(fit, kind)
+def table(fit: "Fit", errors: np.ndarray, caption: str | None) -> str:
+    """See `Fit.to_latex`; errors: standard errors (G, P)."""
     by = fit.data.by
     odd = not fit.ok.all()
     header = [*map(escaped, by or ("group",)), *map(_symbol, fit.params), "$R^2$", "$n$"]
@@ -39,7 +38,7 @@ def table(fit: "Fit", kind: str, caption: str | None) -> str:
             with_error(float(values[g]), float(errors[g, j]))
             for j, values in enumerate(fit.params.values())
         ]
-        r2 = "--" if np.isnan(fit.r2[g]) else f"{fit.r2[g]:.4f}"
+        r2 = _r2(float(fit.r2[g]))
         row = [*(escaped(str(part)) for part in keys), *constants, r2, str(fit.data.sizes[g])]
         rows.append([*row, *[escaped(str(fit.status[g]))] * odd])
     align = "l" * max(len(by), 1) + "r" * (len(fit.params) + 2) + "l" * odd
@@ -102,12 +101,11 @@ def _scaled(number: float, power: int) -> float:
     return float(f"{mantissa}e{int(own) - power}")
 
 
-def _errors(fit: "Fit", kind: str) -> np.ndarray:
-    """Standard errors (G, P); NaN where there are none, as of fits with shared parameters."""
-    if fit.settings.get("shared"):
-        return np.full((len(fit.groups), len(fit.params)), np.nan)
-    found = fit.intervals(kind=kind).standard_error
-    return np.stack([found[name] for name in fit.params], axis=1)
+def _r2(value: float) -> str:
+    """R2 in math mode; of a fit far worse than the mean, which has no lower end, as a power."""
+    if abs(value) <= 10 or math.isnan(value):
+        return "--" if math.isnan(value) else f"${value:.4f}$"
+    return with_error(value, math.nan)
 
 
 def _caption(fit: "Fit", errors: np.ndarray) -> str:

@@ -89,6 +89,32 @@ def natural_box(log: np.ndarray, problem: Problem) -> tuple[Array, Array]:
     return lower, natural(log, problem.upper)
 
 
+def units(loss: Loss, target, there) -> tuple[Array, Array]:
+    """The unit (...) of residuals, and the objective (...) of mere rounding errors.
+
+    target: (..., n), of which those count that are `there`, (..., n) bool. A unit is a power of
+    two near half their range, or what a loss takes from the data for its delta.
+    """
+    f, eps = functions(target), np.finfo(float).eps
+    size = f.max(f.where(there, f.abs(target), 0.0), axis=-1)
+    size, values = f.where(size > 0, size, 1.0), target
+    if loss.scale == "relative":
+        values, size = target / size[..., None], f.ones_like(size)
+    elif loss.scale == "log":
+        values = f.log(f.where(there, target, 1.0))
+        size = f.maximum(f.max(f.abs(values), axis=-1), 1.0)
+    high, low = (sign * f.max(f.where(there, sign * values, -np.inf), axis=-1) for sign in (1, -1))
+    rounding = 64 * eps * size
+    power = f.round(f.log2(f.maximum(high / 2 - low / 2, 1e3 * rounding)))
+    unit = 2.0 ** f.clip(power, -1000, 1000)
+    if loss.from_data:
+        alone = f.where(there, values, np.nan)
+        middle = f.nanmedian(alone, axis=-1, keepdims=True)
+        deviation = 1.4826 * f.nanmedian(f.abs(alone - middle), axis=-1)
+        unit = f.where(deviation > 1e3 * rounding, deviation, unit)
+    return unit, loss.rho(rounding / unit, unit)
+
+
 def objective(law: Law, loss: Loss, problem: Problem, *, natural_z: bool = False) -> Objective:
     """The objective of one group; of the parameters themselves if `natural_z`."""
     log = logarithms(law) & (not natural_z)

@@ -16,10 +16,10 @@ from .data import repeats
 from .document import Grid, Report, Section, Verbatim
 from .fingerprint import sha256
 from .laws.outputs import OUTPUT
+from .singular import MAX_CONDITION
 from .solve.certificate import MAX_OFFSET
 from .supports import Support
 from .tables import nearest
-from .verdict import MAX_CONDITION
 
 if TYPE_CHECKING:
     from .result import Fit

@@ -23,10 +23,10 @@ from .status import Note
 from .tables import distinct, read
 from .task import Task
 from .uncertainty.bands import Bands, bands
-from .uncertainty.covariance import covariance_of
+from .uncertainty.covariance import covariance_of, standard_errors
 from .uncertainty.draws import Functions
+from .uncertainty.influence import Influence, influence
 from .uncertainty.intervals import Intervals, intervals
-from .uncertainty.runs import Influence, influence
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,16 +211,16 @@ class Fit:
         method: str = "t",
         draws: int = 2000,
         seed: int = 0,
-        frames: str | None = None,
+        library: str | None = None,
     ) -> Any:
         """`predict` as a frame: the columns of `points`, then `prediction`.
 
         With level= also `lower`, `upper` and `decades`, as `Bands` has them. Without the group
         column(s) among the points, every group at every point, and its key before them. Of several
         targets there is a column for each, `prediction of loss_code`.
-        frames: "pandas", "polars" or "pyarrow"; by default what the points are, or else the fit was
-        given, or pandas. Raises what `predict` raises, and ImportError where the extra `frames` is
-        missing.
+        library: "pandas", "polars" or "pyarrow"; by default what the points are, or else the fit
+        was given, or pandas. Raises what `predict` raises, and ImportError where the extra `frames`
+        is missing.
         """
         table = read(points)
         # Without level= it returns an array, and refuses what is of bands.
@@ -229,7 +229,7 @@ class Fit:
         if level is not None:
             parts = {"prediction": told.estimate, "lower": told.lower, "upper": told.upper}
             parts["decades"] = told.decades
-        return frame(beside(self, table, parts), frames or table.frames or self.frames)
+        return frame(beside(self, table, parts), library or table.frames or self.frames)
 
     @checked_keywords
     def covariance(
@@ -318,12 +318,12 @@ class Fit:
         columns = [*([key[i] for key in keys] for i in range(len(by))), *(c.tolist() for c in told)]
         return dict(zip(distinct([*by, *self.params, *self.facts]), columns, strict=True))
 
-    def to_frame(self, kind: str | None = None) -> Any:
+    def to_frame(self, library: str | None = None) -> Any:
         """`to_dict` as a frame; needs the extra `frames`.
 
-        kind: "pandas", "polars" or "pyarrow"; by default what the fit was given, or pandas.
+        library: "pandas", "polars" or "pyarrow"; by default what the fit was given, or pandas.
         """
-        return frame(self.to_dict(), kind or self.frames)
+        return frame(self.to_dict(), library or self.frames)
 
     def to_xarray(self) -> Any:
         """The fit as an `xarray.Dataset`; needs the extra `xarray`.
@@ -332,7 +332,10 @@ class Fit:
         `other`, and what `to_dict` tells of each group; law, formula, loss and target in `attrs`.
         `intervals(...).to_xarray()` holds draws. No standard errors of shared parameters.
         """
-        return of_fit(self)
+        covariance = np.full((len(self.groups), *(len(self.params),) * 2), np.nan)
+        if not self.settings.get("shared"):
+            covariance = self.covariance()
+        return of_fit(self, standard_errors(self), covariance)
 
     @checked_keywords
     def to_latex(self, *, kind: str = "gauss-newton", caption: str | None = None) -> str:
@@ -343,7 +346,7 @@ class Fit:
         column `status` where some group is not ok. caption: LaTeX; by default the law's formula,
         target and loss.
         """
-        return latex.table(self, kind, caption)
+        return latex.table(self, standard_errors(self, kind), caption)
 
     def summary(self) -> str:
         """The fit as text: one line a group, then what to know about it."""

@@ -35,7 +35,8 @@ from .status import UNFITTED, named
 from .supports import Interval, Real
 from .tables import plain_name, read
 
-TARGET, GROUPS = "y, the target", "groups"
+# Names that no column has.
+TARGET, GROUPS = "y, the target", "groups, one a row"
 
 
 class ScalingLawRegressor(RegressorMixin, BaseEstimator):
@@ -138,8 +139,18 @@ class ScalingLawRegressor(RegressorMixin, BaseEstimator):
         return self.fit_.predict({**table, **_keys(groups, rows)})
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> float:
-        """R2 of the predictions at X; arguments as of `fit`."""
-        return r2_score(y, self.predict(X, groups), sample_weight=sample_weight)
+        """R2 of the predictions at X; arguments as of `fit`.
+
+        Raises ValueError naming the groups that were not fitted, where a row is of one.
+        """
+        pred = self.predict(X, groups)
+        unfitted = np.flatnonzero(np.isin(self.fit_.status, UNFITTED))
+        if np.isnan(pred).any() and len(unfitted):
+            raise ValueError(
+                f"{np.isnan(pred).sum()} of {len(pred)} rows have no prediction to score: there is "
+                f"no fit of {_listed(self.fit_, unfitted)}. Leave those groups out."
+            )
+        return r2_score(y, pred, sample_weight=sample_weight)
 
     def _columns(self, X, y="no_validation", reset=False) -> tuple[Any, Any]:
         """X as a frame with names, or as {name: values}, checked; and y, where it is to be.
@@ -268,10 +279,14 @@ def _say_unfitted(found, count) -> None:
         raise ValueError(f"n_samples={count}: {' '.join(told[:1])}")
     bad = np.flatnonzero(unfitted | (found.status == "not_converged"))
     if len(bad):
-        said = ", ".join(f"{named(found.groups[g])} ({found.status[g]})" for g in bad[:5])
-        more = ", ..." if len(bad) > 5 else ""
         warnings.warn(
-            f"{len(bad)} of {len(found.groups)} groups have no sound fit: {said}{more}",
+            f"{len(bad)} of {len(found.groups)} groups have no sound fit: {_listed(found, bad)}",
             category=ConvergenceWarning,
             stacklevel=3,
         )
+
+
+def _listed(found, which) -> str:
+    """The first of the groups `which` (g,), and the status of each."""
+    said = ", ".join(f"{named(found.groups[g])} ({found.status[g]})" for g in which[:5])
+    return said + ", ..." * (len(which) > 5)

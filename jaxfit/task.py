@@ -14,7 +14,7 @@ from .laws import Law
 from .laws.derived import EDGE, SCALE, TERM
 from .layout import Block, Ragged, padded
 from .losses import Loss
-from .problem import SQUARE, Problem
+from .problem import SQUARE, Problem, units
 from .solve.programs import draw
 from .supports import unconstrain
 from .tables import Table
@@ -123,7 +123,8 @@ def _build(task: Task, groups: np.ndarray, block: Block) -> Problem:
     # Scaled by the largest first, so that their sum cannot overflow.
     weights = weights / np.maximum(weights.max(axis=1, keepdims=True), np.finfo(float).tiny)
     weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1.0)
-    unit, floor = _units(loss, target, block.real)
+    unit, floor = units(loss, target, block.real)
+    floor = np.asarray(floor)
     ranges = _search_ranges(law, data, task.box, groups, block)
     lower, upper = (
         np.stack([unconstrain(s, end[groups, j]) for j, (_, s) in enumerate(law.supports)], axis=1)
@@ -177,33 +178,3 @@ def _search_ranges(law, data, box, groups, block) -> np.ndarray:
             columns = {name: values[index] for name, values in data.inputs.items()}
             ranges[i, j] = search_range(law, box, g, j, columns, data.target[index])
     return ranges
-
-
-def _units(loss: Loss, target: np.ndarray, real: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Units of the residuals (g,), and the objective of mere rounding errors (g,).
-
-    target: (g, n), padded with repeats; real: (g, n) bool, where it is not. The unit of a loss
-    that takes its delta from the data is that delta.
-    """
-    values, size = _scaled(loss, target)
-    spread = values.max(axis=1) / 2 - values.min(axis=1) / 2
-    rounding = 64 * np.finfo(float).eps * size
-    unit = 2.0 ** np.clip(np.round(np.log2(np.maximum(spread, 1e3 * rounding))), -1000, 1000)
-    if loss.from_data:
-        alone = np.where(real, values, np.nan)
-        middle = np.nanmedian(alone, axis=1, keepdims=True)
-        deviation = 1.4826 * np.nanmedian(np.abs(alone - middle), axis=1)
-        unit = np.where(deviation > 1e3 * rounding, deviation, unit)
-    return unit, np.asarray(loss.rho(rounding / unit, unit))
-
-
-def _scaled(loss: Loss, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Targets (g, n) on the scale of the residuals, and how large they are on it (g,)."""
-    size = np.abs(target).max(axis=1)
-    size = np.where(size > 0, size, 1.0)
-    if loss.scale == "linear":
-        return target, size
-    if loss.scale == "relative":
-        return target / size[:, None], np.ones_like(size)
-    values = np.log(target)
-    return values, np.maximum(np.abs(values).max(axis=1), 1.0)

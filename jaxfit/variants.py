@@ -93,12 +93,12 @@ class Robustness:
             out[f"fit_{name}" if name in out else name] = values.T.ravel().tolist()
         return out
 
-    def to_frame(self, kind: str | None = None) -> Any:
+    def to_frame(self, library: str | None = None) -> Any:
         """`to_dict` as a frame; needs the extra `frames`.
 
-        kind: "pandas", "polars" or "pyarrow"; by default what the runs came in, or pandas.
+        library: "pandas", "polars" or "pyarrow"; by default what the runs came in, or pandas.
         """
-        return frame(self.to_dict(), kind or self.frames)
+        return frame(self.to_dict(), library or self.frames)
 
     def sentences(self) -> list[str]:
         """How far each conclusion moves in each group, one sentence or two each."""

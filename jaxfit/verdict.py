@@ -12,11 +12,11 @@ import numpy as np
 from .bounds import Box
 from .data import Dataset
 from .laws import Law
+from .singular import MAX_CONDITION
 from .solve.certificate import MAX_OFFSET
 from .solve.pipeline import Solution
 from .status import Note
 
-MAX_CONDITION = 1e7
 MIN_CURVATURE, OPEN_CURVATURE = -1e-9, -1e-6
 # Effect on the predictions, as a share of the residuals, below which a parameter has none.
 NEGLIGIBLE = 1e-8

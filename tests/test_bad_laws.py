@@ -394,9 +394,9 @@ def by_place(x, *, a, b):
 def test_a_law_whose_rows_see_each_other_is_refused(law):
     raises(
         ValueError,
-        f"Law `{law.name}` predicts rows alone differently than together (group all). A "
-        "prediction may depend on its own row only: no sum, mean, sort, shift or length of a "
-        "column. Put such a number into a column of the table.",
+        f"Law `{law.name}` predicts rows alone differently than together. A prediction may depend "
+        "on its own row only: no sum, mean, sort, shift or length of a column. Compute such a "
+        "number before the fit; it may be a column of its own.",
         one_family(),
         law,
     )

@@ -71,7 +71,24 @@ def test_it_finds_what_scipy_misses_from_ones():
     theirs, _ = scipys(wave, X, y)
     popt, _ = curve_fit(wave, X, y)
     assert off(theirs) > 100 * off(popt)
-    assert abs(popt[1]) == pytest.approx(5.0, abs=0.02)
+
+
+def test_the_optimum_of_the_guess_is_kept_where_an_alias_fits_as_well():
+    x, truth = np.linspace(0.1, 5.0, 50), [2.0, 5.0, 0.3]
+    y = 2.0 * np.sin(5.0 * x + 0.3)
+    popt, _, _, message, _ = curve_fit(wave, x, y + 0.05 * NOISE, p0=truth, full_output=True)
+    assert_allclose(popt, scipys(wave, x, y + 0.05 * NOISE, p0=truth, **TIGHT)[0], rtol=1e-6)
+    assert "Another optimum fits as well: a = " in message
+    # Without noise all of them have residuals of rounding errors.
+    assert_allclose(curve_fit(wave, x, y, p0=truth)[0], truth, rtol=1e-9)
+    assert_allclose(curve_fit(wave, x, y, p0=[1.5, 4.8, 0.1], starts=1)[0], truth, rtol=1e-9)
+
+
+def test_a_better_optimum_than_that_of_the_guess_is_taken():
+    x = np.linspace(0.1, 5.0, 50)
+    y = 2.0 * np.sin(5.0 * x + 0.3) + 0.05 * NOISE
+    popt, _ = curve_fit(wave, x, y, p0=[1.0, 30.0, 0.0])
+    assert abs(popt[0]) == pytest.approx(2.0, abs=0.05)
 
 
 def test_all_that_scipy_returns_is_there():
@@ -121,7 +138,17 @@ def loud(x, a, b):
     return a * np.exp(b * x)
 
 
+def centred(x, a):
+    return a * (x - x.mean())
+
+
 WRONG = [
+    (
+        ValueError,
+        "`centred` predicts rows alone .* before the fit",
+        (centred, X, X),
+        {},
+    ),
     (TypeError, r"Law `loud`.*it calls np\.exp; use jnp\.exp", (loud, X, DECAY), {}),
     (TypeError, "must not exceed the number of data points=2", (decay, X[:2], X[:2]), {}),
     (ValueError, "`ydata` must not be empty", (decay, [], []), {}),

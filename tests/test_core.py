@@ -95,11 +95,45 @@ def test_what_is_fixed_and_what_a_bound_holds_is_followed_too():
     assert_allclose(along[2], (-x.sum() / np.sum(x * x), 0.0), atol=1e-9)
 
 
+def test_a_row_of_weight_0_is_left_out_whatever_it_holds():
+    w, y, wild = W.copy(), Y.copy(), X.copy()
+    w[3], y[3], wild[3] = 0.0, -1e6, 1e9
+    kept = np.arange(12) != 3
+    same = fit({"x": X[kept], "y": Y[kept], "w": W[kept]}, power, weights="w")
+    assert_allclose(solved(wild, y, w).params["gamma"], same.params["gamma"][0], rtol=1e-6)
+    slopes = np.array(slopes_of(wild, y, w))
+    assert_allclose(slopes[:, 3], 0.0, atol=1e-12)
+    assert np.abs(slopes[2]).max() > 1e-4
+
+
 def test_an_open_direction_has_no_derivative():
     slope = jax.jit(jax.grad(lambda x, y: core.solve(line, [x], y, starts=4).params["b"], 1))
     off = X - X.mean()
     assert_allclose(slope(X, Y), off / np.sum(off**2), rtol=1e-8)
     assert np.isnan(slope(np.ones(12), Y)).all()
+
+
+def test_an_open_direction_has_none_where_rounding_bends_the_objective():
+    law = "c + a*x^(-p*q) where p in (0.1,3), q in (0.1,3)"
+
+    def found(y):
+        told = core.solve(law, {"x": X}, y, loss=jaxfit.LogHuber(1e-3), starts=4)
+        return told.params["p"], told.offset
+
+    noise = np.random.default_rng(5).standard_normal((4, 12))
+    slopes = jax.jit(jax.vmap(jax.grad(found, has_aux=True)))
+    slope, offset = slopes(2.0 + 3.0 * X**-0.5 + 0.02 * noise)
+    assert np.isnan(slope).all()
+    assert np.isnan(offset).all()
+
+
+def test_bounds_that_cross_are_refused_or_told():
+    for message, pair in {"reversed or empty": (5.0, 1.0), "outside the law": (-1.0, 9.0)}.items():
+        with pytest.raises(ValueError, match=message):
+            core.solve(power, [X], Y, bounds={"gamma": pair})
+    of = jax.jit(lambda low: core.solve(line, [X], Y, bounds={"a": (low, 1.0)}, starts=4).offset)
+    assert np.isnan(of(5.0))
+    assert of(0.5) <= 1e-5
 
 
 def test_what_cannot_be_is_named():
@@ -144,6 +178,34 @@ def test_what_is_left_out_moves_predictions_as_refits_do(grouped):
         again = fit(table, power, weights=weights).predict({"x": [2.0, FAR]})
         change = (again - grouped.predict({"x": [2.0, FAR]}))[1]
         assert_allclose(told.left_out[1, :, row], change, rtol=0.1)
+
+
+def test_what_is_left_out_is_a_newton_step_without_the_slopes_of_the_run(grouped):
+    told = grouped.influence({"family": ["g1"], "x": [FAR]})
+    y, names = runs()["y"][12:24], grouped.law.parameters
+    theta = jnp.array([grouped.params[name][1] for name in names])
+
+    def residual(theta, x=X, y=y):
+        return power(x, **dict(zip(names, theta, strict=True))) - y
+
+    hessian = jax.hessian(lambda theta: jnp.sum(W * residual(theta) ** 2))(theta)
+    slopes, along = jax.jacfwd(residual)(theta), jax.jacfwd(residual)(theta, FAR, 0.0)
+    for i in (0, 6, 11):
+        own = 2.0 * W[i] * jnp.outer(slopes[i], slopes[i])
+        step = jnp.linalg.solve(hessian - own, 2.0 * W[i] * residual(theta)[i] * slopes[i])
+        assert_allclose(told.left_out[0, 12 + i], along @ step, rtol=1e-5)
+
+
+def test_many_predictions_are_asked_in_parts_and_runs_of_the_group_are_all_told(monkeypatch):
+    points = {"family": ["g2"], "x": [0.0]}
+    told = clean().influence(points)  # at 0 a line is its constant
+    assert told.own[0].tolist() == [False] * 24 + [True] * 12
+    flat = replace(told, derivative=0.0 * told.derivative)
+    assert flat.to_dict()["row"] == [*range(24, 36)]
+    monkeypatch.setattr("jaxfit.uncertainty.influence.MOST", 36)
+    assert clean().influence(points).prediction.shape == (1,)
+    with pytest.raises(ValueError, match="say in `family` which group each is of"):
+        clean().influence({"x": [0.0]})
 
 
 def test_a_line_is_told_exactly_and_frames_hold_runs_of_the_group():

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from problems import TRUTHS, name
 
 import jaxfit
-from jaxfit.laws.evaluate import evaluate
+from jaxfit.laws.evaluate import _power, evaluate
 from jaxfit.tracing import inlined
 
 ANY = jaxfit.Real((0.0, 1.0))
@@ -48,6 +48,26 @@ def test_the_slope_along_an_exponent_is_finite_at_zero():
     x = (jnp.array([0.0, 2.0]),)
     slope = jax.jacfwd(lambda k: evaluate(power, x, [jnp.asarray(1.0), k]))(jnp.asarray(1.5))
     assert_allclose(slope, [0.0, 2.0**1.5 * np.log(2.0)])
+
+
+@pytest.mark.parametrize("k", [-2.0, 0.0, 0.5, 1.0, 1.5, 3.0])
+@pytest.mark.parametrize("of", [jax.jacfwd, jax.jacrev])
+def test_derivatives_along_the_data_are_those_of_the_power(of, k):
+    x, k = jnp.array([-2.0, 0.0, 0.5, 7.0]), jnp.asarray(k)
+    own = jnp.diagonal(of(lambda x: _power(x, k))(x))
+    theirs = jnp.diagonal(jax.jacfwd(lambda x: jnp.power(x, k))(x))
+    # At 0 jnp.power has NaN for k = 0, and inf where here is a number that 0 makes 0.
+    theirs = theirs.at[1].set(jnp.where(k == 0, 0.0, theirs[1]))
+    assert_allclose(own, jnp.nan_to_num(theirs, nan=jnp.nan), rtol=1e-13)
+
+
+def test_what_is_held_at_zero_spoils_no_other_derivative():
+    x, k = jnp.array([0.0, 2.0, -2.0]), jnp.asarray(0.5)
+    held = jnp.zeros(3), jnp.asarray(1.0)
+    _, slope = jax.jvp(lambda x, k: _power(jnp.abs(x), k), (x, k), held)
+    assert_allclose(slope, [0.0, *[2.0**0.5 * np.log(2.0)] * 2])
+    curvature = jax.jacrev(jax.jacrev(lambda k: _power(x, k)))(jnp.asarray(2.0))
+    assert_allclose(curvature, [0.0, *[4.0 * np.log(2.0) ** 2] * 2])
 
 
 def test_no_power_of_the_data_is_left_in_the_program():

@@ -59,6 +59,17 @@ def test_a_table_has_a_line_for_each_group_and_as_many_cells_as_columns():
     assert r"\caption{Mine}" in found.to_latex(caption="Mine")
 
 
+@pytest.mark.parametrize(
+    ("r2", "text"),
+    [(0.98764, "$0.9876$"), (-1.5, "$-1.5000$"), (-12345678.0, r"$-1.2346 \times 10^{7}$")],
+)
+def test_r2_is_a_number_in_math_mode(r2, text):
+    found = replace(clean())
+    found.__dict__["r2"] = np.array([r2, np.nan, -np.inf])  # a cached property
+    rows = [each.split(" & ") for each in found.to_latex().splitlines() if each[:1] == "g"]
+    assert [row[-2] for row in rows] == [text, "--", r"$-\infty$"]
+
+
 def test_what_is_not_ok_says_so():
     few = {name: column[:13] for name, column in runs().items()}
     text = fit(few).to_latex()
@@ -83,6 +94,8 @@ def test_a_dataset_holds_what_the_fit_does():
     found = clean()
     told = found.to_xarray()
     assert told["estimate"].dims == ("group", "parameter")
+    labels = {"group": "g1", "parameter": "a", "other": "b"}
+    assert told["covariance"].sel(labels) == found.covariance()[1, 0, 1]
     assert told["estimate"].sel(group="g1", parameter="b") == found.params["b"][1]
     assert_allclose(told["covariance"], found.covariance())
     error = found.intervals().standard_error["a"]

@@ -101,12 +101,12 @@ def test_what_comes_in_as_a_frame_comes_back_as_one(fit, table):
         assert list(read.columns) == ["group", "x", "prediction", "lower", "upper", "decades"]
         assert_allclose(read.numbers("prediction")[0], fit.predict(points))
         assert read.keys(["group"]) == points["group"]
-    with pytest.raises(ValueError, match="kind='excel'; choose one of pandas, polars, pyarrow"):
+    with pytest.raises(ValueError, match="library='excel'; choose one of pandas, polars, pyarrow"):
         fit.to_frame("excel")
 
 
 def test_without_keys_every_group_comes_with_its_own(fit):
-    told = fit.predict_frame({"x": [1e7, 1e8], "prediction": [1, 2]}, frames="polars")
+    told = fit.predict_frame({"x": [1e7, 1e8], "prediction": [1, 2]}, library="polars")
     assert told.columns == ["group", "x", "prediction", "fit_prediction"]
     assert told["group"].to_list() == ["g0", "g0", "g1", "g1", "g2", "g2"]
     assert_allclose(told["fit_prediction"].to_numpy(), fit.predict({"x": [1e7, 1e8]}).ravel())

@@ -26,6 +26,8 @@ QUICK = (
     "check_fit2d_1sample",
     "check_no_attributes_set_in_init",
     "check_parameters_default_constructible",
+    "check_methods_sample_order_invariance",
+    "check_regressors_train",
     "check_requires_y_none",
 )
 LIGHT = ScalingLawRegressor(starts=16, pipeline=(jaxfit.Keep(4), jaxfit.VariableProjection()))
@@ -120,3 +122,18 @@ def test_what_cannot_be_is_named(frame):
     with pytest.warns(ConvergenceWarning, match=r"1 of 2 groups .* g1 \(too_few_points\)"):
         model = ScalingLawRegressor(line, by="family", **OPTIONS).fit(few, few["y"])
     assert np.isnan(model.predict(frame.iloc[12:14])).all()
+    with pytest.raises(ValueError, match=r"1 of 13 rows .* no fit of g1 \(too_few_points\)"):
+        model.score(few, few["y"])
+    assert 0.4 < model.score(few[:12], few["y"][:12]) < 0.5  # a line through a curve
+
+
+def test_a_column_may_be_called_groups(frame):
+    renamed = frame.rename(columns={"family": "groups"})
+    y, named = frame["y"], ScalingLawRegressor(line, by="family", **OPTIONS).fit(frame, frame["y"])
+    model = ScalingLawRegressor(line, by="groups", **OPTIONS).fit(renamed, y)
+    assert_allclose(model.predict(renamed), named.predict(frame), rtol=1e-12)
+    inputs = frame.rename(columns={"x": "groups"})
+    model = ScalingLawRegressor(line, inputs={"x": "groups"}, **OPTIONS)
+    model.fit(inputs, y, groups=frame["family"])
+    pred = model.predict(inputs, groups=frame["family"])
+    assert_allclose(pred, named.predict(frame), rtol=1e-12)

@@ -89,12 +89,12 @@ class Allocation:
         ends = (("", self.estimate), ("_lower", self.lower), ("_upper", self.upper))
         return out | {name + end: of[name].ravel().tolist() for name in TOLD for end, of in ends}
 
-    def to_frame(self, kind: str | None = None) -> Any:
+    def to_frame(self, library: str | None = None) -> Any:
         """`to_dict` as a frame; needs the extra `frames`.
 
-        kind: "pandas", "polars" or "pyarrow"; by default what the fit was given, or pandas.
+        library: "pandas", "polars" or "pyarrow"; by default what the fit was given, or pandas.
         """
-        return frame(self.to_dict(), kind or self.fit.frames)
+        return frame(self.to_dict(), library or self.fit.frames)
 
     def summary(self) -> str:
         """The best runs as text: one line a group and budget, then what to know about them."""

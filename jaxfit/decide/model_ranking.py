@@ -62,12 +62,12 @@ class ModelRanking:
         names = "dataset", "model", "rank", "estimate", "lower", "upper", "best", "decades"
         return {name: getattr(self, name).tolist() for name in (*names, "status", "why")}
 
-    def to_frame(self, kind: str | None = None) -> Any:
+    def to_frame(self, library: str | None = None) -> Any:
         """`to_dict` as a frame; needs the extra `frames`.
 
-        kind: "pandas", "polars" or "pyarrow"; by default what the runs came in, or pandas.
+        library: "pandas", "polars" or "pyarrow"; by default what the runs came in, or pandas.
         """
-        return frame(self.to_dict(), kind or self.frames)
+        return frame(self.to_dict(), library or self.frames)
 
     def summary(self) -> str:
         """The ranking as text, what it is worth, and what to know about it."""

@@ -56,12 +56,12 @@ class NextRun:
         columns = zip(names, (*self.candidates.values(), *told), strict=True)
         return {name: values[self.order].tolist() for name, values in columns}
 
-    def to_frame(self, kind: str | None = None) -> Any:
+    def to_frame(self, library: str | None = None) -> Any:
         """`to_dict` as a frame; needs the extra `frames`.
 
-        kind: "pandas", "polars" or "pyarrow"; by default what the candidates came in, or pandas.
+        library: "pandas", "polars" or "pyarrow"; by default what the candidates came in, or pandas.
         """
-        return frame(self.to_dict(), kind or self.frames)
+        return frame(self.to_dict(), library or self.frames)
 
     def summary(self) -> str:
         """The best candidates as text, the laws and their weights, and what to know."""

@@ -133,21 +133,29 @@ def _replay(closed: ClosedJaxpr, arguments, data: set[Var]) -> list[Any]:
 def _power(x, y):
     """x ** y by the logarithm of |x|, for finite x, of 0 and below too, and finite y."""
     # A finite logarithm of 0 makes 0 ** 0 the 1 that it is by definition.
-    size = jnp.exp(y * jnp.maximum(jnp.log(jnp.abs(x)), -jnp.finfo(x.dtype).max))
+    size = jnp.exp(y * jnp.where(x == 0, -jnp.finfo(x.dtype).max, _logarithm(x)))
     even, whole = (part == jnp.floor(part) for part in (0.5 * y, y))
     sign = jnp.where(even, 1.0, jnp.where(whole, -1.0, jnp.nan))
     return jnp.where(x < 0, sign * size, size)
+
+
+def _logarithm(x):
+    """log |x|, and 0 of 0, where its derivatives are 0 too."""
+    return jnp.log(jnp.abs(jnp.where(x == 0, 1.0, x)))
 
 
 def _power_jvp(primals, tangents):
     (x, y), (along_x, along_y) = primals, tangents
     size = _power(x, y)
     # 0 ** y is flat for y > 0, and at y = 0 as good as flat: the law says nothing of y there.
-    slope = size * jnp.where(x == 0, 0.0, jnp.log(jnp.abs(x)))
+    slope = size * _logarithm(x)
     change = jnp.zeros_like(size) if isinstance(along_y, SymbolicZero) else slope * along_y
     # The engine holds data still, and then nothing is computed of them.
     if not isinstance(along_x, SymbolicZero):
-        change = change + y * _power(x, y - 1.0) * along_x
+        steep = jnp.where(y == 0, 0.0, y * _power(x, jnp.where(y == 0, 1.0, y - 1.0)))
+        # Infinite at x = 0 for y < 1, and then a finite number, for 0 times that is to be 0.
+        most = jnp.finfo(x.dtype).max
+        change = change + jnp.clip(steep, -most, most) * along_x
     return size, change
 
 

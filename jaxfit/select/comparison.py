@@ -107,12 +107,12 @@ class Comparison:
             "chosen": [name == self.chosen for name in self.laws],
         }
 
-    def to_frame(self, kind: str | None = None) -> Any:
+    def to_frame(self, library: str | None = None) -> Any:
         """`to_dict` as a frame; needs the extra `frames`.
 
-        kind: "pandas", "polars" or "pyarrow"; by default what the runs came in, or pandas.
+        library: "pandas", "polars" or "pyarrow"; by default what the runs came in, or pandas.
         """
-        return frame(self.to_dict(), kind or self.fit.frames)
+        return frame(self.to_dict(), library or self.fit.frames)
 
     def plot(self) -> Drawn:
         """Errors of every law, and the Pareto front of constants; needs the extra `plot`.

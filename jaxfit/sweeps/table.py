@@ -95,9 +95,9 @@ class Sweep:
                 out[name] += values
         return out
 
-    def to_frame(self, kind: str | None = None) -> Any:
+    def to_frame(self, library: str | None = None) -> Any:
         """All rows as a frame of "pandas" (by default), "polars" or "pyarrow"; extra `frames`."""
-        return frame(self.columns(), kind)
+        return frame(self.columns(), library)
 
     def write(self, path: str | os.PathLike, *, overwrite: bool = False) -> Path:
         """Write all rows to a file, .csv or .parquet, which has the same bytes for the same rows.

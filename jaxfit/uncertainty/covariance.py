@@ -42,6 +42,17 @@ def covariance_of(
     return out
 
 
+def standard_errors(fit: "Fit", kind: str = "gauss-newton") -> np.ndarray:
+    """Standard errors (G, P) of the law's parameters, as `Fit.intervals` has them.
+
+    NaN where there are none, as of all parameters of a fit that shares some.
+    """
+    if fit.settings.get("shared"):
+        return np.full((len(fit.groups), len(fit.params)), np.nan)
+    found = fit.intervals(kind=kind).standard_error
+    return np.stack([found[name] for name in fit.params], axis=1)
+
+
 def refuse_shared(fit: "Fit") -> None:
     """Raise ValueError for a fit whose groups share parameters."""
     names = fit.settings.get("shared")

@@ -82,12 +82,12 @@ class Intervals:
             },
         }
 
-    def to_frame(self, kind: str | None = None) -> Any:
+    def to_frame(self, library: str | None = None) -> Any:
         """`to_dict` as a frame; needs the extra `frames`.
 
-        kind: "pandas", "polars" or "pyarrow"; by default what the fit was given, or pandas.
+        library: "pandas", "polars" or "pyarrow"; by default what the fit was given, or pandas.
         """
-        return frame(self.to_dict(), kind or self.frames)
+        return frame(self.to_dict(), library or self.frames)
 
     def to_xarray(self) -> Any:
         """The intervals as an `xarray.Dataset` over group and parameter; needs the extra `xarray`.

@@ -8,12 +8,12 @@ import numpy as np
 
 from .. import predict
 from ..identifiability import weak
-from ..influence import mean_slope, noise, pull, stiffness
 from ..problem import RUN, Problem, logarithms, natural
+from ..psi import mean_slope, noise, pull, stiffness
+from ..singular import MAX_CONDITION
 from ..solve.pipeline import derivatives
 from ..status import UNFITTED
 from ..supports import unconstrain
-from ..verdict import MAX_CONDITION
 
 if TYPE_CHECKING:
     from ..result import Fit

@@ -27,7 +27,7 @@ ROUNDS, POINTS, CLOSE = 4, 4, 0.05
 def profile(fit: "Fit", threshold: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Where the deviance of each group crosses `threshold` (G,), on both sides of the optimum.
 
-    The deviance is 2 n (f - least) / kappa; see `jaxfit.influence.noise`.
+    The deviance is 2 n (f - least) / kappa; see `jaxfit.psi.noise`.
 
     Returns search coordinates (G, P) below and above, -inf or inf where it never does, down to
     the bounds and as far as was looked; and the least deviance found anywhere (G,), below 0 where

@@ -1,4 +1,4 @@
-"""Runs: how predictions hang on each of them, by implicit differentiation of the optimum.
+"""Influence: how predictions hang on each run, by implicit differentiation of the optimum.
 
 Cook & Weisberg 1982; for laws that are curved, and for any loss, the optimum moves by the inverse
 Hessian times the gradient of the run's own part of the objective (Koh & Liang 2017, eq. 1).
@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import jax
 import numpy as np
 
 from .. import predict
-from ..core import SINGULAR
 from ..frames import frame
-from ..influence import bend
 from ..points import asked
+from ..singular import inverse_hessian
+from ..solve.gauss_newton import slopes
 from ..status import Note
 from .bands import in_coordinates, slopes_of
 from .covariance import LONE, refuse_shared
@@ -22,6 +23,9 @@ from .local import Local, around
 
 if TYPE_CHECKING:
     from ..result import Fit
+
+# Numbers of one array, predictions times rows of the table, beyond which a question is refused.
+MOST = 2**27
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,31 +40,31 @@ class Influence:
     # (..., rows) what the prediction changes by, per relative change of the run's weight: d
     # prediction / d log weight.
     derivative: np.ndarray
-    # (..., rows) what it changes by when the run is left out: one Newton step from the fit, exact
-    # for squared residuals of laws that are affine in their parameters. NaN where the run alone
-    # determines a parameter.
+    # (..., rows) what it changes by when the run is left out: one Newton step from the fit, in
+    # which the law is taken to be straight at the run that goes; exact for squared residuals of
+    # laws that are affine in their parameters. NaN where the run alone determines a parameter.
     left_out: np.ndarray
+    own: np.ndarray  # (..., rows) bool, runs of the prediction's group
     notes: tuple[Note, ...]
     frames: str | None = None  # the library of the frame that came in
 
     def to_dict(self) -> dict[str, list]:
         """One row a prediction and run of its group: prediction (index), row, and both numbers."""
-        flat = self.derivative.reshape(-1, self.derivative.shape[-1])
-        other = self.left_out.reshape(flat.shape)
-        point, row = np.nonzero((flat != 0) & ~(np.isnan(flat) & np.isnan(other)))
+        own = self.own.reshape(-1, self.own.shape[-1])
+        point, row = np.nonzero(own)
         return {
             "prediction": point.tolist(),
             "row": row.tolist(),
-            "derivative": flat[point, row].tolist(),
-            "left_out": other[point, row].tolist(),
+            "derivative": self.derivative.reshape(own.shape)[own].tolist(),
+            "left_out": self.left_out.reshape(own.shape)[own].tolist(),
         }
 
-    def to_frame(self, kind: str | None = None) -> Any:
+    def to_frame(self, library: str | None = None) -> Any:
         """`to_dict` as a frame; needs the extra `frames`.
 
-        kind: "pandas", "polars" or "pyarrow"; by default what the fit was given, or pandas.
+        library: "pandas", "polars" or "pyarrow"; by default what the fit was given, or pandas.
         """
-        return frame(self.to_dict(), kind or self.frames)
+        return frame(self.to_dict(), library or self.frames)
 
 
 def influence(fit: "Fit", points: Any) -> Influence:
@@ -71,21 +75,24 @@ def influence(fit: "Fit", points: Any) -> Influence:
             f"{fit.loss_function!r} has a corner, so its optimum goes through some runs and does "
             "not move with the weights of the others; fit by Huber or SoftL1 to ask of influence."
         )
-    told = asked(fit, points)
+    told, data = asked(fit, points), fit.data
+    _refuse_many(fit, len(told.group))
     pred = predict.at_rows(fit.law, fit.params, told.columns, told.group)
-    slopes, data = slopes_of(fit, told), fit.data
+    along_theta = slopes_of(fit, told)
     out = np.full((2, len(pred), data.num_rows), np.nan)
+    own = np.zeros(out.shape[1:], bool)
     rows, notes = data.rows(), []
     out[:, :, data.index] = 0.0
     out[:, np.isnan(pred)] = np.nan
     for local in around(fit):
-        inverse, sound = _inverse(local)
+        inverted, sound = _inverse(fit, local)
         notes += _singular(fit, local, sound)
-        scores, share = _scores(fit, local, inverse)
+        scores, share = _scores(fit, local, inverted)
         for i, g in enumerate(local.groups.tolist()):
             some = np.flatnonzero(told.group == g)
-            along = in_coordinates(fit, local, np.full(len(some), i), slopes[some])
-            moved = along @ inverse[i] @ scores[i, : len(rows[g])].T
+            along = in_coordinates(fit, local, np.full(len(some), i), along_theta[some])
+            moved = along @ inverted[i] @ scores[i, : len(rows[g])].T
+            own[np.ix_(some, data.index[rows[g]])] = True
             left = 1.0 - share[i, : len(rows[g])]
             alone = np.where(left > LONE, left, np.nan)
             for part, values in zip(out, (-moved, moved / alone), strict=True):
@@ -95,8 +102,21 @@ def influence(fit: "Fit", points: Any) -> Influence:
         prediction=pred.reshape(told.shape),
         derivative=out[0].reshape(shape),
         left_out=out[1].reshape(shape),
+        own=own.reshape(shape),
         notes=tuple(notes),
         frames=fit.frames,
+    )
+
+
+def _refuse_many(fit: "Fit", count: int) -> None:
+    """Raise ValueError for so many predictions that their arrays would not fit in memory."""
+    rows, groups = fit.data.num_rows, len(fit.groups)
+    if count * rows <= MOST:
+        return
+    keys = f" and say in `{'`, `'.join(fit.data.by)}` which group each is of" * (groups > 1)
+    raise ValueError(
+        f"{count} predictions, of {groups} groups, times {rows} rows are more than {MOST} numbers; "
+        f"ask of fewer points at a time{keys}."
     )
 
 
@@ -110,7 +130,7 @@ def _add(part: np.ndarray, some: np.ndarray, rows: np.ndarray, values: np.ndarra
     part[some] += own.T
 
 
-def _scores(fit: "Fit", local: Local, inverse: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _scores(fit: "Fit", local: Local, inverted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The gradients (g, n, P) of each run's own part of the objective, and how much of the Hessian.
 
     The latter, (g, n), is leverage as the loss sees it: 1 for a run that decides by itself.
@@ -120,27 +140,19 @@ def _scores(fit: "Fit", local: Local, inverse: np.ndarray) -> tuple[np.ndarray, 
     columns = np.where(local.runs[..., None], columns, 0.0)
     scores = columns * (np.sqrt(local.weights) * local.psi)[..., None]
     unit = np.broadcast_to(local.problems.unit[:, None], local.residual.shape)
-    curved = np.where(local.runs, bend(fit.loss_function, local.residual, unit), 0.0)
-    share = curved * np.einsum("gnp,gpq,gnq->gn", columns, inverse, columns)
+    with jax.enable_x64(True):
+        _, curvature = slopes(lambda r: fit.loss_function.rho(r, unit), local.residual)
+    curved = np.where(local.runs, np.asarray(curvature), 0.0)
+    share = curved * np.einsum("gnp,gpq,gnq->gn", columns, inverted, columns)
     return scores, share
 
 
-def _inverse(local: Local) -> tuple[np.ndarray, np.ndarray]:
+def _inverse(fit: "Fit", local: Local) -> tuple[np.ndarray, np.ndarray]:
     """The inverse Hessians (g, P, P), 0 of what is held; NaN where they are not `sound` (g,)."""
-    free = local.free & (local.effect > 0)
-    both = free[:, :, None] & free[:, None]
-    diagonal = np.abs(np.einsum("gpp->gp", local.hessian))
-    scale = np.sqrt(np.where(free & (diagonal > 0), diagonal, 1.0))
-    scaled = local.hessian / (scale[:, :, None] * scale[:, None])
-    finite = np.asarray(np.isfinite(np.where(both, scaled, 0.0)).all(axis=(1, 2)))
-    scaled = np.where(both & finite[:, None, None], scaled, np.eye(free.shape[1]))
-    values, vectors = np.linalg.eigh(scaled)
-    dead = (local.free & (local.effect == 0)).any(axis=1)
-    sound = finite & ~dead & (values[:, 0] > SINGULAR * values[:, -1])
-    with np.errstate(divide="ignore"):
-        whole = np.einsum("gpk,gk,gqk->gpq", vectors, 1.0 / values, vectors)
-    whole = np.where(both, whole / (scale[:, :, None] * scale[:, None]), 0.0)
-    return np.where(sound[:, None, None], whole, np.nan), sound
+    found, sound = inverse_hessian(local.hessian, local.free & (local.effect > 0))
+    sound = sound & (local.known | ~local.free).all(axis=1)
+    sound &= fit.status[local.groups] != "unidentifiable"
+    return np.where(sound[:, None, None], found, np.nan), sound
 
 
 def _singular(fit: "Fit", local: Local, sound: np.ndarray) -> Iterator[Note]:

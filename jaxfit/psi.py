@@ -1,4 +1,4 @@
-"""Influence: how hard residuals pull on a fit, and how much noise that tells of (Huber 1981).
+"""Psi: how hard residuals pull on a fit, and how much noise that tells of (Huber 1981).
 
 psi is the slope of rho. Its mean slope says how stiff the objective is; for losses whose psi jumps,
 or bends within a small part of the noise, that is estimated over a window, as densities are.
@@ -15,17 +15,6 @@ def pull(loss: Loss, r: np.ndarray, unit: np.ndarray) -> np.ndarray:
     with jax.enable_x64(True), np.errstate(all="ignore"):
         _, slope = jax.jvp(lambda r: loss.rho(r, unit), (r,), (np.ones_like(r),))
     return np.asarray(slope)
-
-
-def bend(loss: Loss, r: np.ndarray, unit: np.ndarray) -> np.ndarray:
-    """The slope of psi itself, at residuals r in `unit`; arguments as of `pull`."""
-    one = np.ones_like(r)
-
-    def psi(r):
-        return jax.jvp(lambda r: loss.rho(r, unit), (r,), (one,))[1]
-
-    with jax.enable_x64(True), np.errstate(all="ignore"):
-        return np.asarray(jax.jvp(psi, (r,), (one,))[1])
 
 
 def stiffness(loss: Loss, r: np.ndarray, unit: np.ndarray, there: np.ndarray) -> np.ndarray:
