@@ -124,10 +124,10 @@ def expected(given: Evidence, forms: Sequence[Judged]) -> np.ndarray:
 def bits(given: Evidence, forms: Sequence[Judged]) -> np.ndarray:
     """Bits (L,) against each form, up to what is the same for all (after Rissanen 1978).
 
-    What rows like those trained on take to be written down, as AICc expects it (Akaike 1978: its
-    half is a logarithm of a likelihood, of which constants are already paid for); `FORMULA` of what
-    the formula takes, of many laws that were tried some fit by luck, and the long ones are more;
-    and `HELD` of what as many rows would take if they were predicted as those that were held out.
+    What rows like those trained on take to be written down, as AICc expects it (Akaike 1978: half
+    of it is the logarithm of a likelihood, and constants are paid for). `FORMULA` of what the
+    formula takes: there are more long laws than short ones, so that of many that are tried a long
+    one fits by luck. `HELD` of what as many rows take if they are predicted as those held out.
     """
     error = np.log([each.error + FLOOR for each in forms])
     rows = given.target.size * (expected(given, forms) + HELD * error) / (2 * np.log(2))
