@@ -31,7 +31,8 @@ from .prepare import as_law
 from .solve.keep import Keep
 from .solve.presets import Pipeline
 from .solve.variable_projection import VariableProjection
-from .status import UNFITTED, named
+from .status import UNFITTED, UNSOLVED, named
+from .summary import listed
 from .supports import Interval, Real
 from .tables import plain_name, read
 
@@ -277,7 +278,7 @@ def _say_unfitted(found, count) -> None:
     if unfitted.all():
         told = [note.text for note in found.notes if note.code == found.status[0]]
         raise ValueError(f"n_samples={count}: {' '.join(told[:1])}")
-    bad = np.flatnonzero(unfitted | (found.status == "not_converged"))
+    bad = np.flatnonzero(np.isin(found.status, UNSOLVED))
     if len(bad):
         warnings.warn(
             f"{len(bad)} of {len(found.groups)} groups have no sound fit: {_listed(found, bad)}",
@@ -288,5 +289,4 @@ def _say_unfitted(found, count) -> None:
 
 def _listed(found, which) -> str:
     """The first of the groups `which` (g,), and the status of each."""
-    said = ", ".join(f"{named(found.groups[g])} ({found.status[g]})" for g in which[:5])
-    return said + ", ..." * (len(which) > 5)
+    return listed([f"{named(found.groups[g])} ({found.status[g]})" for g in which])

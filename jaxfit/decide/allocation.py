@@ -34,7 +34,6 @@ SIZE, DATA, RATIO, LOSS = "size", "data", "tokens_per_parameter", "loss"
 SIZE_EXPONENT, DATA_EXPONENT = "size_exponent", "data_exponent"
 TOLD = (SIZE, DATA, RATIO, LOSS, SIZE_EXPONENT, DATA_EXPONENT)
 _LOGARITHMS = (SIZE, DATA, RATIO)
-BEST = (SIZE, DATA, LOSS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,15 +68,10 @@ class Allocation:
 
     def best(self, compute: Sequence[float] | np.ndarray) -> dict[str, np.ndarray]:
         """Best size, data and loss (G, c) at other budgets (c,), without intervals."""
-        budgets, params = _budgets(compute), self.fit.params
+        budgets = _budgets(compute)
         curves = curves_of(self.fit, *self.inputs, self.fixed, self.flop)
-        out = {name: np.full((len(self.groups), len(budgets)), np.nan) for name in BEST}
-        for i, budget in enumerate(budgets.tolist()):
-            with np.errstate(invalid="ignore", over="ignore"):
-                place, loss = curves.best(params, budget)
-            out[SIZE][:, i], out[DATA][:, i] = np.exp(place), budget / self.flop / np.exp(place)
-            out[LOSS][:, i] = loss
-        return out
+        sizes, losses = curves.runs(self.fit.params, budgets)
+        return {SIZE: sizes, DATA: budgets / self.flop / sizes, LOSS: losses}
 
     def to_dict(self) -> dict[str, list]:
         """One row a group and budget: group, compute, then estimate, lower and upper of each."""

@@ -48,6 +48,13 @@ class Curves:
             self._known[key] = self._least(flat, budget)
         return tuple(found.reshape(shape) for found in self._known[key])
 
+    def runs(self, params: Mapping[str, np.ndarray], budgets: np.ndarray):
+        """Best sizes (G, C) and their losses (G, C) at budgets (C,); params: (G,) each."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            found = [self.best(params, budget) for budget in budgets.tolist()]
+            place, loss = (np.stack(of, axis=1) for of in zip(*found, strict=True))
+            return np.exp(place), loss
+
     def _least(self, flat: Mapping[str, np.ndarray], budget: float):
         count = len(next(iter(flat.values())))
         nothing = np.full(count, np.nan)
@@ -124,8 +131,7 @@ def best_sizes(
     """
     held = {name: values[groups] for name, values in fixed.items()}
     params = {name: values[groups] for name, values in fit.params.items()}
-    curves = curves_of(fit, size, data, held, FLOP)
-    return np.exp(np.stack([curves.best(params, c)[0] for c in compute.tolist()], axis=1))
+    return curves_of(fit, size, data, held, FLOP).runs(params, compute)[0]
 
 
 def curves_of(fit: Fit, size: str, data: str, held: Mapping[str, Any], flop: float) -> "Curves":

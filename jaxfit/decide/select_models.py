@@ -16,7 +16,7 @@ import numpy as np
 from ..constraints import Priors
 from ..data import Dataset, from_table, key_columns, require_positive
 from ..fitting import fit as fit_law
-from ..keywords import check_seed, checked_keywords, is_number
+from ..keywords import checked_keywords, is_number
 from ..laws import LAWS, Law
 from ..laws.outputs import num_outputs
 from ..laws.text import parse
@@ -75,7 +75,6 @@ def select_model(
     """
     check_level(level)
     check_draws(draws, seed)
-    check_seed(seed)
     if method not in METHODS:
         raise ValueError(f"method={method!r}{nearest(str(method), METHODS)} {' or '.join(METHODS)}")
     if not is_number(at) or not 0 < at < np.inf:

@@ -65,7 +65,7 @@ def choose(given: Evidence, forms: Sequence[Judged], drawn: np.ndarray, rule: st
     section 3.4.3), "priced" the least error where every constant costs `PRICE` of its logarithm,
     "least" the least. Differences are paired, over resamples of the rows.
     """
-    error = np.log([each.error + FLOOR for each in forms])
+    error = _held(forms)
     # A form that fails on resamples is not to be trusted, however good it is on all rows. Where all
     # do now and then, those that fail least are left.
     failing = np.mean(~np.isfinite(drawn), axis=0)
@@ -77,9 +77,6 @@ def choose(given: Evidence, forms: Sequence[Judged], drawn: np.ndarray, rule: st
     known = np.isfinite(apart)
     doubt = np.array([_spread(own[seen]) for own, seen in zip(apart.T, known.T, strict=True)])
     behind = error - error[best]
-
-    def within(errors: float) -> list[int]:
-        return [i for i in left if behind[i] <= errors * doubt[i]]
 
     def simplicity(i: int) -> tuple[float, ...]:
         form = forms[i].form
@@ -93,7 +90,7 @@ def choose(given: Evidence, forms: Sequence[Judged], drawn: np.ndarray, rule: st
     elif rule == "priced":
         chosen = min(left, key=price)
     elif rule == "one-standard-error":
-        chosen = min(within(1.0), key=simplicity)
+        chosen = min((i for i in left if behind[i] <= doubt[i]), key=simplicity)
     elif rule == "shortest":
         length = bits(given, forms)
         chosen = min(left, key=lambda i: (length[i], error[i]))
@@ -129,13 +126,16 @@ def bits(given: Evidence, forms: Sequence[Judged]) -> np.ndarray:
     formula takes: there are more long laws than short ones, so that of many that are tried a long
     one fits by luck. `HELD` of what as many rows take if they are predicted as those held out.
     """
-    error = np.log([each.error + FLOOR for each in forms])
-    rows = given.target.size * (expected(given, forms) + HELD * error) / (2 * np.log(2))
+    rows = given.target.size * (expected(given, forms) + HELD * _held(forms)) / (2 * np.log(2))
     return rows + FORMULA * np.array([each.form.description_length for each in forms])
 
 
 def _left(forms: Sequence[Judged]) -> np.ndarray:
     return np.log([each.training + FLOOR for each in forms])
+
+
+def _held(forms: Sequence[Judged]) -> np.ndarray:
+    return np.log([each.error + FLOOR for each in forms])
 
 
 def _spread(values: np.ndarray) -> float:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..plots.drawn import Drawn
-from ..plots.groups import off, one_sided
+from ..plots.groups import difference, off, one_sided
 from ..plots.style import BLUE, GREY, INK, RED, empty, inside, label, safe, scaled, tidy
 from . import shown
 
@@ -59,11 +59,10 @@ def predictions(found: "Discovery") -> Drawn:
         {"color": BLUE, "ms": 3, "alpha": 0.6, "mew": 0, "label": "training rows"},
         {"color": RED, "ms": 5, "mfc": "white", "label": "rows opened after the choice"},
     )
-    shares, said = one_sided(np.concatenate([measured for measured, _ in rows])), ""
+    shares = one_sided(np.concatenate([measured for measured, _ in rows]))
     for (measured, predicted), style in zip(rows, styles, strict=False):
         left.plot(predicted, measured, "o", **style)
-        error, said = off(predicted, measured, shares)
-        right.plot(predicted, error, "o", **style)
+        right.plot(predicted, off(predicted, measured, shares), "o", **style)
     known = np.concatenate([predicted[np.isfinite(predicted)] for _, predicted in rows])
     if len(known):
         ends = [known.min(), known.max()]
@@ -71,7 +70,7 @@ def predictions(found: "Discovery") -> Drawn:
     right.axhline(0, color=GREY, lw=1, zorder=0)
     target = safe(", ".join(found.evidence.targets), 40)
     label(left, f"{target}, predicted", f"{target}, measured")
-    label(right, f"{target}, predicted", said)
+    label(right, f"{target}, predicted", difference(shares))
     inside(left, "upper left")
     names = ("measured", "predicted", "heldout_measured", "heldout_predicted")
     columns = [column for each in rows for column in each]

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..laws.outputs import OUTPUT
+from ..plots.groups import inputs_of
 from ..predict import at_rows
 from ..result import Fit
 from ..uncertainty.local import fitted
@@ -135,7 +136,7 @@ def surfaces(fit: Fit, level: float) -> Iterator[Surface]:
 
 def sliders(fit: Fit) -> tuple[str, ...]:
     """The inputs that have sliders: all of a few, else those that move the predictions most."""
-    names = [name for name in fit.law.inputs if name != OUTPUT]
+    names = inputs_of(fit)
     if len(names) <= SLIDERS:
         return tuple(names)
     moved = np.zeros(len(names))
@@ -158,9 +159,7 @@ def sliders(fit: Fit) -> tuple[str, ...]:
 def _axes(fit: Fit, g: int, names: Sequence[str]) -> tuple[tuple[Axis, ...], dict[str, float]]:
     """The axes of a group, and at what its other inputs are held."""
     rows, axes, held = fit.data.group == g, [], {}
-    for name in fit.law.inputs:
-        if name == OUTPUT:
-            continue
+    for name in inputs_of(fit):
         every = fit.data.inputs[name]
         least, most = float(every[rows].min()), float(every[rows].max())
         log = bool((every > 0).all())

@@ -8,8 +8,8 @@ import numpy as np
 
 from ..decide.curves import FLOP
 from ..document import Panel
-from ..laws.outputs import OUTPUT, num_outputs
-from ..plots.groups import off, one_sided
+from ..laws.outputs import num_outputs
+from ..plots.groups import difference, inputs_of, one_sided, rows_of
 from ..result import Fit
 from ..status import STATUS, named
 from ..summary import listed
@@ -44,10 +44,10 @@ def panel(fit: Fit, intervals: Intervals | None, level: float) -> tuple[Panel, l
         "level": level,
         "flop": FLOP,
         "checks": CHECKS,
-        "off": off(np.empty(0), np.empty(0), shares := one_sided(fit.data.target))[1],
+        "off": difference(shares := one_sided(fit.data.target)),
         "shares": shares,
         "no_bands": SHARED if fit.settings.get("shared") else UNKNOWN,
-        "inputs": [{"name": name, "column": fit.data.columns[name]} for name in _inputs(fit)],
+        "inputs": [{"name": name, "column": fit.data.columns[name]} for name in inputs_of(fit)],
         "entries": [_entry(fit, each, order, sizes.get(each.group)) for each in shown],
         "runs": _run_columns(fit, order),
         "parameters": _parameter_columns(fit, intervals),
@@ -68,10 +68,6 @@ def panel(fit: Fit, intervals: Intervals | None, level: float) -> tuple[Panel, l
     return Panel(ABOUT, data, script, style), said
 
 
-def _inputs(fit: Fit) -> list[str]:
-    return [name for name in fit.law.inputs if name != OUTPUT]
-
-
 def _first(every: Iterator[Surface]) -> tuple[list[Surface], int | None]:
     """The surfaces of the first groups that fit into a page, and the first group that does not."""
     out: list[Surface] = []
@@ -88,7 +84,7 @@ def _runs(fit: Fit) -> tuple[np.ndarray, int]:
     """The rows (m,) of the first groups that fit into a page, and how many groups these are."""
     data = fit.data
     order = np.lexsort((data.index, data.output, data.group))
-    each = NUMBER * (len(data.by) + len(_inputs(fit)) + 6)
+    each = NUMBER * (len(data.by) + len(inputs_of(fit)) + 6)
     last = int(np.searchsorted(np.cumsum(data.sizes) * each, RUNS, side="right"))
     return order[: int(data.sizes[:last].sum())], last
 
@@ -102,7 +98,9 @@ def _entry(fit: Fit, surface: Surface, order: np.ndarray, best: Best | None) -> 
     """What the panel shows of one group and target."""
     g, data = surface.group, fit.data
     whole = num_outputs(fit.law) > 0
-    rows = np.flatnonzero(_own(fit, surface)[order])
+    own = np.zeros(len(data.group), bool)
+    own[rows_of(fit, g, surface.output)] = True
+    rows = np.flatnonzero(own[order])
     target = data.targets[surface.output] if whole or len(data.targets) == 1 else fit.groups[g][-1]
     status = str(fit.status[g])
     return {
@@ -145,15 +143,9 @@ def _written(packed: Packed) -> dict[str, Any]:
     return {"log": packed.log, "scale": packed.scale, "base64": packed.base64}
 
 
-def _own(fit: Fit, surface: Surface) -> np.ndarray:
-    """Which rows (m,) are of a surface's group and target."""
-    own = fit.data.group == surface.group
-    return own & (fit.data.output == surface.output) if num_outputs(fit.law) else own
-
-
 def _largest_run(fit: Fit, surface: Surface) -> dict[str, float]:
     """The inputs of the run that is furthest along all axes together."""
-    rows = np.flatnonzero(_own(fit, surface))
+    rows = rows_of(fit, surface.group, surface.output)
     far = np.zeros(len(rows))
     for axis in surface.axes:
         runs = fit.data.inputs[axis.name][rows]
@@ -166,8 +158,8 @@ def _run_columns(fit: Fit, order: np.ndarray) -> dict[str, list]:
     """The runs in this order of rows: the inputs, what is measured, and what is known of them."""
     data = fit.data
     keys, single = _keys(fit, data.group[order].tolist()), len(data.targets) == 1
-    names = [data.columns[name] for name in _inputs(fit)]
-    columns: list[Any] = [data.inputs[name][order] for name in _inputs(fit)]
+    names = [data.columns[name] for name in inputs_of(fit)]
+    columns: list[Any] = [data.inputs[name][order] for name in inputs_of(fit)]
     names += [data.targets[0] if single else "measured", "prediction", "residual", "weight"]
     measured, found = data.target[order], fit.fitted[order]
     columns += [measured, found, found - measured, data.weights[order]]

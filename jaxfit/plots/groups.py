@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 # Groups that one axes holds before it is a tangle.
 MOST = len(COLOURS)
-DIFFERENCE = "predicted \N{MINUS SIGN} measured"
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,10 +40,21 @@ class Chosen:
 
     def rows(self, fit: "Fit", g: int) -> np.ndarray:
         """Rows of the data of a group and the target."""
-        own = fit.data.group == g
-        if num_outputs(fit.law):
-            own &= fit.data.output == self.output
-        return np.flatnonzero(own)
+        return rows_of(fit, g, self.output)
+
+    def runs(self, fit: "Fit") -> tuple[np.ndarray, np.ndarray]:
+        """The rows (m,) of all the groups, and which of them (m,) each is of."""
+        rows = [self.rows(fit, g) for g in self.index.tolist()]
+        group = np.repeat(np.arange(len(rows)), np.array([len(own) for own in rows], int))
+        return np.concatenate([*rows, np.empty(0, int)]).astype(int), group
+
+
+def rows_of(fit: "Fit", g: int, output: int) -> np.ndarray:
+    """Rows of the data of a group, and of one target of a law that has several."""
+    own = fit.data.group == g
+    if num_outputs(fit.law):
+        own &= fit.data.output == output
+    return np.flatnonzero(own)
 
 
 def choose(
@@ -236,8 +246,8 @@ def moved(fit: "Fit", rows: np.ndarray, there: np.ndarray) -> np.ndarray:
     return there * measured / fitted
 
 
-def errors(fit: "Fit", rows: np.ndarray) -> tuple[np.ndarray, str]:
-    """Residuals of rows, and what they are."""
+def errors(fit: "Fit", rows: np.ndarray) -> np.ndarray:
+    """Residuals of rows, as `difference` says of the fit's targets."""
     return off(fit.fitted[rows], fit.data.target[rows], one_sided(fit.data.target))
 
 
@@ -246,11 +256,14 @@ def one_sided(targets: np.ndarray) -> bool:
     return bool(len(targets) and (np.all(targets > 0) or np.all(targets < 0)))
 
 
-def off(predicted: np.ndarray, measured: np.ndarray, shares: bool) -> tuple[np.ndarray, str]:
-    """Predictions minus what is measured, per cent of it or not, and what they are in words."""
-    if shares:
-        return 100 * (predicted - measured) / np.abs(measured), f"{DIFFERENCE}, %"
-    return predicted - measured, DIFFERENCE
+def difference(shares: bool) -> str:
+    """What `off` is, in words."""
+    return "predicted \N{MINUS SIGN} measured" + ", %" * shares
+
+
+def off(predicted: np.ndarray, measured: np.ndarray, shares: bool) -> np.ndarray:
+    """Predictions minus what is measured, per cent of it or not."""
+    return 100 * (predicted - measured) / np.abs(measured) if shares else predicted - measured
 
 
 def band(

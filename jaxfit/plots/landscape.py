@@ -12,7 +12,7 @@ from ..summary import listed
 from ..uncertainty.local import Local, around
 from . import groups as of_groups
 from .drawn import Drawn
-from .style import GREY, beside, canvas, footnote, label, legend_room, look
+from .style import GREY, NOTE, beside, canvas, footnote, label, legend_room, look
 
 if TYPE_CHECKING:
     from ..result import Fit
@@ -157,7 +157,7 @@ def _finish(axes: Any, each: list[Landscape]) -> None:
     top = [of.loss[np.isfinite(of.loss)].max(initial=1.0) - 1.0 for of in each]
     axes.set_ylim(LEAST / 2, 3 * max([*top, 100 * LEAST]))
     axes.axhline(AGREEMENT, color=GREY, lw=1, ls=(0, (4, 3)), zorder=1)
-    style = {"fontsize": 7.5, "color": GREY, "transform": axes.get_yaxis_transform()}
+    style = {"fontsize": NOTE, "color": GREY, "transform": axes.get_yaxis_transform()}
     axes.text(0.012, AGREEMENT * 1.15, "below: agree with the best", va="bottom", **style)
     label(axes, "starts, the best first", "loss above the best, as a share of it")
     title = "Where the starts end"

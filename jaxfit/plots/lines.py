@@ -16,6 +16,7 @@ from .style import (
     label,
     legend_room,
     look,
+    nothing,
     safe,
     scaled,
     tidy,
@@ -56,7 +57,7 @@ def lines(
             below.plot(numbers["run_x"][own], numbers["residual"][own], alpha=0.75, **dots)
     _finish(fit, chosen, along, numbers, top, below)
     if not len(chosen.index):
-        top.text(0.5, 0.5, "no group could be fitted", ha="center", transform=top.transAxes)
+        nothing(top)
     footnote(figure, top, [*chosen.notes, *along.said(fit), *notes], own=axes is None)
     panels = (top,) if below is None else (top, below)
     return Drawn(figure, panels, numbers | {"groups": chosen.keys(fit)})
@@ -85,8 +86,8 @@ def _numbers(fit, chosen, along, level) -> tuple[dict[str, np.ndarray], list[str
             fit, chosen, along, g, grid, level
         )
         there, *_ = of_groups.band(fit, chosen, along, g, at, None)
-        residual, _ = of_groups.errors(fit, rows)
-        runs.append([np.full(len(rows), i), at, of_groups.moved(fit, rows, there), residual])
+        moved, residual = of_groups.moved(fit, rows, there), of_groups.errors(fit, rows)
+        runs.append([np.full(len(rows), i), at, moved, residual])
     names = ("run_group", "run_x", "run", "residual")
     columns = [np.concatenate(of) for of in zip(*runs, strict=True)] or [np.empty(0)] * 4
     out |= dict(zip(names, columns, strict=True))
@@ -108,7 +109,7 @@ def _finish(fit, chosen, along, numbers, top, below) -> None:
     label(top, title=safe(f"{fit.law.name} along {along.x}", 60))
     if below is not None:
         below.axhline(0, color=GREY, lw=1, zorder=1)
-        said = of_groups.errors(fit, np.empty(0, int))[1]
+        said = of_groups.difference(of_groups.one_sided(fit.data.target))
         label(below, column, said.replace(" measured", "\nmeasured"))
     if len(chosen.index) > 1:
         beside(top)

@@ -6,7 +6,7 @@ import numpy as np
 
 from . import groups as of_groups
 from .drawn import Drawn
-from .style import GREY, LOOKS, beside, empty, footnote, label, look, safe, scaled, tidy
+from .style import GREY, LOOKS, beside, empty, footnote, label, look, nothing, safe, scaled, tidy
 
 if TYPE_CHECKING:
     from ..result import Fit
@@ -23,15 +23,13 @@ def overview(fit: "Fit") -> Drawn:
     chosen = of_groups.choose(fit, most=len(fit.groups))
     one_input = len(of_groups.inputs_of(fit)) == 1
     (name, *_) = of_groups.inputs_of(fit)
-    rows = [chosen.rows(fit, g) for g in chosen.index.tolist()]
-    group = np.repeat(np.arange(len(rows)), np.array([len(own) for own in rows], int))
-    every = np.concatenate([*rows, np.empty(0, int)]).astype(int)
-    error, _ = of_groups.errors(fit, every)
+    every, group = chosen.runs(fit)
+    error = of_groups.errors(fit, every)
     numbers: dict[str, Any] = {"group": group, "predicted": fit.fitted[every]}
     numbers |= {"measured": fit.data.target[every], "residual": error}
     x = fit.data.inputs[name][every] if one_input else numbers["predicted"]
-    grid, line = _curves(fit, chosen, name, rows) if one_input else (np.empty((0, 0)),) * 2
-    for i in range(min(len(rows), LOOKS)):  # a thousand groups are not as many artists
+    grid, line = _curves(fit, chosen, name) if one_input else (np.empty((0, 0)),) * 2
+    for i in range(min(len(chosen.index), LOOKS)):  # a thousand groups are not as many artists
         style, own = look(i), group % LOOKS == i
         dots = {"color": style["color"], "marker": style["marker"], "ls": "", "ms": 4, "mew": 0}
         dots |= {"alpha": 0.75, "label": of_groups.called(fit, int(chosen.index[i]))}
@@ -45,15 +43,15 @@ def overview(fit: "Fit") -> Drawn:
     return Drawn(figure, (left, right), numbers | {"groups": chosen.keys(fit)})
 
 
-def _curves(fit, chosen, name: str, rows) -> tuple[np.ndarray, np.ndarray]:
+def _curves(fit, chosen, name: str) -> tuple[np.ndarray, np.ndarray]:
     """What the laws of groups (K,) of one input say over it (K, POINTS + 1); a gap at each end."""
-    grid = np.full((len(rows), POINTS + 1), np.nan)
-    for i, own in enumerate(rows):
-        x = fit.data.inputs[name][own]
+    grid = np.full((len(chosen.index), POINTS + 1), np.nan)
+    for i, g in enumerate(chosen.index.tolist()):
+        x = fit.data.inputs[name][chosen.rows(fit, g)]
         spaced = np.geomspace if (x > 0).all() else np.linspace
         grid[i, :-1] = spaced(x.min(), x.max(), POINTS)
     line = np.full(grid.shape, np.nan)
-    if len(rows):
+    if len(chosen.index):
         groups = np.repeat(chosen.index, POINTS)
         told = of_groups.points(fit, chosen, groups, [grid[:, :-1].ravel()])
         line[:, :-1] = fit.predict(told).reshape(-1, POINTS)
@@ -73,11 +71,11 @@ def _finish(fit, chosen, left, right, numbers: dict[str, Any], one_input: bool) 
             ends = [numbers["predicted"].min(), numbers["predicted"].max()]
             left.plot(ends, ends, color=GREY, lw=1, zorder=1)
     right.axhline(0, color=GREY, lw=1, zorder=1)
-    said = of_groups.errors(fit, np.empty(0, int))[1]
+    said = of_groups.difference(of_groups.one_sided(fit.data.target))
     label(right, f"{target}, predicted", said, "Residuals")
     if 1 < count <= NAMED:
         beside(right)
     elif count > NAMED:
         label(right, title=f"Residuals of {count} groups")
     elif not count:
-        left.text(0.5, 0.5, "no group could be fitted", ha="center", transform=left.transAxes)
+        nothing(left)

@@ -18,6 +18,7 @@ from .style import (
     label,
     legend_room,
     look,
+    nothing,
     safe,
     scaled,
     tidy,
@@ -33,7 +34,7 @@ def predicted(fit: "Fit", holdout: Any, groups: Any, target: str | None, axes: A
     names = [of_groups.called(fit, g) for g in chosen.index.tolist()]
     room = legend_room(names) or (1.6 if holdout is not None else 0.0)
     figure, axes_of = canvas(axes, (4.2 + room, 4.3))
-    numbers, notes = _runs(fit, chosen), list(chosen.notes)
+    numbers, notes = _runs(fit, *chosen.runs(fit)), list(chosen.notes)
     kept = None
     if holdout is not None:
         kept, lost = _held_out(fit, chosen, holdout)
@@ -69,14 +70,9 @@ def predicted(fit: "Fit", holdout: Any, groups: Any, target: str | None, axes: A
     return Drawn(figure, (axes_of,), numbers | {"groups": chosen.keys(fit)})
 
 
-def _runs(fit, chosen) -> dict[str, np.ndarray]:
-    rows = [chosen.rows(fit, g) for g in chosen.index.tolist()]
-    every = np.concatenate([*rows, np.empty(0, int)]).astype(int)
-    return {
-        "group": np.repeat(np.arange(len(rows)), [len(own) for own in rows]),
-        "predicted": fit.fitted[every],
-        "measured": fit.data.target[every],
-    }
+def _runs(fit, rows: np.ndarray, group: np.ndarray) -> dict[str, np.ndarray]:
+    """Rows of the data, and of which group that is drawn each is."""
+    return {"group": group, "predicted": fit.fitted[rows], "measured": fit.data.target[rows]}
 
 
 def _held_out(fit, chosen, table) -> tuple[dict[str, np.ndarray], list[str]]:
@@ -126,7 +122,7 @@ def _square(axes: Any, numbers) -> None:
     names = [name for name in numbers if name.endswith(("predicted", "measured"))]
     values = np.concatenate([numbers[name] for name in names])
     if not len(values):
-        axes.text(0.5, 0.5, "no group could be fitted", ha="center", transform=axes.transAxes)
+        nothing(axes)
         return
     log = scaled(axes.xaxis, values)
     scaled(axes.yaxis, values)
@@ -145,11 +141,9 @@ def _square(axes: Any, numbers) -> None:
 def residuals(fit: "Fit", groups: Any, target: str | None) -> Drawn:
     """See `FitPlots.residuals`."""
     chosen = of_groups.choose(fit, groups, target)
-    numbers = _runs(fit, chosen)
-    rows = np.concatenate(
-        [*(chosen.rows(fit, g) for g in chosen.index.tolist()), np.empty(0, int)]
-    ).astype(int)
-    numbers["residual"], said = of_groups.errors(fit, rows)
+    rows, group = chosen.runs(fit)
+    numbers = _runs(fit, rows, group) | {"residual": of_groups.errors(fit, rows)}
+    said = of_groups.difference(of_groups.one_sided(fit.data.target))
     against = {f"{chosen.target}, predicted": numbers["predicted"]}
     for name in of_groups.inputs_of(fit):
         numbers[name] = fit.data.inputs[name][rows]

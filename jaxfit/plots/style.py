@@ -65,6 +65,11 @@ def tidy(axes: Any) -> Any:
     return axes
 
 
+def nothing(axes: Any) -> None:
+    """Say in the axes that there is nothing to draw."""
+    axes.text(0.5, 0.5, "no group could be fitted", ha="center", transform=axes.transAxes)
+
+
 def label(axes: Any, x: str | None = None, y: str | None = None, title: str | None = None) -> None:
     """Write at the axes what they show."""
     if x is not None:
