@@ -15,9 +15,10 @@ from jaxfit.discover.batch import Wanted, fit_batch
 from jaxfit.discover.evidence import Evidence
 from jaxfit.discover.forms import Form, parse
 from jaxfit.discover.interpreter import derivatives, registers
-from jaxfit.discover.nodes import BINARY, UNARY, apply, column, constant, number
+from jaxfit.discover.nodes import BINARY, OPS, apply, column, constant, number
 from jaxfit.discover.programs import SIZES, TooLarge, programs, size_of
 from jaxfit.discover.ranges import draw, limits, ranges
+from jaxfit.laws import text
 from jaxfit.select.splits import Fold
 
 INPUTS = ("N", "D")
@@ -103,7 +104,7 @@ def test_values_and_derivatives_are_those_of_numpy_and_jax(said, size):
     assert_allclose(to, wanted, rtol=1e-9, atol=1e-12 * np.abs(wanted).max())
 
 
-@pytest.mark.parametrize("op", [*BINARY, *UNARY])
+@pytest.mark.parametrize("op", OPS)
 def test_every_operator_and_its_derivatives(op):
     args = [constant(0) * column("N"), constant(1) * column("D")][: 2 if op in BINARY else 1]
     form = Form(apply(op, *args))
@@ -117,6 +118,27 @@ def test_every_operator_and_its_derivatives(op):
             moved[p] += 1e-30j
             wanted = np.imag(form.predict(columns, moved)) / 1e-30
             assert_allclose(to[p], wanted, rtol=1e-11, atol=1e-13, err_msg=f"{op} {p}")
+
+
+@pytest.mark.parametrize(
+    ("said", "sign"),
+    [("1 - exp(-D/(c*N))", -1), ("exp(-D/(c*N)) - 1", 1), ("-1.0 + exp(-D/(c*N))", 1)],
+)
+def test_the_last_digits_of_a_difference_from_1_are_kept(said, sign):
+    """By NumPy, the interpreter, the law as text and as a form, and the module that is written."""
+    form, c = parse(f"N*({said})", ("N", "D")), np.array([1e11])
+    columns = {"N": np.array([2.0]), "D": np.array([3.0])}
+    wanted = sign * 2 * np.expm1(-1.5 / c)
+    value, to = at(form, columns, c)
+    laws = form.law(ranges(form, columns)), text.parse(f"N*({said}) where c > 0", ("N", "D"))
+    with jax.enable_x64(True):
+        own = [law(*map(columns.get, law.inputs), **{law.parameters[0]: c}) for law in laws]
+    module: dict = {}
+    exec(form.python(("N", "D")), module)
+    written = module["scaling_law_func"]([[2.0, 3.0]], c)
+    for found in (value, form.predict(columns, c), written, *own):
+        assert_allclose(found, wanted, rtol=1e-14)
+    assert_allclose(to[0], -wanted / c, rtol=1e-9)
 
 
 @pytest.mark.parametrize(

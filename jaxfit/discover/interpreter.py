@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from .programs import OPS, Programs, Size, first_step
+from .nodes import OPS
+from .programs import Programs, Size, first_step
 
 _FORWARD = {
     "add": lambda a, b: a + b,
@@ -21,6 +22,7 @@ _FORWARD = {
     "min": jnp.minimum,
     "neg": lambda a, _: -a,
     "exp": lambda a, _: jnp.exp(a),
+    "expm1": lambda a, _: jnp.expm1(a),
     "log": lambda a, _: jnp.log(a),
     "sqrt": lambda a, _: jnp.sqrt(a),
     "abs": lambda a, _: jnp.abs(a),
@@ -52,6 +54,7 @@ _BACKWARD = {
     "min": lambda a, b, v, g: (jnp.where(a <= b, g, 0.0), jnp.where(a <= b, 0.0, g)),
     "neg": lambda a, b, v, g: (-g, jnp.zeros_like(g)),
     "exp": lambda a, b, v, g: (g * v, jnp.zeros_like(g)),
+    "expm1": lambda a, b, v, g: (g * (v + 1), jnp.zeros_like(g)),
     "log": lambda a, b, v, g: (g / a, jnp.zeros_like(g)),
     "sqrt": lambda a, b, v, g: (0.5 * g / v, jnp.zeros_like(g)),
     "abs": lambda a, b, v, g: (g * jnp.sign(a), jnp.zeros_like(g)),

@@ -19,6 +19,7 @@ STEP = 1e-30  # of a complex step
 INPUT, CONSTANT, NUMBER = LEAVES = "input", "constant", "number"
 BINARY = ("add", "sub", "mul", "div", "pow", "max", "min")
 UNARY = ("neg", "exp", "log", "sqrt", "abs", "sigmoid", "softplus", "tanh", "sin")
+OPS = (*BINARY, *UNARY, "expm1")  # the last is for `accurate` alone
 _SIGNS: dict[type, str] = {
     ast.Add: "add",
     ast.Sub: "sub",
@@ -40,6 +41,7 @@ _NUMPY: dict[str, Any] = {
     "min": lambda a, b: np.where(np.real(a) <= np.real(b), a, b),
     "neg": np.negative,
     "exp": np.exp,
+    "expm1": np.expm1,
     "log": np.log,
     "sqrt": np.sqrt,
     "abs": lambda x: np.where(np.real(x) < 0, -x, x),
@@ -165,6 +167,29 @@ def renamed(node: Node, names: Mapping[Any, Any]) -> Node:
     return node if node.leaf else Node(node.op, tuple(renamed(arg, names) for arg in node.args))
 
 
+@functools.lru_cache(maxsize=1 << 16)
+def accurate(node: Node) -> Node:
+    """The tree as it is computed: differences of an exponential from 1 by `expm1`.
+
+    Near 1 the exponential has lost the digits that are wanted, and a sum of squares with it is a
+    staircase on which no fit converges.
+    """
+    return _accurate(node)
+
+
+def _accurate(node: Node) -> Node:
+    if node.leaf:
+        return node
+    args = tuple(_accurate(arg) for arg in node.args)
+    powers = [arg.args for arg in args if arg.op == "exp"]
+    if powers and node.op == "add" and number(-1.0) in args:
+        return Node("expm1", powers[0])
+    if powers and node.op == "sub" and number(1.0) in args:
+        less = Node("expm1", powers[0])
+        return less if args[0].op == "exp" else -less
+    return Node(node.op, args)
+
+
 def applied(op: str, *values: Any) -> Any:
     """An operator on numbers or arrays, without warnings."""
     with np.errstate(all="ignore"):
@@ -174,7 +199,7 @@ def applied(op: str, *values: Any) -> Any:
 def value(node: Node, columns: Mapping[str, Any], constants: Mapping[Any, Any]) -> Any:
     """A tree evaluated by NumPy, without warnings."""
     with np.errstate(all="ignore"):
-        return _value(node, columns, constants)
+        return _value(accurate(node), columns, constants)
 
 
 def _value(node: Node, columns, constants) -> Any:

@@ -14,8 +14,7 @@ from . import nodes
 from .forms import Form
 from .nodes import CONSTANT, INPUT, NUMBER, Node, number
 
-OPS = (*nodes.BINARY, *nodes.UNARY)
-_CODES = {op: code for code, op in enumerate(OPS)}
+_CODES = {op: code for code, op in enumerate(nodes.OPS)}
 
 
 class Size(NamedTuple):
@@ -33,7 +32,7 @@ SIZES = (Size(8, 4, 32), Size(16, 8, 96), Size(64, 32, 512))
 class Programs(NamedTuple):
     """Q programs of one size."""
 
-    ops: np.ndarray  # (Q, K) int32, into OPS
+    ops: np.ndarray  # (Q, K) int32, into `nodes.OPS`
     left: np.ndarray  # (Q, K) int32, registers
     right: np.ndarray  # (Q, K) int32
     length: np.ndarray  # (Q,) int32, instructions in use
@@ -155,7 +154,7 @@ def _compiled(root: Node) -> _Code:
             return place(Node("exp", (Node("mul", (exponent, Node("log", (base,)))),)))
         return emit("pow", place(base), place(exponent))
 
-    output = place(root)
+    output = place(nodes.accurate(root))
     return _Code(tuple(steps), tuple(numbers), output)
 
 

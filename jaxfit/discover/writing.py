@@ -16,7 +16,7 @@ from .nodes import CONSTANT, Node, number
 SOURCE = "a form that was found"
 WIDTH = 92
 _NUMPY = {
-    **{name: f"np.{name}" for name in ("exp", "log", "sqrt", "abs", "tanh", "sin")},
+    **{name: f"np.{name}" for name in ("exp", "expm1", "log", "sqrt", "abs", "tanh", "sin")},
     **{"max": "np.maximum", "min": "np.minimum"},
 }
 _CALL = re.compile(rf"\b({'|'.join(_NUMPY)})\(")
@@ -154,7 +154,7 @@ def expression(form: Form, node: Node, inputs: Sequence[str]) -> str:
     called = identifiers(form, inputs)
     columns = {nodes.column(name): nodes.column(called[name]) for name in nodes.inputs_of(node)}
     named = nodes.renamed(nodes.replaced(node, columns), dict(enumerate(form.names)))
-    said = nodes.text(named).replace("^", "**")
+    said = nodes.text(nodes.accurate(named)).replace("^", "**")
     return _CALL.sub(lambda found: f"{_NUMPY[found[1]]}(", said)
 
 

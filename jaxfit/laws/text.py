@@ -292,7 +292,40 @@ def _value(node: ast.AST, known: Mapping[str, Any]) -> Any:
         assert isinstance(node.func, ast.Name)
         return FUNCTIONS[node.func.id](*(_value(each, known) for each in node.args))
     assert isinstance(node, ast.BinOp)
+    if less := _less_one(node):
+        sign, power = less
+        return sign * jnp.expm1(_value(power, known))
     return _OPERATORS[type(node.op)](_value(node.left, known), _value(node.right, known))
+
+
+def _less_one(node: ast.BinOp) -> tuple[float, ast.expr] | None:
+    """The sign and the power of `exp(power) - 1`, if that is what an expression is.
+
+    Near 1 the exponential has lost the digits that are wanted.
+    """
+    taken = isinstance(node.op, ast.Sub)
+    if not taken and not isinstance(node.op, ast.Add):
+        return None
+    if (power := _power(node.left)) and _number(node.right) == (1 if taken else -1):
+        return 1.0, power
+    if (power := _power(node.right)) and _number(node.left) == (1 if taken else -1):
+        return -1.0 if taken else 1.0, power
+    return None
+
+
+def _number(node: ast.expr) -> Any:
+    """The number that an expression writes; None for others."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        inner = _number(node.operand)
+        return None if inner is None else -inner
+    return node.value if isinstance(node, ast.Constant) else None
+
+
+def _power(node: ast.expr) -> ast.expr | None:
+    """What e is raised to, if `exp` is what an expression is."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "exp":
+        return node.args[0]
+    return None
 
 
 def _names(node: ast.AST) -> Iterator[ast.Name]:
