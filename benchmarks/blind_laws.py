@@ -12,6 +12,8 @@ from jaxfit.discover import Form, parse
 INPUTS = ("x", "z", "w")
 # Levels of an input beyond those that are trained on.
 BEYOND = 2
+# How many groups a table has: from, and fewer than.
+GROUPS, FEW = (8, 11), (3, 5)
 Draw = Callable[[np.random.Generator], dict[str, float]]
 
 
@@ -153,7 +155,7 @@ CASES: dict[str, Case] = {
             "z": _geometric(3e8, 3e11, 7),
             "w": _geometric(1e8, 1e10, 5),
         },
-        0.35,
+        0.7,
     ),
     "rectified": Case(
         "Lin et al. 2024", "E + B/(D + x^beta)", _rectified, {"x": _geometric(2e2, 3e6, 16)}, 0.9
@@ -182,7 +184,7 @@ CASES: dict[str, Case] = {
             "z": _geometric(3e8, 1e11, 6),
             "w": _geometric(4e3, 1.3e5, 6),
         },
-        0.35,
+        0.7,
     ),
     "learning-rate valley": Case(
         "after Li et al. 2025",
@@ -195,9 +197,12 @@ CASES: dict[str, Case] = {
 }
 
 
-def runs(case: Case, seed: int) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
-    """A table with three or four ragged groups, which rows are sealed (m,), targets without noise.
+def runs(
+    case: Case, seed: int, groups: tuple[int, int] = GROUPS
+) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
+    """A table of ragged groups, which of its rows are sealed (m,), its target without noise (m,).
 
+    groups: how many, from and fewer than.
     Sealed rows are beyond the training rows in one input that is a scale at least, and have no
     noise: they ask for the law and not for its luck.
     """
@@ -207,7 +212,7 @@ def runs(case: Case, seed: int) -> tuple[dict[str, Any], np.ndarray, np.ndarray]
     last = [len(case.levels[n]) - (0 if n in case.tuned else BEYOND) for n in names]
     beyond = (place >= last).any(axis=1)
     group, columns, clean = [], {name: [] for name in names}, []
-    for g in range(int(rng.integers(3, 5))):
+    for g in range(int(rng.integers(*groups))):
         kept = rng.uniform(size=len(place)) < case.kept * rng.uniform(0.8, 1.0)
         own = {n: np.array(case.levels[n])[place[kept, i]] for i, n in enumerate(names)}
         for name in names:

@@ -127,10 +127,10 @@ class Compiled:
             cell = jnp.zeros(wanted.starts.shape[1], int)
         self._fit = jax.jit(lambda start, steps: fit_block(model, own, table, cell, start, steps))
 
-    def fitted(self, steps: int) -> np.ndarray:
-        """The constants (S, P) to which it gets from each start."""
+    def fitted(self, steps: int, starts: np.ndarray) -> np.ndarray:
+        """The constants (S, P) to which it gets from each start (S, P)."""
         with jax.enable_x64(True):
-            place = self._fit(self.wanted.starts[0], steps)[0]
+            place = self._fit(starts, steps)[0]
         return self.wanted.limits.constants(np.asarray(place))
 
 
