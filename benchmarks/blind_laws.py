@@ -229,7 +229,8 @@ def runs(
 
 def value(case: Case, columns: Mapping[str, np.ndarray], constants: Mapping[str, float]):
     """The law at columns (n,), as its formula is written."""
-    from jaxfit.discover import nodes
+    from jaxfit.laws import nodes
+    from jaxfit.laws.text import tree_of
 
-    said = nodes.value(nodes.parse(case.formula, tuple(case.levels)), columns, constants)
+    said = nodes.value(tree_of(case.formula, tuple(case.levels)), columns, constants)
     return np.broadcast_to(np.asarray(said, float), next(iter(columns.values())).shape)

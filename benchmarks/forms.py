@@ -11,11 +11,11 @@ from jaxfit.discover import lanes
 from jaxfit.discover.batch import Fitted, Wanted, fit_batch
 from jaxfit.discover.evidence import Evidence
 from jaxfit.discover.forms import Form, form
-from jaxfit.discover.nodes import CONSTANT, walk
 from jaxfit.discover.ranges import draw, limits, ranges
 from jaxfit.discover.symmetry import told
 from jaxfit.discover.variation import Changes
 from jaxfit.discover.vocabulary import summed, terms_of, words
+from jaxfit.laws.nodes import CONSTANT, walk
 
 from . import report
 from .forms_peers import Compiled, Operon, Projected, sum_of_squares

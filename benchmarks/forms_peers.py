@@ -11,15 +11,15 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import optimize
 
-from jaxfit.discover import nodes
 from jaxfit.discover.batch import Wanted, seen, traits
 from jaxfit.discover.evidence import Evidence
 from jaxfit.discover.forms import Form
 from jaxfit.discover.interpreter import derivatives, registers
 from jaxfit.discover.lanes import fit_block
-from jaxfit.discover.nodes import CONSTANT, INPUT, NUMBER, Node
 from jaxfit.discover.programs import Size, programs, size_of
 from jaxfit.discover.ranges import ranges
+from jaxfit.laws import nodes
+from jaxfit.laws.nodes import CONSTANT, INPUT, NUMBER, Node
 
 TIGHT: dict[str, Any] = {"ftol": 1e-15, "xtol": 1e-15, "gtol": 1e-15, "max_nfev": 400}
 _SINGULAR, _INWARD = 1e-13, 1e-9

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import jaxfit
-from jaxfit.discover import export, nodes, writing
+from jaxfit.discover import export, writing
 from jaxfit.discover.forms import form as make
 from jaxfit.discover.forms import parse
+from jaxfit.laws import nodes
 
 COLUMNS = ("N", "D", "x", "y", "z")
 REAL, SCALE, POWER = jaxfit.Real((-2.0, 2.0)), jaxfit.Positive((0.1, 10.0)), jaxfit.Interval(0, 2)

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from jaxfit.discover import forms, nodes
+from jaxfit.discover import forms
 from jaxfit.discover.forms import Form, form, parse
-from jaxfit.discover.nodes import apply, column, constant, number
 from jaxfit.discover.ranges import draw, limits, ranges
 from jaxfit.discover.variation import Changes
 from jaxfit.discover.vocabulary import summed, terms_of, words
+from jaxfit.laws import nodes
+from jaxfit.laws.nodes import apply, column, constant, number
+from jaxfit.laws.text import tree_of
 
 INPUTS = ("N", "D")
 FORMULAS = (
@@ -161,7 +163,7 @@ def test_mutants_with_their_terms_exchanged_and_renamed_are_equal():
     ],
 )
 def test_linear_constants_are_told_from_the_tree(said, linear):
-    root = nodes.parse(said, INPUTS)
+    root = tree_of(said, INPUTS)
     keys = nodes.constants_of(root)
     places = Form(nodes.renamed(root, {key: i for i, key in enumerate(keys)})).linear
     assert {keys[i] for i in places} == set(linear)

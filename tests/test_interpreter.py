@@ -10,15 +10,17 @@ import pytest
 from numpy.testing import assert_allclose
 
 import jaxfit
-from jaxfit.discover import lanes, nodes
+from jaxfit.discover import lanes
 from jaxfit.discover.batch import Wanted, fit_batch
 from jaxfit.discover.evidence import Evidence
 from jaxfit.discover.forms import Form, parse
 from jaxfit.discover.interpreter import derivatives, registers
-from jaxfit.discover.nodes import BINARY, OPS, apply, column, constant, number
 from jaxfit.discover.programs import SIZES, TooLarge, programs, size_of
 from jaxfit.discover.ranges import draw, limits, ranges
-from jaxfit.laws import text
+from jaxfit.laws import nodes
+from jaxfit.laws.nodes import BINARY, OPS, apply, column, constant, number
+from jaxfit.laws.text import parse as law_of
+from jaxfit.laws.text import tree_of
 from jaxfit.select.splits import Fold
 
 INPUTS = ("N", "D")
@@ -130,7 +132,7 @@ def test_the_last_digits_of_a_difference_from_1_are_kept(said, sign):
     columns = {"N": np.array([2.0]), "D": np.array([3.0])}
     wanted = sign * 2 * np.expm1(-1.5 / c)
     value, to = at(form, columns, c)
-    laws = form.law(ranges(form, columns)), text.parse(f"N*({said}) where c > 0", ("N", "D"))
+    laws = form.law(ranges(form, columns)), law_of(f"N*({said}) where c > 0", ("N", "D"))
     with jax.enable_x64(True):
         own = [law(*map(columns.get, law.inputs), **{law.parameters[0]: c}) for law in laws]
     module: dict = {}
@@ -158,7 +160,7 @@ def test_the_last_digits_of_a_difference_from_1_are_kept(said, sign):
     ],
 )
 def test_edges(said, N, constants, value, slopes):
-    root = nodes.parse(said, INPUTS)
+    root = tree_of(said, INPUTS)
     # As it stands, for `form` would drop signs.
     form = Form(nodes.renamed(root, {key: i for i, key in enumerate(nodes.constants_of(root))}))
     found, to = at(form, {"N": [N], "D": [1.0]}, constants)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from jaxfit.discover.forms import form, parse
-from jaxfit.discover.nodes import column, constant
 from jaxfit.discover.symmetry import told
 from jaxfit.discover.vocabulary import Words, summed, terms_of, words
+from jaxfit.laws.nodes import column, constant
 
 INPUTS = ("N", "D", "s", "c")
 # Two inputs that span scales, a share, and a coordinate with an arbitrary zero.

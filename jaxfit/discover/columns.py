@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import nodes
+from ..laws import nodes
+from ..laws.nodes import Node, number, terms
 from .evidence import Evidence
-from .forms import Form, terms
-from .nodes import Node, number
+from .forms import Form
 from .ranges import Limits, draw
 
 # Values of a term's constants, combinations of terms that are compared, and groups looked at.

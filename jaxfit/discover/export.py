@@ -12,12 +12,12 @@ from string import Template
 import numpy as np
 
 from ..files import path_of, write_whole
+from ..laws.nodes import inputs_of
 from ..result import Fit
 from ..supports import Interval, Positive, Support, unconstrain
 from . import native, program_text, writing
 from .evidence import Evidence
 from .forms import Form
-from .nodes import inputs_of
 from .ranges import ranges as ranges_of
 
 WIDTH = 96

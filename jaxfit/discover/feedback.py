@@ -14,9 +14,10 @@ from typing import Any
 
 from ..files import path_of
 from ..keywords import checked_keywords
+from ..laws import nodes
+from ..laws.text import tree_of
 from ..select.sealed import SealedHoldout, choosing
 from ..select.splits import Split
-from . import nodes
 from .evidence import Evidence, evidence
 from .forms import Form, parse
 from .judge import FLOOR, Judge
@@ -109,7 +110,7 @@ class Evaluator:
     def _read(self, said: str) -> Form:
         inputs = self.evidence.inputs
         columns = {_plain(name): name for name in inputs}
-        for name in nodes.constants_of(nodes.parse(said, inputs)):
+        for name in nodes.constants_of(tree_of(said, inputs)):
             if _plain(name) in columns:
                 raise ValueError(f"`{name}` is no input: write `{columns[_plain(name)]}`.")
         form = parse(said, inputs)

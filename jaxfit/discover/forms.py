@@ -11,8 +11,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import nodes
-from .nodes import CONSTANT, INPUT, NUMBER, Node, number
+from ..laws import nodes
+from ..laws.nodes import (
+    CONSTANT,
+    INPUT,
+    NUMBER,
+    Node,
+    counts_of,
+    factors,
+    linear_in,
+    negative,
+    number,
+    terms,
+)
+from ..laws.text import tree_of
 
 if TYPE_CHECKING:
     from ..laws.law import Law
@@ -62,8 +74,7 @@ class Form:
     @cached_property
     def linear(self) -> frozenset[int]:
         """Constants in which `root` is affine, all together: they are solved, not searched."""
-        once = {key for key, count in _counts(self.root).items() if count == 1}
-        return frozenset(_linear(self.root) & once)
+        return linear_in(self.root)
 
     @cached_property
     def nodes(self) -> float:
@@ -174,54 +185,17 @@ def parse(text: str, inputs: Sequence[str], link: str = "identity") -> Form:
 
     Raises ValueError, showing the character, for what is no formula. Nothing of it is run.
     """
-    return form(nodes.parse(text, inputs), link)
+    return form(tree_of(text, inputs), link)
 
 
 def _spans(root: Node) -> bool:
     return any(term.op == CONSTANT for _, term in terms(root))
 
 
-def terms(root: Node) -> list[tuple[float, Node]]:
-    """The terms of a sum with their signs; one term for what is no sum."""
-    if root.op == "neg":
-        return [(-sign, term) for sign, term in terms(root.args[0])]
-    if root.op not in ("add", "sub"):
-        return [(1.0, root)]
-    left, right = (terms(arg) for arg in root.args)
-    sign = -1.0 if root.op == "sub" else 1.0
-    return left + [(sign * own, term) for own, term in right]
-
-
-def factors(root: Node) -> list[Node]:
-    """The factors of a product, divisions written as powers."""
-    if root.op == "mul":
-        return factors(root.args[0]) + factors(root.args[1])
-    if root.op == "div":
-        return factors(root.args[0]) + [_inverse(part) for part in factors(root.args[1])]
-    if root.op == "pow" and root.args[1] == number(-1.0) and root.args[0].op in ("mul", "div"):
-        return [_inverse(part) for part in factors(root.args[0])]
-    return [root]
-
-
-def _inverse(node: Node) -> Node:
-    if node.op == "pow":
-        base, power = node.args
-        return base ** (power.args[0] if power.op == "neg" else _negative(power))
-    if node.op == "exp":
-        return Node("exp", (_negative(node.args[0]),))
-    if node.op == NUMBER and node.args[0]:
-        return number(1 / node.args[0])
-    return node ** number(-1.0)
-
-
-def _negative(node: Node) -> Node:
-    return number(-node.args[0]) if node.op == NUMBER else -node
-
-
 def canonical(root: Node) -> Node:
     """The tree with sums and products sorted, numbers folded and free signs dropped."""
     # What cancels may set a constant free, whose sign and number then go too.
-    while (again := _canonical(root, _counts(root))) != root:
+    while (again := _canonical(root, counts_of(root))) != root:
         root = again
     return root
 
@@ -232,7 +206,7 @@ def shortest(root: Node) -> Node:
     A constant that stands nowhere else takes up its sign, all that is constant beside it in a
     product, and any power of both: (a / x)^(b / c) is a x^b.
     """
-    while (again := canonical(_shorter(root, _counts(root)))) != root:
+    while (again := canonical(_shorter(root, counts_of(root)))) != root:
         root = again
     return root
 
@@ -250,7 +224,7 @@ def _shorter(root: Node, counts: Mapping) -> Node:
             rest = [part for part in parts if part not in free]
             return free[0] * nodes.product(rest) ** exponent if rest else free[0]
         if base.op == "pow" and base.args[1] == number(-1.0):
-            return base.args[0] ** _negative(exponent)
+            return base.args[0] ** negative(exponent)
     if op in ("mul", "div"):
         parts = factors(Node(op, args))
         if free := [part for part in parts if _free(part, counts)]:
@@ -362,10 +336,6 @@ def _amplitude(term: Node, counts: Mapping) -> bool:
     return any(_free(part, counts) for part in factors(term))
 
 
-def _counts(root: Node) -> Counter:
-    return Counter(node.args[0] for node in nodes.walk(root) if node.op == CONSTANT)
-
-
 def _order(node: Node) -> tuple:
     """Sort key of arguments that may be exchanged: constants first, whatever they are called."""
     kind = {CONSTANT: 0, NUMBER: 1}.get(node.op, 2)
@@ -380,18 +350,3 @@ def _shape(node: Node) -> str:
     if node.leaf:
         return f"{node.args[0]}"
     return f"{node.op}({','.join(_shape(arg) for arg in node.args)})"
-
-
-def _linear(root: Node) -> set[int]:
-    """Constants in which a tree is jointly affine if each appears once."""
-    if root.op == CONSTANT:
-        return {root.args[0]}
-    if root.op in ("add", "sub"):
-        return _linear(root.args[0]) | _linear(root.args[1])
-    if root.op == "neg":
-        return _linear(root.args[0])
-    if root.op == "mul":
-        return max((_linear(arg) for arg in root.args), key=len)
-    if root.op == "div":
-        return _linear(root.args[0])
-    return set()

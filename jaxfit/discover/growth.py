@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import nodes
+from ..laws import nodes
+from ..laws.nodes import Node
 from .evidence import Evidence
 from .forms import Form, form
 from .judge import Judged
 from .memory import Memory
-from .nodes import Node
 from .ranges import draw, limits, ranges
 from .vocabulary import fresh
 

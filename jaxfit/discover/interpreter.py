@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from .nodes import OPS
+from ..laws.nodes import OPS
 from .programs import Programs, Size, first_step
 
 _FORWARD = {

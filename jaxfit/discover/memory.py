@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from . import nodes
+from ..laws import nodes
+from ..laws.nodes import Node
 from .forms import Form
-from .nodes import Node
 from .ranges import Limits, draw
 
 # Starts at what is remembered are spread by so much of the start range, but the first.

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import nodes
+from ..laws import nodes
+from ..laws.nodes import CONSTANT, INPUT, NUMBER, Node, number
 from .forms import Form
-from .nodes import CONSTANT, INPUT, NUMBER, Node, number
 
 _CODES = {op: code for code, op in enumerate(nodes.OPS)}
 

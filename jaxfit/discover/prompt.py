@@ -12,8 +12,9 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ..laws.text import FUNCTIONS
-from . import forms, nodes
+from ..laws import nodes
+from ..laws.text import FUNCTIONS, tree_of
+from . import forms
 from .forms import Form
 from .history import History, Question, Trial
 
@@ -234,7 +235,7 @@ def _form(line: str, question: Question, spelled: dict[str, str], sin: bool) -> 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            root = nodes.parse(said, written)
+            root = tree_of(said, written)
             _check_names(root, question, written)
             # A logarithm on the left is said already; `parse` finds that of an exponential.
             found = forms.form(root, link) if link == "log" else forms.parse(said, written)

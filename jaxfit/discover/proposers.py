@@ -5,8 +5,8 @@ from itertools import combinations, islice, permutations, product
 
 import numpy as np
 
-from ..laws import LAWS
-from . import nodes
+from ..laws import LAWS, nodes
+from ..laws.text import tree_of
 from .forms import LINKS, Form, form
 from .growth import Growth
 from .history import History, Trial
@@ -141,7 +141,7 @@ def _read(formula: str, inputs: Sequence[str], order: Sequence[str]) -> Form | N
     """A published formula with other inputs; None where it is not written in the language."""
     said = formula.split("=")[-1]
     try:
-        root = nodes.parse(said, inputs)
+        root = tree_of(said, inputs)
         columns = {nodes.column(a): nodes.column(b) for a, b in zip(inputs, order, strict=True)}
         return form(nodes.replaced(root, columns))
     except ValueError:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import nodes
+from ..laws import nodes
 from .forms import Form
 from .ranges import Limits, draw, limits, ranges
 from .vocabulary import Words

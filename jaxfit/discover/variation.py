@@ -5,9 +5,20 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from . import nodes
-from .forms import Form, factors, form, terms
-from .nodes import CONSTANT, INPUT, NUMBER, Node, apply, column, constant, number
+from ..laws import nodes
+from ..laws.nodes import (
+    CONSTANT,
+    INPUT,
+    NUMBER,
+    Node,
+    apply,
+    column,
+    constant,
+    factors,
+    number,
+    terms,
+)
+from .forms import Form, form
 from .vocabulary import Words, double, fresh, joint, single
 
 _NUMBERS = (0.5, 1.0, 2.0)

@@ -12,7 +12,7 @@ from itertools import combinations, permutations
 
 import numpy as np
 
-from .nodes import Node, apply, column, constant, number, product
+from ..laws.nodes import Node, apply, column, constant, number, product
 
 # From this ratio of largest to least on, an input of positive numbers spans scales.
 _SCALES = 3.0

@@ -5,13 +5,13 @@ import re
 import textwrap
 from collections.abc import Mapping, Sequence
 
+from ..laws import nodes
 from ..laws.law import Law
+from ..laws.nodes import CONSTANT, Node, number
 from ..laws.text import Formula
 from ..laws.text import latex as latex_of
 from ..supports import Interval, Positive, Real, Support
-from . import nodes
 from .forms import Form
-from .nodes import CONSTANT, Node, number
 
 SOURCE = "a form that was found"
 WIDTH = 92

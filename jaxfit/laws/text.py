@@ -5,6 +5,7 @@ functions are let through. Nothing of it is ever run as code.
 """
 
 import ast
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ import jax.numpy as jnp
 from ..supports import Interval, Positive, Real, Support
 from ..tables import nearest
 from .law import Law
+from .nodes import NUMBER, Node, accurate, column, constant, number
+from .scales import USUAL, Beside, placed
 
 SOURCE = "written as text"
 LONGEST, LARGEST = 2000, 1e300
@@ -37,15 +40,26 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "tanh": jnp.tanh,
 }
 _PAIRS = ("max", "min")
-_OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
-    ast.Add: lambda a, b: a + b,
-    ast.Sub: lambda a, b: a - b,
-    ast.Mult: lambda a, b: a * b,
-    ast.Div: lambda a, b: a / b,
-    ast.Pow: lambda a, b: a**b,
+_SIGNS: dict[type, str] = {
+    ast.Add: "add",
+    ast.Sub: "sub",
+    ast.Mult: "mul",
+    ast.Div: "div",
+    ast.Pow: "pow",
+}
+_LOGARITHMS = {"log10": 1 / math.log(10), "log2": 1 / math.log(2)}
+_JAX: dict[str, Callable[..., Any]] = {
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "div": lambda a, b: a / b,
+    "pow": lambda a, b: a**b,
+    "neg": lambda a: -a,
+    "expm1": jnp.expm1,
+    **FUNCTIONS,
 }
 # Where starts are drawn for parameters of which nothing was said. Linear ones are solved for.
-ANY = Real(start=(-2.0, 2.0))
+ANY = Real(start=USUAL)
 FACTOR = Positive(start=(1e-6, 1e12))
 _WHERE = re.compile(r"\bwhere\b")
 _COMMA = re.compile(r",(?![^(\[]*[)\]])")  # but none within brackets
@@ -74,7 +88,7 @@ class Formula:
 
     def __call__(self, *columns, **parameters):
         known = {**dict(zip(self.inputs, columns, strict=True)), **parameters}
-        found = _value(_tree(self.text)[0], known)
+        found = _value(accurate(_node(_tree(self.text)[0], self.inputs)), known)
         # A law of which no term has a column would be one number, not one a row.
         return found + jnp.zeros_like(columns[0])
 
@@ -85,7 +99,8 @@ def parse(text: str, inputs: Iterable[str]) -> Law:
     text: an expression of + - * / ^ (or **), numbers, names and `FUNCTIONS`; then, if need be,
     `where` and supports, divided by commas: `alpha in (0, 2)`, `E > 0`, `c in (-inf, inf)`.
     Without one, a parameter in an exponent may be anything, and one that scales a column inside
-    of a power or a function is above 0. inputs: of which the text need not use all.
+    of a power or a function is above 0; one that is added to columns starts where they lie. inputs:
+    of which the text need not use all.
 
     Raises ValueError, showing the character, for anything else.
     """
@@ -104,11 +119,12 @@ def parse(text: str, inputs: Iterable[str]) -> Law:
         raise TextError(text, 0, f"No column is in this law. Columns: {', '.join(inputs)}.")
     if not parameters:
         raise TextError(text, 0, "There is no parameter in this law: every name is a column.")
-    scales = set(_scales(tree, used))
-    chosen = [
-        (name, supports[name][0] if name in supports else FACTOR if name in scales else ANY)
-        for name in parameters
-    ]
+    root, scales = _node(tree, used), set(_scales(tree, used))
+    own = {name: support for name, (support, _) in supports.items()}
+    own = dict.fromkeys(scales, FACTOR) | own
+    for name in placed(root) - own.keys():
+        own[name] = Real(start=Beside(root, name))
+    chosen = [(name, own.get(name, ANY)) for name in parameters]
     return Law(Formula(text, used), used, tuple(chosen), SOURCE, _WHERE.split(text)[0].strip())
 
 
@@ -124,7 +140,7 @@ class Expression:
         return tuple(dict.fromkeys(node.id for node in _names(_expression(self.text, self.text))))
 
     def __call__(self, known: Mapping[str, Any]) -> Any:
-        return _value(_expression(self.text, self.text), known)
+        return _value(accurate(tree_of(self.text, ())), known)
 
 
 def expression(text: str, names: Sequence[str]) -> Expression:
@@ -140,12 +156,12 @@ def expression(text: str, names: Sequence[str]) -> Expression:
     return Expression(text)
 
 
-def syntax_tree(text: str) -> ast.expr:
-    """The syntax tree of an expression, in which there is nothing but what is read here.
+def tree_of(text: str, inputs: Sequence[str]) -> Node:
+    """The tree that an expression writes; names in `inputs` are inputs, all others constants.
 
-    Raises ValueError, showing the character, for anything else.
+    Nothing of the text is run. Raises ValueError, showing the character, for what is no expression.
     """
-    return _expression(text, text)
+    return _node(_expression(text, text), tuple(inputs))
 
 
 def assumed_positive(law: Law) -> tuple[str, ...]:
@@ -258,7 +274,7 @@ def _problem(part: ast.AST) -> str:
     plain = ast.BinOp | ast.UnaryOp | ast.Name | ast.Load | ast.USub | ast.UAdd
     if isinstance(part, ast.BinOp) and not [*_names(part)] and not _is_number(part):
         return "This is no number that a computer can hold."
-    if isinstance(part, plain) or type(part) in _OPERATORS:
+    if isinstance(part, plain) or type(part) in _SIGNS:
         return ""
     return "Only + - * / ^, numbers, names and functions are read here."
 
@@ -266,7 +282,7 @@ def _problem(part: ast.AST) -> str:
 def _is_number(node: ast.expr) -> bool:
     """Whether an expression without names has a finite, real value."""
     try:
-        return bool(abs(float(_value(node, {}))) <= LARGEST)
+        return bool(abs(float(_value(_node(node, ()), {}))) <= LARGEST)
     except (ArithmeticError, TypeError, KeyError, AssertionError):
         return False
 
@@ -280,52 +296,33 @@ def _original(body: str, column: int) -> int:
     return place
 
 
-def _value(node: ast.AST, known: Mapping[str, Any]) -> Any:
-    if isinstance(node, ast.Constant):
-        return float(node.value)  # type: ignore[arg-type]
-    if isinstance(node, ast.Name):
-        return known[node.id]
-    if isinstance(node, ast.UnaryOp):
-        value = _value(node.operand, known)
-        return -value if isinstance(node.op, ast.USub) else value
-    if isinstance(node, ast.Call):
-        assert isinstance(node.func, ast.Name)
-        return FUNCTIONS[node.func.id](*(_value(each, known) for each in node.args))
-    assert isinstance(node, ast.BinOp)
-    if less := _less_one(node):
-        sign, power = less
-        return sign * jnp.expm1(_value(power, known))
-    return _OPERATORS[type(node.op)](_value(node.left, known), _value(node.right, known))
-
-
-def _less_one(node: ast.BinOp) -> tuple[float, ast.expr] | None:
-    """The sign and the power of `exp(power) - 1`, if that is what an expression is.
-
-    Near 1 the exponential has lost the digits that are wanted.
-    """
-    taken = isinstance(node.op, ast.Sub)
-    if not taken and not isinstance(node.op, ast.Add):
-        return None
-    if (power := _power(node.left)) and _number(node.right) == (1 if taken else -1):
-        return 1.0, power
-    if (power := _power(node.right)) and _number(node.left) == (1 if taken else -1):
-        return -1.0 if taken else 1.0, power
-    return None
-
-
-def _number(node: ast.expr) -> Any:
-    """The number that an expression writes; None for others."""
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        inner = _number(node.operand)
-        return None if inner is None else -inner
-    return node.value if isinstance(node, ast.Constant) else None
-
-
-def _power(node: ast.expr) -> ast.expr | None:
-    """What e is raised to, if `exp` is what an expression is."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "exp":
+def _value(node: Node, known: Mapping[str, Any]) -> Any:
+    if node.op == NUMBER:
         return node.args[0]
-    return None
+    if node.leaf:
+        return known[node.args[0]]
+    return _JAX[node.op](*(_value(arg, known) for arg in node.args))
+
+
+def _node(tree: ast.AST, inputs: Sequence[str]) -> Node:
+    if isinstance(tree, ast.Constant):
+        return number(float(tree.value))  # type: ignore[arg-type]
+    if isinstance(tree, ast.Name):
+        return column(tree.id) if tree.id in inputs else constant(tree.id)
+    if isinstance(tree, ast.UnaryOp):
+        inner = _node(tree.operand, inputs)
+        if isinstance(tree.op, ast.UAdd):
+            return inner
+        return number(-inner.args[0]) if inner.op == NUMBER else -inner
+    if isinstance(tree, ast.Call):
+        assert isinstance(tree.func, ast.Name)
+        args = [_node(arg, inputs) for arg in tree.args]
+        if tree.func.id in _LOGARITHMS:
+            return Node("log", (args[0],)) * _LOGARITHMS[tree.func.id]
+        return Node(tree.func.id, tuple(args))
+    assert isinstance(tree, ast.BinOp)
+    left, right = _node(tree.left, inputs), _node(tree.right, inputs)
+    return Node(_SIGNS[type(tree.op)], (left, right))
 
 
 def _names(node: ast.AST) -> Iterator[ast.Name]:

@@ -1,35 +1,24 @@
-"""What forms are made of: trees of nodes, read from text and written as text.
+"""What formulas are made of: trees of nodes, evaluated by NumPy and written as text.
 
 A node is an operator with its arguments; leaves are inputs, constants and numbers. Trees are plain
 tuples, so that equal trees are equal, hash fast and can be keys.
 """
 
-import ast
 import functools
-import math
 import operator
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-
-from ..laws.text import TextError, syntax_tree
 
 STEP = 1e-30  # of a complex step
 INPUT, CONSTANT, NUMBER = LEAVES = "input", "constant", "number"
 BINARY = ("add", "sub", "mul", "div", "pow", "max", "min")
 UNARY = ("neg", "exp", "log", "sqrt", "abs", "sigmoid", "softplus", "tanh", "sin")
 OPS = (*BINARY, *UNARY, "expm1")  # the last is for `accurate` alone
-_SIGNS: dict[type, str] = {
-    ast.Add: "add",
-    ast.Sub: "sub",
-    ast.Mult: "mul",
-    ast.Div: "div",
-    ast.Pow: "pow",
-}
 _SYMBOLS = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "^"}
 _STRENGTH = {"add": 1, "sub": 1, "neg": 2, "mul": 3, "div": 3, "pow": 5}
-_LOGARITHMS = {"log10": 1 / math.log(10), "log2": 1 / math.log(2)}
 # All of them take complex numbers too, so that a complex step differentiates them.
 _NUMPY: dict[str, Any] = {
     "add": np.add,
@@ -132,6 +121,45 @@ def product(factors: Sequence[Node]) -> Node:
     return functools.reduce(operator.mul, factors)
 
 
+def terms(root: Node) -> list[tuple[float, Node]]:
+    """The terms of a sum with their signs; one term for what is no sum."""
+    if root.op == "neg":
+        return [(-sign, term) for sign, term in terms(root.args[0])]
+    if root.op not in ("add", "sub"):
+        return [(1.0, root)]
+    left, right = (terms(arg) for arg in root.args)
+    sign = -1.0 if root.op == "sub" else 1.0
+    return left + [(sign * own, term) for own, term in right]
+
+
+def factors(root: Node) -> list[Node]:
+    """The factors of a product, divisions written as powers."""
+    if root.op == "mul":
+        return factors(root.args[0]) + factors(root.args[1])
+    if root.op == "div":
+        return factors(root.args[0]) + [inverse(part) for part in factors(root.args[1])]
+    if root.op == "pow" and root.args[1] == number(-1.0) and root.args[0].op in ("mul", "div"):
+        return [inverse(part) for part in factors(root.args[0])]
+    return [root]
+
+
+def inverse(node: Node) -> Node:
+    """One over a node, its exponent or its number turned where it has one."""
+    if node.op == "pow":
+        base, power = node.args
+        return base ** (power.args[0] if power.op == "neg" else negative(power))
+    if node.op == "exp":
+        return Node("exp", (negative(node.args[0]),))
+    if node.op == NUMBER and node.args[0]:
+        return number(1 / node.args[0])
+    return node ** number(-1.0)
+
+
+def negative(node: Node) -> Node:
+    """Minus a node."""
+    return number(-node.args[0]) if node.op == NUMBER else -node
+
+
 def walk(node: Node) -> list[Node]:
     """All nodes of a tree, a node after its arguments."""
     out, left = [], [node]
@@ -151,6 +179,31 @@ def constants_of(node: Node) -> tuple[Any, ...]:
 def inputs_of(node: Node) -> tuple[str, ...]:
     """Names of the inputs of a tree, in order of appearance."""
     return tuple(dict.fromkeys(part.args[0] for part in walk(node) if part.op == INPUT))
+
+
+def counts_of(root: Node) -> Counter:
+    """How often each constant stands in a tree, by its key."""
+    return Counter(node.args[0] for node in walk(root) if node.op == CONSTANT)
+
+
+def linear_in(root: Node) -> frozenset[Any]:
+    """Keys of constants in which a tree is affine, all together; each stands in it once."""
+    return frozenset(_linear(root) & {key for key, count in counts_of(root).items() if count == 1})
+
+
+def _linear(root: Node) -> set[Any]:
+    """Constants in which a tree is jointly affine if each appears once."""
+    if root.op == CONSTANT:
+        return {root.args[0]}
+    if root.op in ("add", "sub"):
+        return _linear(root.args[0]) | _linear(root.args[1])
+    if root.op == "neg":
+        return _linear(root.args[0])
+    if root.op == "mul":
+        return max((_linear(arg) for arg in root.args), key=len)
+    if root.op == "div":
+        return _linear(root.args[0])
+    return set()
 
 
 def replaced(node: Node, by: Mapping[Node, Node]) -> Node:
@@ -288,33 +341,3 @@ def _chain(node: Node) -> list[Node]:
 def _exponent(node: Node) -> str:
     inner = node.args[0] if node.op == "neg" else node
     return _text(node, 0) if inner.leaf else f"({_text(node, 0)})"
-
-
-def parse(said: str, inputs: Sequence[str]) -> Node:
-    """The tree that a formula writes; names in `inputs` are inputs, all others constants.
-
-    Nothing of the text is run. Raises ValueError, showing the character, for what is no formula.
-    """
-    return _parsed(syntax_tree(said), said, tuple(inputs))
-
-
-def _parsed(tree: ast.AST, said: str, inputs: tuple[str, ...]) -> Node:
-    if isinstance(tree, ast.Constant):
-        return number(float(tree.value))  # type: ignore[arg-type]
-    if isinstance(tree, ast.Name):
-        return column(tree.id) if tree.id in inputs else constant(tree.id)
-    if isinstance(tree, ast.UnaryOp):
-        inner = _parsed(tree.operand, said, inputs)
-        if isinstance(tree.op, ast.UAdd):
-            return inner
-        return number(-inner.args[0]) if inner.op == NUMBER else -inner
-    if isinstance(tree, ast.Call):
-        assert isinstance(tree.func, ast.Name)
-        args = [_parsed(arg, said, inputs) for arg in tree.args]
-        if tree.func.id in _LOGARITHMS:
-            return Node("log", (args[0],)) * _LOGARITHMS[tree.func.id]
-        return Node(tree.func.id, tuple(args))
-    if isinstance(tree, ast.BinOp):
-        left, right = _parsed(tree.left, said, inputs), _parsed(tree.right, said, inputs)
-        return Node(_SIGNS[type(tree.op)], (left, right))
-    raise TextError(said, 0, "This is no formula.")
