@@ -18,8 +18,8 @@ WORDS = {"house.md", "speed.md"}  # pages without code of Python
 # What blocks of a page may be: run, parsed, what is printed, and formulas.
 KINDS = {"python", "bash", "text", "math"}
 BLOCK = re.compile(r"^```(.*)\n((?:.*\n)*?)```$", re.MULTILINE)
-# What blocks import that jaxfit does without, and where it is in no environment of the tests.
-OTHERS = {"dask", "distributed", "lmfit"}
+# What blocks import that jaxfit does without: they are skipped where it is not installed.
+OTHERS = {"distributed", "lmfit"}
 # What makes an example small.
 SMALL = {"many_groups_sweep.py": ["200"]}
 # What an example prints where its answer is not what it should be.
