@@ -1,12 +1,14 @@
 """LaTeX: a fit as a booktabs table, with standard errors to the digits that they have."""
 
 import math
+import re
+import unicodedata
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .laws import Law
-from .laws.text import symbol
+from .laws.text import GREEK, symbol
 
 if TYPE_CHECKING:
     from .result import Fit
@@ -20,6 +22,12 @@ _ESCAPES = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
+    "`": r"\textasciigrave{}",
+    **{character: f"$\\{name}$" for character, name in GREEK.items()},
+    **{"≤": r"$\leq$", "≥": r"$\geq$", "\N{MINUS SIGN}": "$-$", "→": r"$\to$", "∞": r"$\infty$"},
+    # Behind the end of a line they would belong to its command.
+    "[": "{[}",
+    "*": "{*}",
 }
 # Numbers from here on, and below there, are written with a power of ten.
 _LARGE, _SMALL = 1e5, 1e-3
@@ -61,8 +69,11 @@ def table(fit: "Fit", errors: np.ndarray, caption: str | None) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text that LaTeX prints as it is, on one line."""
-    return "".join(_ESCAPES.get(character, character) for character in " ".join(text.split()))
+    """Text that LaTeX prints as it is, on one line; beyond Latin and Greek if its fonts can."""
+    shown = " ".join(unicodedata.normalize("NFC", text).split())
+    # Controls, and what joins or hides letters, are not printed.
+    shown = (each for each in shown if unicodedata.category(each) not in ("Cc", "Cf", "Cs"))
+    return re.sub("-(?=-)", "-{}", "".join(_ESCAPES.get(each, each) for each in shown))
 
 
 def with_error(value: float, error: float) -> str:

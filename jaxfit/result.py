@@ -344,7 +344,8 @@ class Fit:
         0.3478(12) is 0.3478 with a standard error of 0.0012, of the `kind` that `covariance` has. A
         number without parentheses has none: fixed, shared, on a bound or not determined; there is a
         column `status` where some group is not ok. caption: LaTeX; by default the law's formula,
-        target and loss.
+        target and loss. Names in Latin and Greek letters compile with pdflatex, others with
+        LuaLaTeX or XeLaTeX and a font that has them.
         """
         return latex.table(self, standard_errors(self, kind), caption)
 

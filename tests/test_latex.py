@@ -1,6 +1,8 @@
 """Fits as LaTeX tables and as xarray Datasets."""
 
 import re
+import shutil
+import subprocess
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from numpy.testing import assert_allclose
 from small_fits import clean, fit, line, runs
 
+import jaxfit
 from jaxfit.latex import escaped, with_error
 
 NUMBERS = [
@@ -40,6 +43,7 @@ def test_text_is_escaped():
         r"a\_b \& 5\% \textbackslash{}x \{\textasciicircum{}\textasciitilde{}\#\$\} "
         r"\textless{}c\textgreater{}"
     )
+    assert escaped("[β] * a--b e\u0301\a") == r"{[}$\beta$] {*} a-{}-b é"
 
 
 def test_a_table_has_a_line_for_each_group_and_as_many_cells_as_columns():
@@ -68,6 +72,29 @@ def test_r2_is_a_number_in_math_mode(r2, text):
     found.__dict__["r2"] = np.array([r2, np.nan, -np.inf])  # a cached property
     rows = [each.split(" & ") for each in found.to_latex().splitlines() if each[:1] == "g"]
     assert [row[-2] for row in rows] == [text, "--", r"$-\infty$"]
+
+
+# pdflatex without what comes with it, as packages for formulas, tables and fonts.
+BARE = r"""\documentclass{article}
+\let\toprule\hline \let\midrule\hline \let\bottomrule\hline
+\begin{document}
+%s\end{document}
+"""
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex to compile a table")
+def test_latex_compiles_tables_of_odd_names_and_all_formulas(tmp_path):
+    odd = ["[a_b] 50% $x$ \\alpha", "*é ß β≥2 `x--y`\a\u200b", "{#~^&<|>} e\u0301"]
+    table = {"[odd_*": np.repeat(odd, 12), "x": runs()["x"], "y": runs()["y"]}
+    found = fit({name: column[:26] for name, column in table.items()}, by="[odd_*")
+    told = replace(line, formula="sigmoid(β_1 * x) + été^Ω_max + abs(lambda_2)")
+    tables = [replace(found, task=replace(found.task, given=told)).to_latex()]
+    tables += [rf"${law.latex()}$\par" + "\n" for law in jaxfit.LAWS.values()]
+    (tmp_path / "t.tex").write_text(BARE % "".join(tables))
+    command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "-draftmode", "t.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace")
+    assert done.returncode == 0, done.stdout[-1500:]
+    assert "Missing character" not in (tmp_path / "t.log").read_text(errors="replace")
 
 
 def test_what_is_not_ok_says_so():

@@ -356,9 +356,12 @@ def _scales(node: ast.AST, columns: Sequence[str], inside: bool = False) -> Iter
             yield from _scales(child, columns, inside)
 
 
-_GREEK = re.compile(
-    "alpha|beta|gamma|delta|epsilon|zeta|eta|theta|kappa|mu|nu|xi|pi|rho|sigma|tau|phi|omega"
+_NAMES = (
+    "alpha beta gamma delta epsilon zeta eta theta kappa lambda mu nu xi pi rho sigma tau upsilon "
+    "phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega"
 )
+# Greek letters by what LaTeX calls them.
+GREEK = dict(zip("αβγδεζηθκλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ", _NAMES.split(), strict=True))
 _STRENGTH = {ast.Add: 1, ast.Sub: 1, ast.Mult: 2, ast.Div: 2, ast.Pow: 4}
 
 
@@ -374,7 +377,8 @@ def _latex(node: ast.AST, least: int) -> str:
         if node.func.id == "sqrt":
             return f"\\sqrt{{{inner}}}"
         known = node.func.id in ("exp", "log", "max", "min", "tanh")
-        name = f"\\{node.func.id}" if known else f"\\operatorname{{{node.func.id}}}"
+        # \operatorname is not of LaTeX but of a package.
+        name = f"\\{node.func.id}" if known else f"\\mathop{{\\mathrm{{{node.func.id}}}}}"
         return f"{name}\\left({inner}\\right)"
     if isinstance(node, ast.UnaryOp):
         sign = "-" if isinstance(node.op, ast.USub) else ""
@@ -398,7 +402,17 @@ def _bracketed(inner: str, needed: bool) -> str:
 def symbol(name: str) -> str:
     """The name of a column or parameter in LaTeX's math mode: Greek, with what follows as index."""
     stem, index = re.fullmatch(r"([^\W\d_]*)_?(.*)", name, re.DOTALL).groups()  # type: ignore[union-attr]
-    stem = (
-        f"\\{stem}" if _GREEK.fullmatch(stem) else stem if len(stem) == 1 else f"\\mathrm{{{stem}}}"
-    )
-    return f"{stem}_{{\\mathrm{{{index.replace('_', ',')}}}}}" if index else stem
+    letter = GREEK.get(stem, stem)
+    if letter in GREEK.values():
+        stem = f"\\{letter}"
+    elif len(stem) != 1 or not stem.isascii():
+        stem = _upright(stem)
+    return f"{stem}_{{{_upright(index.replace('_', ','))}}}" if index else stem
+
+
+def _upright(text: str) -> str:
+    if text.isascii():
+        return f"\\mathrm{{{text}}}"
+    # Fonts of mathematics have no accents, and those of text no Greek.
+    letters = (f"$\\{GREEK[each]}$" if each in GREEK else each for each in text)
+    return f"\\textrm{{{''.join(letters)}}}"
