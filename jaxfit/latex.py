@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .laws import Law
-from .laws.text import GREEK, symbol
+from .laws.typeset import GREEK, symbol
 
 if TYPE_CHECKING:
     from .result import Fit

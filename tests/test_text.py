@@ -155,3 +155,31 @@ def test_a_formula_in_latex():
         r"E + \frac{{\left(\frac{A_{\mathrm{c}}}{N}\right)}^{\frac{-\alpha}{2}} \, "
         r"\left(b_{\mathrm{1}} - \left(c - k\right)\right)}{\sqrt{N}}"
     )
+
+
+@pytest.mark.parametrize(
+    ("said", "name", "low", "high"),
+    [
+        ("E + B*(log(x) - m)^2", "m", np.log(1e3), np.log(1e6)),
+        ("E + B*(m + log(x))^2", "m", -np.log(1e6), -np.log(1e3)),
+        ("E + B*sigmoid((c - log(x))/s)", "c", np.log(1e3), np.log(1e6)),
+        ("E + B*max(0, log(x) - c)", "c", np.log(1e3), np.log(1e6)),
+    ],
+)
+def test_what_is_added_to_columns_starts_where_they_lie(said, name, low, high):
+    support = dict(jaxfit.parse(said, ("x",)).supports)[name]
+    start = support.start({"x": np.geomspace(1e3, 1e6, 9)}, np.ones(9))
+    assert_allclose(start, (min(-2.0, low), max(2.0, high)), atol=0.06 * (high - low))
+    assert jaxfit.parse(said, ("x",)) == jaxfit.parse(said, ("x",))
+    stated = jaxfit.parse(f"{said} where {name} in (0, 1)", ("x",))
+    assert dict(stated.supports)[name] == jaxfit.Interval(0.0, 1.0)
+
+
+def test_a_valley_is_found_from_its_text_alone():
+    rng = np.random.default_rng(0)
+    columns = {"N": 10 ** rng.uniform(7, 10, 60), "lr": 10 ** rng.uniform(-4, -2, 60)}
+    loss = 1.7 + 300 * columns["N"] ** -0.3 + 0.05 * np.log(columns["lr"] / 1e-3) ** 2
+    said = "E + A*N^-a + B*(log(lr) - m)^2"
+    fit = jaxfit.fit(said, columns | {"loss": loss}, target="loss", starts=64, pipeline="auto")
+    assert fit.status[0] == "ok"
+    assert_allclose(fit.params["m"], np.log(1e-3), rtol=1e-6)

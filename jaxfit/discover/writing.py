@@ -9,7 +9,7 @@ from ..laws import nodes
 from ..laws.law import Law
 from ..laws.nodes import CONSTANT, Node, number
 from ..laws.text import Formula
-from ..laws.text import latex as latex_of
+from ..laws.typeset import latex as latex_of
 from ..supports import Interval, Positive, Real, Support
 from .forms import Form
 

@@ -50,7 +50,7 @@ class Law:
 
     def latex(self) -> str:
         """The formula in LaTeX. Raises ValueError where it is none that can be read."""
-        from .text import latex
+        from .typeset import latex
 
         return latex(self.formula)
 

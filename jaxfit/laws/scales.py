@@ -5,7 +5,7 @@ is added to something has that thing's scale; one that multiplies it, the invers
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -47,7 +47,7 @@ class Beside:
     them tell the parameters of a group not apart.
     """
 
-    root: Node
+    root: Node = field(repr=False)
     key: Any
 
     def __call__(self, inputs: Mapping[str, np.ndarray], target: np.ndarray):
@@ -84,21 +84,22 @@ def _settle(node: Node, columns, found: dict, nominal: dict, signed: bool) -> An
 def _settle_sum(node, columns, found, nominal, signed):
     parts = terms(node)
     signed = signed or any(term.op == "log" for _, term in parts)
-    open_ = [term for _, term in parts if _unknown(term, found)]
+    open_ = [(sign, term) for sign, term in parts if _unknown(term, found)]
     rest = 0.0
     for sign, term in parts:
-        if term not in open_:
+        if (sign, term) not in open_:
             rest = rest + sign * _settle(term, columns, found, nominal, signed)
-    for term in open_:
+    for sign, term in open_:
         rest = np.asarray(rest, float)
         low, high = _span(rest)
         if signed or low <= 0:
             reach = max(high - low, 1e-3 * abs(high), 1e-9)
-            support: Support = _within(-high - 0.05 * reach, -low + 0.05 * reach)
+            near, far = (-high, -low) if sign > 0 else (low, high)
+            support: Support = _within(near - 0.05 * reach, far + 0.05 * reach)
         else:
             support = Positive(start=(_NEAR * low, _FAR * high))
         _know(term.args[0], support, found, nominal)
-        rest = rest + nominal[term.args[0]]
+        rest = rest + sign * nominal[term.args[0]]
     return rest
 
 

@@ -137,7 +137,7 @@ class Expression:
     @property
     def names(self) -> tuple[str, ...]:
         """The names in it, in order of appearance."""
-        return tuple(dict.fromkeys(node.id for node in _names(_expression(self.text, self.text))))
+        return tuple(dict.fromkeys(node.id for node in _names(syntax_tree(self.text, self.text))))
 
     def __call__(self, known: Mapping[str, Any]) -> Any:
         return _value(accurate(tree_of(self.text, ())), known)
@@ -149,7 +149,7 @@ def expression(text: str, names: Sequence[str]) -> Expression:
     Raises ValueError, showing the character, for what is no expression, or a name that is none
     of theirs.
     """
-    for node in _names(_expression(text, text)):
+    for node in _names(syntax_tree(text, text)):
         if node.id not in names:
             what = f"`{node.id}` is no parameter{nearest(node.id, names)} There are: "
             raise TextError(text, node.col_offset, f"{what}{', '.join(names)}.")
@@ -161,7 +161,7 @@ def tree_of(text: str, inputs: Sequence[str]) -> Node:
 
     Nothing of the text is run. Raises ValueError, showing the character, for what is no expression.
     """
-    return _node(_expression(text, text), tuple(inputs))
+    return _node(syntax_tree(text, text), tuple(inputs))
 
 
 def assumed_positive(law: Law) -> tuple[str, ...]:
@@ -175,26 +175,6 @@ def is_text(law: str) -> bool:
     return not law.strip().isidentifier()
 
 
-def latex(formula: str) -> str:
-    """A formula in LaTeX: expressions and equations, divided by commas."""
-    parts = [
-        [_expression(side, formula) for side in part.split("=")] for part in _at_commas(formula)
-    ]
-    return ",\\quad ".join(" = ".join(_latex(side, 0) for side in sides) for sides in parts)
-
-
-def _at_commas(formula: str) -> list[str]:
-    """The parts of a formula between commas that are in no brackets."""
-    parts, depth = [""], 0
-    for character in formula:
-        depth += (character in "([") - (character in ")]")
-        if character == "," and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += character
-    return parts
-
-
 @lru_cache(maxsize=256)
 def _tree(text: str) -> tuple[ast.expr, dict[str, tuple[Support, int]]]:
     """The expression of a text, and the supports that it states with their places."""
@@ -206,7 +186,7 @@ def _tree(text: str) -> tuple[ast.expr, dict[str, tuple[Support, int]]]:
         name, support = _support(text, clause, place)
         supports[name] = (support, place + len(clause) - len(clause.lstrip()))
         place += len(clause) + 1
-    return _expression(body, text), supports
+    return syntax_tree(body, text), supports
 
 
 def _support(text: str, clause: str, place: int) -> tuple[str, Support]:
@@ -228,7 +208,7 @@ def _support(text: str, clause: str, place: int) -> tuple[str, Support]:
         raise TextError(text, place, str(error)) from None
 
 
-def _expression(body: str, text: str) -> ast.expr:
+def syntax_tree(body: str, text: str) -> ast.expr:
     """The checked syntax tree of `body`, which is the beginning of `text` or a part of it."""
     # Python's own ^ binds less than its +.
     source = body.strip().replace("^", "**")
@@ -338,12 +318,16 @@ def _names(node: ast.AST) -> Iterator[ast.Name]:
 
 
 def _scales(node: ast.AST, columns: Sequence[str], inside: bool = False) -> Iterator[str]:
-    """Parameters beside a column in the base of a power, in a logarithm, or below a fraction."""
+    """Parameters beside a column in the base of a power, in a logarithm, or below a fraction.
+
+    But not in the base of a square or another whole power, which may be below 0.
+    """
     if isinstance(node, ast.Name):
         if inside and node.id not in columns:
             yield node.id
     elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
-        yield from _scales(node.left, columns, True)
+        whole = isinstance(node.right, ast.Constant) and node.right.value in range(9)
+        yield from _scales(node.left, columns, inside or not whole)
     elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
         yield from _scales(node.left, columns, inside)
         yield from _scales(node.right, columns, True)
@@ -354,65 +338,3 @@ def _scales(node: ast.AST, columns: Sequence[str], inside: bool = False) -> Iter
     else:
         for child in ast.iter_child_nodes(node):
             yield from _scales(child, columns, inside)
-
-
-_NAMES = (
-    "alpha beta gamma delta epsilon zeta eta theta kappa lambda mu nu xi pi rho sigma tau upsilon "
-    "phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega"
-)
-# Greek letters by what LaTeX calls them.
-GREEK = dict(zip("αβγδεζηθκλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ", _NAMES.split(), strict=True))
-_STRENGTH = {ast.Add: 1, ast.Sub: 1, ast.Mult: 2, ast.Div: 2, ast.Pow: 4}
-
-
-def _latex(node: ast.AST, least: int) -> str:
-    """An expression in LaTeX, in brackets if it binds less than `least`."""
-    if isinstance(node, ast.Constant):
-        return f"{node.value:g}"
-    if isinstance(node, ast.Name):
-        return symbol(node.id)
-    if isinstance(node, ast.Call):
-        assert isinstance(node.func, ast.Name)
-        inner = ", ".join(_latex(each, 0) for each in node.args)
-        if node.func.id == "sqrt":
-            return f"\\sqrt{{{inner}}}"
-        known = node.func.id in ("exp", "log", "max", "min", "tanh")
-        # \operatorname is not of LaTeX but of a package.
-        name = f"\\{node.func.id}" if known else f"\\mathop{{\\mathrm{{{node.func.id}}}}}"
-        return f"{name}\\left({inner}\\right)"
-    if isinstance(node, ast.UnaryOp):
-        sign = "-" if isinstance(node.op, ast.USub) else ""
-        return _bracketed(sign + _latex(node.operand, 3), least > 2)
-    assert isinstance(node, ast.BinOp)
-    strength, kind = _STRENGTH[type(node.op)], type(node.op)
-    if kind is ast.Div:
-        fraction = f"\\frac{{{_latex(node.left, 0)}}}{{{_latex(node.right, 0)}}}"
-        return _bracketed(fraction, least > strength)
-    if kind is ast.Pow:
-        return f"{{{_latex(node.left, 5)}}}^{{{_latex(node.right, 0)}}}"
-    sign = {ast.Add: " + ", ast.Sub: " - ", ast.Mult: " \\, "}[kind]
-    right = _latex(node.right, strength + (kind is ast.Sub))
-    return _bracketed(_latex(node.left, strength) + sign + right, strength < least)
-
-
-def _bracketed(inner: str, needed: bool) -> str:
-    return f"\\left({inner}\\right)" if needed else inner
-
-
-def symbol(name: str) -> str:
-    """The name of a column or parameter in LaTeX's math mode: Greek, with what follows as index."""
-    stem, index = re.fullmatch(r"([^\W\d_]*)_?(.*)", name, re.DOTALL).groups()  # type: ignore[union-attr]
-    letter = GREEK.get(stem, stem)
-    if letter in GREEK.values():
-        stem = f"\\{letter}"
-    elif len(stem) != 1 or not stem.isascii():
-        stem = _upright(stem)
-    return f"{stem}_{{{_upright(index.replace('_', ','))}}}" if index else stem
-
-
-def _upright(text: str) -> str:
-    if text.isascii():
-        return f"\\mathrm{{{text}}}"
-    # Fonts of mathematics have no accents, and those of text no Greek.
-    letters = (f"$\\{GREEK[each]}$" if each in GREEK else each for each in text)
-    return f"\\textrm{{{''.join(letters)}}}"
