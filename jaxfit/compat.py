@@ -1,33 +1,24 @@
 """Compat: `curve_fit` with SciPy's signature and return, from many starts at once."""
 
 import inspect
-import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import Bounds, OptimizeWarning
 
 from . import predict
-from .fitting import fit_task
+from .curve_search import apart, over, together
 from .keywords import check_seed, refuse_unknown
 from .laws import Law
-from .prepare import prepare
-from .result import Fit
 from .singular import MAX_CONDITION
-from .solve.keep import Keep
-from .solve.levenberg_marquardt import LevenbergMarquardt
-from .solve.presets import Pipeline
-from .solve.variable_projection import VariableProjection
-from .status import UNSOLVED
 from .supports import Real
 
-TARGET = "ydata"
 METHODS = ("lm", "trf", "dogbox")
+SLOPES = ("2-point", "3-point", "cs")
 # What steers SciPy's own search, or says how to do without derivatives.
 STEERING = frozenset(
     "Dfun col_deriv diag diff_step epsfcn factor ftol gtol jac_sparsity max_nfev maxfev tr_options "  # noqa: SIM905
@@ -37,9 +28,6 @@ STEERING = frozenset(
 MOST_STARTS, FEWEST_STARTS, MOST_ROWS = 256, 16, 2**22
 # Decades on both sides of a scale that starts are drawn from; around a guess, which knows better.
 DECADES, AROUND_GUESS = 1.5, 1.0
-# Relative loss by which another optimum must be better than the one that the guess leads to.
-BETTER = 1e-6
-LAST = VariableProjection(max_steps=500)
 
 
 def curve_fit(
@@ -69,20 +57,25 @@ def curve_fit(
     p0: a guess, by default SciPy's. The optimum that it leads to is returned, unless another fits
         better; starts for those are drawn around it and at scales of the data.
     bounds: (low, high), or `scipy.optimize.Bounds`.
-    sigma: standard deviations, one or (n,), or a covariance (n, n) that is diagonal.
+    sigma: standard deviations, one or (n,), or a covariance (n, n), which is to be symmetric too.
     method, jac, and kwargs that steer SciPy's search (`maxfev`, `ftol`, ...) are checked by name
         and change nothing: there is one search, derivatives are exact, and the stop has no units.
+        `loss=` other than "linear" is refused.
     starts: how many, 256 by default and fewer beyond 2**14 points; seed: of those that are drawn.
 
-    Returns popt (P,) and pcov (P, P), float64; with `full_output` also infodict (`nfev`, and `fvec`
-    (n,), the residuals over sigma), a message and 1. pcov is as SciPy's, and inf, with an
-    `OptimizeWarning`, where the data leave a direction of the parameters open. The message
-    tells of another optimum that was found to fit as well.
+    Returns popt (P,) and pcov (P, P), float64; with `full_output` also infodict (`nfev`, of all
+    starts, and `fvec` (n,), the residuals over sigma or over the root of a covariance; none of
+    MINPACK's own), a message and 1. pcov is as SciPy's, and inf, with an `OptimizeWarning`, where
+    the data leave a direction of the parameters open, of which SciPy may give huge numbers. The
+    message tells of another optimum that was found to fit as well.
 
-    Raises ValueError or TypeError as SciPy does, and for a covariance between points; RuntimeError
-    where no optimum was found.
+    Refused, where SciPy goes on: fewer points than parameters by any method; xdata whose last axis
+    does not hold the points, so a frame as it stands; masked points; sigma, p0 or, with
+    `check_finite=False`, points that are not finite; and an f that is finite at no start.
+
+    Raises ValueError or TypeError as SciPy does; RuntimeError where no optimum was found.
     """
-    _check_options(method, kwargs)
+    _check_options(method, jac, nan_policy, kwargs)
     x, y, sigma = _points(xdata, ydata, sigma, check_finite, nan_policy)
     names = _names(f, p0)
     low, high = _ends(bounds, len(names))
@@ -98,22 +91,19 @@ def curve_fit(
     guess = _guess(p0, low, high)
     check_seed(seed)
     theta = _starts(guess, p0 is not None, x, y, low, high, starts, seed)
-    fits = _fits(_law(f, names, x), x, y, sigma, low, high, theta)
-    fit, rival = fits[0], _rival(fits, y)
-    popt = np.array([fit.params[name][0] for name in names])
-    pcov = _covariance(fit, sigma, absolute_sigma)
+    law = _law(f, names, x)
+    search = apart if sigma.ndim == 1 else together
+    found = search(law, x, y, sigma, low, high, theta)
+    popt = np.array([*found.params.values()])
+    residual, pcov = _covariance(law, found, x, y, sigma, absolute_sigma)
     if np.isinf(pcov).any():
-        told = "; ".join(note.text for note in fit.notes if note.code == "unidentifiable")
-        text = f"Covariance of the parameters could not be estimated{f': {told}' if told else ''}"
+        told = f": {found.undetermined}" if found.undetermined else ""
+        text = f"Covariance of the parameters could not be estimated{told}"
         warnings.warn(text, category=OptimizeWarning, stacklevel=2)
     if not full_output:
         return popt, pcov
-    nfev = sum(int(each.evaluations.sum()) for each in fits)
-    info = {"nfev": nfev, "fvec": (fit.fitted - y) / sigma}
-    most = max(fits, key=lambda each: each.starts_finished[0])
-    agree = f"{most.starts_agreeing[0]} of {most.starts_finished[0]} starts agree"
-    told = f"Converged, relative offset {fit.offset[0]:.1e}; {agree}. {rival}"
-    return popt, pcov, info, told.strip(), 1
+    info = {"nfev": found.evaluations, "fvec": residual}
+    return popt, pcov, info, f"Converged, {found.message}".strip(), 1
 
 
 @dataclass(frozen=True)
@@ -144,7 +134,7 @@ def _law(f, names, x) -> Law:
     return Law(curve, inputs, supports, "a function of the user's", curve.__name__)
 
 
-def _check_options(method, kwargs) -> None:
+def _check_options(method, jac, nan_policy, kwargs) -> None:
     """Raise ValueError or TypeError for what `curve_fit` cannot do as asked."""
     if "args" in kwargs:
         raise ValueError("'args' is not a supported keyword argument.")
@@ -158,12 +148,20 @@ def _check_options(method, kwargs) -> None:
     refuse_unknown("curve_fit", kwargs, known)
     if method not in (None, *METHODS):
         raise ValueError(f"`method` must be one of {', '.join(METHODS)}, not {method!r}.")
+    if not (jac is None or callable(jac) or (isinstance(jac, str) and jac in SLOPES)):
+        raise ValueError(f"`jac` must be one of {', '.join(SLOPES)}, or callable; not {jac!r}.")
+    if nan_policy == "propagate":
+        raise ValueError("`nan_policy='propagate'` is not supported by this function.")
+    if nan_policy not in (None, "raise", "omit"):
+        raise ValueError("nan_policy must be one of {None, 'raise', 'omit'}")
 
 
 def _points(xdata, ydata, sigma, check_finite, nan_policy):
-    """Inputs (n,) or (k, n), targets (n,) and standard deviations (n,), all float64."""
+    """Inputs (n,) or (k, n), targets (n,), and what `_deviations` makes of sigma, in float64."""
     if check_finite is None:
         check_finite = nan_policy is None
+    if any(np.ma.is_masked(each) for each in (xdata, ydata)):
+        raise ValueError("Some points are masked, which NumPy forgets; leave them out.")
     as_array = np.asarray_chkfinite if check_finite else np.asarray
     y, x = as_array(ydata, float), as_array(xdata, float)
     if y.size == 0:
@@ -177,31 +175,29 @@ def _points(xdata, ydata, sigma, check_finite, nan_policy):
     bad = ~(np.isfinite(x).reshape(-1, len(y)).all(axis=0) & np.isfinite(y))
     if not bad.any():
         return x, y, sigma
-    if nan_policy == "propagate":
-        raise ValueError("`nan_policy='propagate'` is not supported by this function.")
-    if nan_policy not in (None, "raise", "omit"):
-        raise ValueError("nan_policy must be one of {None, 'raise', 'omit'}")
     if nan_policy != "omit" or np.isinf(x).any() or np.isinf(y).any():
         raise ValueError("The input contains nan or infinite values")
     if bad.all():
         raise ValueError("`ydata` must not be empty!")
-    return x[..., ~bad], y[~bad], sigma[~bad]
+    sigma = sigma[~bad] if sigma.ndim == 1 else sigma[np.ix_(~bad, ~bad)]
+    return x[..., ~bad], y[~bad], sigma
 
 
 def _deviations(sigma, n) -> np.ndarray:
-    """Standard deviations (n,). Raises ValueError for a covariance between points."""
+    """Standard deviations (n,); or a covariance (n, n), where points go together."""
     if sigma is None:
         return np.ones(n)
     sigma = np.asarray(sigma, float)
     if sigma.shape == (n, n) and n > 1:
         variances = np.diagonal(sigma)
+        try:
+            np.linalg.cholesky(np.asarray_chkfinite(sigma))
+        except np.linalg.LinAlgError:
+            raise ValueError("`sigma` must be positive definite.") from None
+        if not np.allclose(sigma, sigma.T, rtol=1e-8, atol=1e-8 * variances.min()):
+            raise ValueError("`sigma`, a covariance, must be symmetric.")
         if (sigma != np.diag(variances)).any():
-            raise ValueError(
-                "`sigma` is a covariance between points, and jaxfit weighs each point by itself. "
-                "Take scipy.optimize.curve_fit, with p0= from a fit without it."
-            )
-        if not (variances > 0).all():
-            raise ValueError("`sigma` must be positive definite.")
+            return sigma
         sigma = np.sqrt(variances)
     if sigma.size != 1 and sigma.shape != (n,):
         raise ValueError("`sigma` has incorrect shape.")
@@ -282,82 +278,22 @@ def _starts(guess, given, x, y, low, high, starts, seed) -> np.ndarray:
     return np.concatenate([guess[None], np.clip(drawn, low, high)])
 
 
-def _fits(law, x, y, sigma, low, high, theta) -> list[Fit]:
-    """What the first start leads to, and what all do; the best first, of equals the former.
+def _covariance(law, found, x, y, sigma, absolute) -> tuple[np.ndarray, np.ndarray]:
+    """Residuals (n,) over sigma, and pcov (P, P) as SciPy has it, held parameters and all.
 
-    Raises RuntimeError where neither came to an optimum.
+    pcov is inf where the data leave it open.
     """
-    found, failed = [], []
-    for some, pipeline in ((theta[:1], (LAST,)), (theta, None))[: len(theta)]:
-        try:
-            found.append(_fitted(law, x, y, sigma, low, high, some, pipeline))
-        except RuntimeError as error:
-            failed.append(error)
-    if not found:
-        raise failed[-1]
-    beaten = len(found) > 1 and found[1].loss[0] + _floor(y) < (1.0 - BETTER) * found[0].loss[0]
-    return found[::-1] if beaten else found
-
-
-def _floor(y) -> float:
-    """The loss of residuals that are rounding errors, which say of no optimum that it is best."""
-    return float((64 * np.finfo(float).eps * np.abs(y).max()) ** 2)
-
-
-def _rival(fits: list[Fit], y) -> str:
-    """What to say of another optimum that fits as well as that of the first; "" of none."""
-    best, last = fits[0], fits[-1]
-    if last.loss[0] > (1.0 + BETTER) * best.loss[0] + _floor(y):
-        last = best
-    one, two = (np.array([*each.params.values()]) for each in (best, last))
-    if "unidentifiable" in (best.status[0], last.status[0]):
-        return ""
-    if np.allclose(one, two, rtol=1e-3, atol=0.0):
-        return " ".join(note.text for note in last.notes if note.code == "second_optimum")
-    values = ", ".join(f"{name} = {value[0]:.4g}" for name, value in last.params.items())
-    return f"Another optimum fits as well: {values}."
-
-
-def _fitted(law, x, y, sigma, low, high, theta, pipeline) -> Fit:
-    """The fit; RuntimeError where it ended before an optimum, or nothing could be searched."""
-    columns = dict(zip(law.inputs, np.atleast_2d(x), strict=True))
-    ends = zip(law.parameters, low.tolist(), high.tolist(), strict=True)
-    box = {name: (a, b) for name, a, b in ends if math.isfinite(a) or math.isfinite(b)}
-    with jax.enable_x64(True):
-        task = prepare(
-            law,
-            {**columns, TARGET: y},
-            target=TARGET,
-            weights=(sigma.min() / sigma) ** 2,
-            starts=theta,
-            bounds=box,
-        )
-        fit = fit_task(task, pipeline or _pipeline(bool(task.law.affine)))
-    if fit.status[0] in UNSOLVED:
-        told = " ".join(note.text for note in fit.notes if note.code == fit.status[0])
-        raise RuntimeError(f"Optimal parameters not found: {told}")
-    return fit
-
-
-def _pipeline(projected: bool) -> Pipeline:
-    """All starts take some steps, for where they begin tells little of a function of any kind."""
-    stage = VariableProjection if projected else LevenbergMarquardt
-    return stage(max_steps=8), Keep(8, share=0.125), stage(max_steps=24), Keep(3), LAST
-
-
-def _covariance(fit: Fit, sigma, absolute) -> np.ndarray:
-    """pcov (P, P) as SciPy has it, held parameters and all; inf where the data leave it open."""
-    law, n, width = fit.task.law, len(sigma), len(fit.law.parameters)
+    params = {name: np.array([value]) for name, value in found.params.items()}
+    columns, one, n = list(np.atleast_2d(x)), np.zeros(len(y), int), len(y)
+    residual = over(sigma, predict.at_rows(law, params, columns, one) - y)
+    slopes = over(sigma, predict.slopes_at_rows(law, params, columns, one))
+    effect, width = np.linalg.norm(slopes, axis=0), len(params)
     nothing = np.full((width, width), np.inf)
-    columns = [fit.task.inputs[name] for name in law.inputs]
-    slopes = predict.slopes_at_rows(law, fit.params, columns, fit.data.group) / sigma[:, None]
-    effect = np.linalg.norm(slopes, axis=0)
-    if fit.status[0] == "unidentifiable" or not (effect > 0).all() or (not absolute and n <= width):
-        return nothing
+    if found.open or not (effect > 0).all() or (not absolute and n <= width):
+        return residual, nothing
     _, values, directions = np.linalg.svd(slopes / effect, full_matrices=False)
     if not values[0] < MAX_CONDITION * values[-1]:
-        return nothing
+        return residual, nothing
     root = directions / values[:, None] / effect
-    residual = (fit.fitted - fit.data.target) / sigma
     scale = 1.0 if absolute else np.sum(residual**2) / (n - width)
-    return root.T @ root * scale
+    return residual, root.T @ root * scale

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
+from jax.scipy.linalg import solve_triangular
 
 from .bounds import check_ends
 from .laws import LAWS, Law
@@ -46,13 +47,14 @@ from .tables import nearest
 
 
 class Optimum(NamedTuple):
-    """Where the objective is least. Everything is differentiable but `offset`."""
+    """Where the objective is least. `params` and `loss` are differentiable."""
 
     params: dict[str, Array]  # () each, of those that are not fixed
-    loss: Array  # () weighted mean of rho
+    loss: Array  # () weighted mean of rho; of a covariance C, r' C^-1 r / n
     # () relative offset; converged at or below 1e-5, as in `Fit.offset`; NaN where the data leave a
     # direction open, and where bounds cross.
     offset: Array
+    evaluations: Array  # () of the objective, in the searches of all starts
 
 
 def solve(
@@ -61,6 +63,7 @@ def solve(
     target: Any,
     weights: Any = None,
     *,
+    covariance: Any = None,
     loss: Loss | str = "mse",
     starts: Any = 64,
     seed: int = 0,
@@ -73,6 +76,8 @@ def solve(
     law: a `Law`, the name of one, or a text, which calls columns by their names. columns: {input:
     (n,)}, or in the law's order. target, weights: (n,); a row of weight 0 is left out, whatever
     it holds, and its derivatives are 0, that along its own weight too.
+    covariance: (n, n) of the errors of the targets, in place of weights, positive definite, for
+    squared losses: generalised least squares. `loss` and `offset` are NaN where it is not.
     loss: as of `jaxfit.fit`. starts: how many to draw, by `seed`, or {parameter: values (S,)} in
     the parameters' own units.
     bounds: {parameter: (low, high)}, inside the law's supports, which is checked of numbers; what
@@ -80,10 +85,10 @@ def solve(
     {parameter: number}.
     max_steps: of every start, all of which are followed to the end.
 
-    Derivatives with respect to columns, target, weights, bounds and fixed, of any order and in
-    both modes, are those of the optimum itself: NaN where the data leave a direction open or the
-    Hessian is singular, so that there is no one optimum to follow; 0 along a parameter that a bound
-    holds. Nothing checks numbers inside of jit: look at `offset`.
+    Derivatives with respect to all of these numbers but starts, of any order and in both modes, are
+    those of the optimum itself: NaN where the data leave a direction open or the Hessian is
+    singular, so that there is no one optimum to follow; 0 along a parameter that a bound holds.
+    Nothing checks numbers inside of jit: look at `offset`.
 
     Raises ValueError or TypeError for names, shapes and options that cannot be, and for float32,
     which has too few digits: `with jax.enable_x64(True):`, or set it for the process.
@@ -91,22 +96,27 @@ def solve(
     law, loss = _named_law(law, columns), named(loss)
     if loss.from_data:
         raise ValueError("delta='mad' bends with the data; give solve() a number.")
+    given = weights is not None
     columns, target, weights = _arrays(law, columns, target, weights)
     law, columns = _with_fixed(law, columns, fixed or {}, len(target))
     check(law, max(len(target), 2))
     if law.linear is None:
         law = replace(law, linear=linear_parameters(law))
     problem = _problem(law, loss, columns, target, weights, bounds or {})
+    scale = 1.0
+    if covariance is not None:
+        problem, scale = _whitened(problem, loss, covariance, given)
     points, drawn = _points(law, starts, seed)
     frozen = jax.lax.stop_gradient(problem)
-    z = _searched(law, loss, frozen, points, drawn, int(max_steps))
+    z, evaluations = _searched(law, loss, frozen, points, drawn, int(max_steps))
     z, offset = _followed(objective(law, loss, problem), objective(law, loss, frozen), z)
     value = objective(law, loss, problem).value(z)
     theta = natural(logarithms(law), z)
     return Optimum(
         params={name: theta[j] for j, name in enumerate(law.parameters)},
-        loss=value * problem.unit**loss.degree,
+        loss=value * problem.unit**loss.degree * scale,
         offset=jax.lax.stop_gradient(offset),
+        evaluations=evaluations,
     )
 
 
@@ -185,6 +195,21 @@ def _problem(law: Law, loss: Loss, columns, target, weights, bounds) -> Problem:
     )
 
 
+def _whitened(problem: Problem, loss: Loss, covariance, weighted: bool) -> tuple[Problem, Array]:
+    """The problem whose residuals are those of a covariance, and what to multiply its loss by."""
+    if weighted:
+        raise ValueError("covariance= takes the place of weights; give one of them.")
+    if not loss.squared:
+        raise ValueError(f"covariance= goes with losses of squares, not with {loss!r}.")
+    covariance, n = jnp.asarray(covariance, float), len(problem.target)
+    if covariance.shape != (n, n):
+        raise ValueError(f"covariance= has shape {covariance.shape}; give ({n}, {n}).")
+    whitener = solve_triangular(jnp.linalg.cholesky(covariance), jnp.eye(n), lower=True)
+    # No residual grows by it, so that rounding errors stay what they are.
+    size = jnp.sqrt(jnp.sum(jax.lax.stop_gradient(whitener) ** 2))
+    return problem._replace(whitener=whitener / size), size**2
+
+
 def _range(support: Support) -> tuple[float, float]:
     """The start range in search coordinates; any where starts are given, as they must be."""
     if callable(support.start) or support.start is None:
@@ -213,7 +238,7 @@ def _points(law: Law, starts, seed: int) -> tuple[Array, bool]:
 
 
 def _searched(law: Law, loss: Loss, problem: Problem, points, drawn: bool, max_steps: int):
-    """Search coordinates (P,) of the best end of all starts."""
+    """Search coordinates (P,) of the best end of all starts, and the evaluations () it took."""
     log = logarithms(law)
     low, high = natural_box(log, problem)
     theta = points
@@ -222,7 +247,8 @@ def _searched(law: Law, loss: Loss, problem: Problem, points, drawn: bool, max_s
         theta = jax.vmap(lambda point: starting.profiled(f, point))(points)
     theta = jax.lax.stop_gradient(theta)
     # Linear parameters are solved for where there are some, else logarithms are searched.
-    stage = VariableProjection() if law.affine else LevenbergMarquardt()
+    projected = law.affine and problem.whitener is None
+    stage = VariableProjection() if projected else LevenbergMarquardt()
     inside = problem._replace(lower=low, upper=high) if in_natural(stage) else problem
     f = objective(law, loss, inside, natural_z=in_natural(stage))
     z = jnp.clip(theta, low, high)
@@ -231,7 +257,8 @@ def _searched(law: Law, loss: Loss, problem: Problem, points, drawn: bool, max_s
     states = run(jax.vmap(lambda s: stepped(stage, f, s)), states, max_steps)
     best = states.z[jnp.argmin(states.value)]
     best = search(log, best) if in_natural(stage) else best
-    return jnp.clip(best, problem.lower, problem.upper)
+    evaluations = 1.0 * jnp.sum(states.num_steps)
+    return jnp.clip(best, problem.lower, problem.upper), evaluations
 
 
 def _followed(f: Objective, frozen: Objective, z) -> tuple[Array, Array]:

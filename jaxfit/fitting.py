@@ -66,7 +66,9 @@ def fit(
         target that returns either.
     seed: of the Sobol starts; the same seed gives the same answer.
     weights: a column, one number >= 0 a row, or `InverseDensity("x")`, which undoes how densely
-        runs lie along a column; the objective is the weighted mean.
+        runs lie along a column; the objective is the weighted mean. A row of weight 2 pulls as
+        that row twice does, and one of 0 is not there; but it is one run, and standard errors,
+        priors and criteria count runs.
     bounds: {parameter: (low, high)}, inside the law's supports; also {parameter: {group: (low,
         high)}}, or a function of a group's inputs and target that returns a pair.
     fixed: {parameter: value}, of what is known; a value is a number, {group: number}, or a

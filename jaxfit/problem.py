@@ -36,6 +36,9 @@ class Problem(NamedTuple):
     # (n,) RUN, SQUARE or HINGE, where rows may be those of priors: their predictions are
     # residuals as they stand, and their weights come on top of those of the runs.
     kind: Array | None = None
+    # (n, n) that residuals are multiplied by, where those of different rows go together. Only
+    # stages that ask for `residual` as a whole do then: see `core`.
+    whitener: Array | None = None
 
 
 RUN, SQUARE, HINGE = 0, 1, 2
@@ -128,7 +131,8 @@ def objective(law: Law, loss: Loss, problem: Problem, *, natural_z: bool = False
         r = loss.residual(pred, problem.target) / problem.unit
         if problem.kind is not None:
             r = jnp.where(problem.kind == RUN, r, pred)
-        return jnp.where(problem.weights > 0, r, 0.0)
+        r = jnp.where(problem.weights > 0, r, 0.0)
+        return r if problem.whitener is None else problem.whitener @ r
 
     def residual(z):
         return compare(predict(natural(log, z)))

@@ -32,6 +32,7 @@ def plane(x, a, b, c):
 
 DECAY = 2.5 * np.exp(-1.3 * X) + 0.5 + 0.2 * NOISE
 PLANE = 1 + 2 * PAIR[0] ** 0.5 * PAIR[1] + 0.1 * NOISE
+COVARIANCE = 0.04 * np.exp(-np.abs(X[:, None] - X) / 0.3) + np.diag((0.05 + 0.1 * X) ** 2)
 CASES = {
     "plain": (decay, X, DECAY, {}),
     "two inputs": (plane, PAIR, PLANE, {}),
@@ -40,6 +41,13 @@ CASES = {
     "weights as they are": (decay, X, DECAY, {"sigma": 0.1 + X, "absolute_sigma": True}),
     "one sigma": (decay, X, DECAY, {"sigma": 0.2, "absolute_sigma": True}),
     "variances": (decay, X, DECAY, {"sigma": np.diag((0.1 + X) ** 2)}),
+    "a covariance": (decay, X, DECAY, {"sigma": COVARIANCE}),
+    "a covariance as it is": (
+        decay,
+        X,
+        DECAY,
+        {"sigma": COVARIANCE, "absolute_sigma": True, "p0": [2, 1, 1], "bounds": (0, [9, 9, 9])},
+    ),
     "inside bounds": (decay, X, DECAY, {"bounds": (0, [9, 9, np.inf])}),
     "on a bound": (decay, X, DECAY, {"bounds": ([0, 0, -1], [3, 1, 0.5])}),
     "bounds of SciPy": (decay, X, DECAY, {"bounds": scipy.optimize.Bounds([0, 0, 0.65], 9)}),
@@ -153,7 +161,8 @@ WRONG = [
     (TypeError, "must not exceed the number of data points=2", (decay, X[:2], X[:2]), {}),
     (ValueError, "`ydata` must not be empty", (decay, [], []), {}),
     (ValueError, r"xdata` has shape \(50, 2\).*transpose", (plane, PAIR.T, PLANE), {}),
-    (ValueError, "covariance between points", (decay, X, X), {"sigma": np.eye(50) + 0.1}),
+    (ValueError, "positive definite", (decay, X, X), {"sigma": np.eye(50) - 0.1}),
+    (ValueError, "symmetric", (decay, X, X), {"sigma": np.eye(50) + np.eye(50, k=-1) / 2}),
     (ValueError, "incorrect shape", (decay, X, X), {"sigma": [1.0, 2.0]}),
     (ValueError, "finite and not 0", (decay, X, X), {"sigma": 0 * X}),
     (ValueError, "'lm' only works for", (decay, X, X), {"method": "lm", "bounds": (0, 1)}),
@@ -161,6 +170,9 @@ WRONG = [
     (ValueError, "must match parameters", (decay, X, X), {"bounds": (0, [1, 2])}),
     (ValueError, "infeasible", (decay, X, X), {"p0": [2, 2, 2], "bounds": (0, 1)}),
     (ValueError, "`method` must be", (decay, X, X), {"method": "newton"}),
+    (ValueError, "`jac` must be", (decay, X, X), {"jac": "4-point"}),
+    (ValueError, "nan_policy must be", (decay, X, X), {"nan_policy": "drop"}),
+    (ValueError, "points are masked", (decay, X, np.ma.masked_less(X, 1.0)), {}),
     (ValueError, "least squares", (decay, X, X), {"loss": "huber"}),
     (TypeError, "did you mean `sigma`", (decay, X, X), {"sigmas": 1.0}),
 ]

@@ -106,6 +106,28 @@ def test_a_row_of_weight_0_is_left_out_whatever_it_holds():
     assert np.abs(slopes[2]).max() > 1e-4
 
 
+def test_a_covariance_is_generalised_least_squares():
+    x, together = X / 50, np.exp(-np.abs(np.subtract.outer(X, X)) / 20) + np.diag(W)
+
+    def slope(y, covariance):
+        found = core.solve(line, [x], y, covariance=covariance, starts=4)
+        return found.params["b"], found
+
+    of = jax.jit(jax.value_and_grad(slope, (0, 1), has_aux=True))
+    (b, found), (by_y, by_covariance) = of(Y, together)
+    design, inner = np.stack([np.ones(12), x], axis=1), np.linalg.inv(together)
+    hat = np.linalg.solve(design.T @ inner @ design, design.T @ inner)
+    assert_allclose(b, hat[1] @ Y, rtol=1e-8)
+    assert_allclose(by_y, hat[1], rtol=1e-8, atol=1e-10)
+    # How the line moves as errors go together more: by its residuals, whitened.
+    moved = -np.outer(hat[1], inner @ (Y - design @ (hat @ Y)))
+    assert_allclose(by_covariance + by_covariance.T, moved + moved.T, rtol=1e-6, atol=1e-9)
+    assert found.offset <= 1e-5
+    (_, found), slopes = of(Y, together - 9.0)
+    assert np.isnan([found.loss, found.offset]).all()
+    assert np.isnan(slopes[0]).all()
+
+
 def test_an_open_direction_has_no_derivative():
     slope = jax.jit(jax.grad(lambda x, y: core.solve(line, [x], y, starts=4).params["b"], 1))
     off = X - X.mean()
@@ -143,6 +165,9 @@ def test_what_cannot_be_is_named():
         "give how many to draw": {"starts": {"c": 1.0}},
         "give solve.. a number": {"loss": jaxfit.Huber("mad")},
         "give .n,. each": {"weights": np.ones(3)},
+        "takes the place of weights": {"weights": W, "covariance": np.eye(12)},
+        "losses of squares": {"covariance": np.eye(12), "loss": jaxfit.MAE()},
+        "give .12, 12.": {"covariance": np.eye(3)},
     }.items():
         with pytest.raises(ValueError, match=message):
             core.solve(power, [X], Y, **options)

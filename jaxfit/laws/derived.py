@@ -48,7 +48,7 @@ class Derived(Wrapper):
         known = {**known, **{name: of(known) for name, of in self.tied}}
         return {name: known[name] for name in self.law.parameters}
 
-    def __call__(self, *columns, **free):
+    def __call__(self, /, *columns, **free):
         own = len(self.law.inputs)
         known = self.complete({**free, **dict(zip(self.fixed, columns[own:], strict=False))})
         pred = self.law(*columns[:own], **known)

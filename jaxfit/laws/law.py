@@ -45,7 +45,7 @@ class Law:
         """Names of the parameters that are treated as linear; none while that is not known."""
         return self.linear or ()
 
-    def __call__(self, *inputs, **parameters):
+    def __call__(self, /, *inputs, **parameters):
         return self.func(*inputs, **parameters)
 
     def latex(self) -> str:

@@ -18,7 +18,7 @@ class Picked(Wrapper):
     law: Law
     count: int  # T
 
-    def __call__(self, *columns, **parameters):
+    def __call__(self, /, *columns, **parameters):
         every, output = self.law(*columns[:-1], **parameters), columns[-1]
         shape = (len(columns[0]), self.count)
         if every.shape != shape:

@@ -86,7 +86,7 @@ class Formula:
     def __name__(self) -> str:  # what messages call the law
         return self.text
 
-    def __call__(self, *columns, **parameters):
+    def __call__(self, /, *columns, **parameters):
         known = {**dict(zip(self.inputs, columns, strict=True)), **parameters}
         found = _value(accurate(_node(_tree(self.text)[0], self.inputs)), known)
         # A law of which no term has a column would be one number, not one a row.

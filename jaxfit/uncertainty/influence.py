@@ -42,7 +42,8 @@ class Influence:
     derivative: np.ndarray
     # (..., rows) what it changes by when the run is left out: one Newton step from the fit, in
     # which the law is taken to be straight at the run that goes; exact for squared residuals of
-    # laws that are affine in their parameters. NaN where the run alone determines a parameter.
+    # laws that are affine in their parameters, and roughest where the runs that stay cross the bend
+    # of a tight Huber loss. NaN where the run alone determines a parameter.
     left_out: np.ndarray
     own: np.ndarray  # (..., rows) bool, runs of the prediction's group
     notes: tuple[Note, ...]
