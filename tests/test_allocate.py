@@ -152,6 +152,8 @@ def test_it_is_told_as_rows_and_as_text(best):
         ({"compute": -1.0}, "compute=-1.0"),
         ({"compute": []}, "compute="),
         ({"compute": "much"}, "compute='much'"),
+        ({"compute": True}, "compute=True"),
+        ({"flop": 10**400}, "flop=1000"),
         ({"size": "n"}, "has no such input; did you mean `N`"),
         ({"size": "D"}, "are both 'D'"),
         ({"fixed": {"V": 1.0}}, "fixed= gives `V`"),
