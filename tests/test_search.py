@@ -354,6 +354,10 @@ def test_options_that_cannot_be_used_are_refused():
     ):
         with pytest.raises(ValueError, match=said):
             search(powers(), **{**QUICK, **options})
+    for name in ("tokens (B)", "2x", "lambda", "where"):
+        odd = {name if key == "N" else key: values for key, values in powers().items()}
+        with pytest.raises(ValueError, match=f"column `{re.escape(name)}`, which is no name"):
+            search(odd, **QUICK)
     mine = Mine([])
     mine.name = "zoo"
     with pytest.raises(ValueError, match="each its own name"):

@@ -24,7 +24,7 @@ from . import loop
 from .choosing import RULES, Choice
 from .evidence import AUTO, Evidence, evidence, folded
 from .finals import chosen_of
-from .forms import Form
+from .forms import Form, parse
 from .heldout import HeldOut, held_out, sealed_rows
 from .history import History, Proposer, Question, Trial
 from .judge import Judge
@@ -186,6 +186,7 @@ def search(
     with choosing("the search for a law"):
         table = sealed.training if sealed else read(data)
         every = evidence(table, target=targets, by=by, inputs=inputs, folds=(), nan=nan)
+        _refuse_unwritable(every.inputs)
         known = folded(every.in_groups_above(max_constants), folds)
         if outward is not None:
             outward.check(known.inputs)
@@ -215,6 +216,20 @@ def search(
         **_together(states, every, known, beyond),
         interrupted=ended,
     )
+
+
+def _refuse_unwritable(inputs: Sequence[str]) -> None:
+    """Raise ValueError for an input that no formula can name, before hours are searched."""
+    for name in inputs:
+        try:
+            writable = parse(f"a*{name} + b*{name}^2", [name]).inputs == (name,)
+        except ValueError:
+            writable = False
+        if not writable or name == "where":
+            raise ValueError(
+                f"A law cannot be written with column `{name}`, which is no name in a formula: "
+                "rename it to letters, digits and _, or name other columns by inputs=."
+            )
 
 
 def _together(states, every: Evidence, known: Evidence, beyond: str) -> dict[str, Any]:
