@@ -22,7 +22,7 @@ from ..tables import nearest, read
 from ..uncertainty.intervals import Intervals
 from . import loop
 from .choosing import RULES, Choice
-from .evidence import AUTO, Evidence, evidence, folded
+from .evidence import AUTO, Evidence, evidence, folded, targets_of
 from .finals import chosen_of
 from .forms import Form, parse
 from .heldout import HeldOut, held_out, sealed_rows
@@ -180,13 +180,17 @@ def search(
     """
     begun = time.monotonic()
     _check(max_constants, minutes, turns, seed, searches, rule, out, resume)
+    _check_kinds(outward, proposers, units)
     check_progress(progress)
-    targets = (target,) if isinstance(target, str) else tuple(target)
+    targets = targets_of(target)
     sealed, said = sealed_rows(data, holdout, targets, by, inputs)
     with choosing("the search for a law"):
         table = sealed.training if sealed else read(data)
         every = evidence(table, target=targets, by=by, inputs=inputs, folds=(), nan=nan)
         _refuse_unwritable(every.inputs)
+        for name, values in zip(targets, every.target.T, strict=True):
+            if np.ptp(values) == 0:
+                raise ValueError(f"Column `{name}` is {values[0]:g} in all rows: no law is in it.")
         known = folded(every.in_groups_above(max_constants), folds)
         if outward is not None:
             outward.check(known.inputs)
@@ -350,6 +354,17 @@ def _settings(every: Evidence, known: Evidence, most, conditions, proposers, see
         "searches": searches,
         "jaxfit": __version__,
     }
+
+
+def _check_kinds(outward, proposers, units) -> None:
+    if outward is not None and not isinstance(outward, Outward):
+        raise TypeError(f"outward={outward!r}; give jaxfit.discover.Outward(...), or None.")
+    if not isinstance(proposers, Sequence) or not all(
+        hasattr(each, "propose") and hasattr(each, "name") for each in proposers
+    ):
+        raise TypeError(f"proposers={proposers!r}; give a list of what has a name and propose().")
+    if not isinstance(units, bool):
+        raise TypeError(f"units={units!r}; give True or False.")
 
 
 def _check(max_constants, minutes, turns, seed, searches, rule, out, resume) -> None:
