@@ -223,6 +223,8 @@ def test_a_budget_at_which_the_loss_is_flat_to_rounding_has_no_best_size(fit):
     (note,) = [note for note in found.notes if note.code == "no_optimum"]
     assert "1e+80, 1e+150, 1e+300 FLOP" in note.text
     assert "flat to rounding" in note.text
+    below = found.plot().figure.get_supxlabel().replace("\n", " ")
+    assert "No size is best at 1e+80, 1e+150, 1e+300 FLOP." in below
 
 
 def test_notes_of_many_groups_are_one_and_a_bound_is_told_as_it_is():

@@ -8,7 +8,7 @@ from scipy import optimize
 
 import jaxfit
 from jaxfit.plots import corner
-from jaxfit.plots.groups import called
+from jaxfit.plots.groups import called, choose
 from jaxfit.plots.style import LOOKS, safe, symbol
 
 OPTIONS = {"target": "y", "by": "group", "starts": 64, "pipeline": QUICK}
@@ -288,6 +288,9 @@ def test_a_path_on_which_a_law_has_no_value_is_refused(chinchilla, kind, at, sai
 def test_keys_of_several_columns_are_named_whole(chinchilla):
     with pytest.raises(ValueError, match=r"names \('\$a_b', 8\); did you mean .*, by group, seed"):
         chinchilla.plot.lines(groups=("$a_b", 8))
+    with pytest.raises(ValueError, match=r"names '_c\$'"):
+        chinchilla.plot.lines(groups=[("$a_b", 7), "_c$"])
+    assert choose(chinchilla, {("_c$", 7)}).index.tolist() == [1]
 
 
 def test_labels_are_one_line_and_never_empty():

@@ -104,7 +104,7 @@ def _envelope(of: "Allocation", groups: Any, axes: Any) -> Drawn:
     told = ~np.isnan(numbers["best"]).all(axis=1)
     nowhere = of.compute[np.isnan(numbers["loss"][told]).any(axis=0)]
     if len(nowhere):
-        some = " in some groups" * (told.sum() > 1)
+        some = " in some groups" if told.sum() > 1 else ""
         at = listed([f"{c:.4g}" for c in nowhere.tolist()])
         notes.append(f"No size is best at {at} FLOP{some}.")
     footnote(figure, axes_of, [*notes, *chosen.notes], own=axes is None)

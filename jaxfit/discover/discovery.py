@@ -180,17 +180,13 @@ def search(
     """
     begun = time.monotonic()
     _check(max_constants, minutes, turns, seed, searches, rule, out, resume)
-    _check_kinds(outward, proposers, units)
-    check_progress(progress)
+    _check_kinds(outward, proposers, units, progress)
     targets = targets_of(target)
     sealed, said = sealed_rows(data, holdout, targets, by, inputs)
     with choosing("the search for a law"):
         table = sealed.training if sealed else read(data)
         every = evidence(table, target=targets, by=by, inputs=inputs, folds=(), nan=nan)
-        _refuse_unwritable(every.inputs)
-        for name, values in zip(targets, every.target.T, strict=True):
-            if np.ptp(values) == 0:
-                raise ValueError(f"Column `{name}` is {values[0]:g} in all rows: no law is in it.")
+        _refuse_lawless(every)
         known = folded(every.in_groups_above(max_constants), folds)
         if outward is not None:
             outward.check(known.inputs)
@@ -204,7 +200,6 @@ def search(
     chosen = forms[choice.chosen]
     if out is not None:
         write_chosen(out, chosen.form, known.inputs)
-    heldout = held_out(sealed, found, every) if sealed else None
     return Discovery(
         form=chosen.form,
         why=choice.why,
@@ -213,7 +208,7 @@ def search(
         doubt=float(choice.doubt[choice.chosen]),
         fit=found,
         nearly=_nearly(forms, choice, known),
-        heldout=heldout,
+        heldout=held_out(sealed, found, every) if sealed else None,
         evidence=known,
         settings=settings | {"rule": rule},
         seconds=time.monotonic() - begun,
@@ -222,9 +217,12 @@ def search(
     )
 
 
-def _refuse_unwritable(inputs: Sequence[str]) -> None:
-    """Raise ValueError for an input that no formula can name, before hours are searched."""
-    for name in inputs:
+def _refuse_lawless(every: Evidence) -> None:
+    """Raise ValueError, before hours are searched, where no law can be found or be written."""
+    for name, values in zip(every.targets, every.target.T, strict=True):
+        if np.ptp(values) == 0:
+            raise ValueError(f"Column `{name}` is {values[0]:g} in all rows: no law is in it.")
+    for name in every.inputs:
         try:
             writable = parse(f"a*{name} + b*{name}^2", [name]).inputs == (name,)
         except ValueError:
@@ -356,7 +354,8 @@ def _settings(every: Evidence, known: Evidence, most, conditions, proposers, see
     }
 
 
-def _check_kinds(outward, proposers, units) -> None:
+def _check_kinds(outward, proposers, units, progress) -> None:
+    check_progress(progress)
     if outward is not None and not isinstance(outward, Outward):
         raise TypeError(f"outward={outward!r}; give jaxfit.discover.Outward(...), or None.")
     if not isinstance(proposers, Sequence) or not all(

@@ -122,7 +122,7 @@ def _keys(fit: "Fit", groups: Any) -> list[Any]:
     if isinstance(groups, tuple) and len(fit.data.by) > 1:
         return list(groups) if any(isinstance(key, tuple) for key in groups) else [groups]
     several = isinstance(groups, Iterable) and not isinstance(groups, str | bytes)
-    return list(groups) if several and np.ndim(groups) else [groups]
+    return list(groups) if several and getattr(groups, "ndim", 1) else [groups]
 
 
 def one(
