@@ -375,7 +375,7 @@ def _gain(criterion: str, said: _Said, taken, least: float, seed: int) -> np.nda
     deviation = np.sqrt(apart + said.weights @ said.spread)
     if criterion == "improvement":
         ahead = least - middle
-        z = ahead / np.maximum(deviation, 1e-300)
+        z = np.clip(ahead / np.maximum(deviation, 1e-300), -40.0, 40.0)
         return ahead * stats.norm.cdf(z) + deviation * stats.norm.pdf(z)
     if criterion == "bound":
         return least - (middle - BOUND * deviation)
