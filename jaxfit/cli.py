@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if os.environ.get("JAXFIT_DEBUG") or not (told or isinstance(error, FORESEEN)):
             raise
         notes = "".join(f"\n  {note}" for note in told)
-        text = f"{error.strerror}" if isinstance(error, OSError) and error.strerror else error
+        text = _of_system(error) if isinstance(error, OSError) and error.strerror else error
         text = text if isinstance(error, FORESEEN) else f"{type(error).__name__}: {text}"
         print(f"jaxfit: {text}{notes}", file=sys.stderr)
         return BAD_INPUT
@@ -72,6 +72,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         said = f"{stop}" or "interrupted; nothing was written."
         print(f"jaxfit: {said}", file=sys.stderr)
         return INTERRUPTED
+
+
+def _of_system(error: OSError) -> str:
+    """What the system says, and of which file."""
+    name = "" if error.filename is None else f"{error.filename}"
+    return f"{error.strerror}: {name}" if name not in f"{error.strerror}" else f"{error.strerror}"
 
 
 def _joined(argv: Sequence[str]) -> list[str]:
@@ -126,12 +132,15 @@ def _add_fit(commands):
 def _fit(options) -> int:
     from .document import checked_name
     from .fitting import fit
+    from .plots.drawn import checked_path
 
     paper = options.report and checked_name(options.report)
     written = (options.out, options.plot, paper)
     refuse_same(written, (options.data, law_file(options.law)))
     for path in written:
         refuse_existing(path, options.overwrite)
+    if options.plot is not None:
+        checked_path(options.plot)
     use_cache(options)
     result = fit(
         **problem(options),

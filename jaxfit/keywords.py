@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import math
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, ParamSpec, TypeVar
 
@@ -16,6 +17,14 @@ R = TypeVar("R")
 def is_number(value: Any) -> bool:
     """Whether a value is a number, and neither True nor False."""
     return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
+def is_finite(value: Any) -> bool:
+    """Whether a value is a number that is finite as float64."""
+    try:
+        return is_number(value) and math.isfinite(value)
+    except OverflowError:  # an integer beyond float64
+        return False
 
 
 def check_progress(progress: Any) -> None:

@@ -35,6 +35,8 @@ _LARGE, _SMALL = 1e5, 1e-3
 
 def table(fit: "Fit", errors: np.ndarray, caption: str | None) -> str:
     """See `Fit.to_latex`; errors: standard errors (G, P)."""
+    if caption is not None and not isinstance(caption, str):
+        raise TypeError(f"caption={caption!r}; give LaTeX as text.")
     by = fit.data.by
     odd = not fit.ok.all()
     header = [*map(escaped, by or ("group",)), *map(_symbol, fit.params), "$R^2$", "$n$"]

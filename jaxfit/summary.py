@@ -1,6 +1,7 @@
 """How a fit looks: the same table as text and as HTML."""
 
 import html as escaping
+import re
 from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from .status import STATUS, Note, named
 if TYPE_CHECKING:
     from .result import Fit
 
+# What would end a line of a table, or move its columns.
+_BREAK = re.compile(r"[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
 # What stands behind a parameter that is on its lower or upper bound.
 MARKS = {-1: " [", 0: "", 1: " ]"}
 
@@ -130,7 +133,7 @@ def noted(notes: Iterable[Note]) -> list[str]:
 
 def aligned(header: Sequence[str], rows: Sequence[Sequence[str]], words: Set[int]) -> list[str]:
     """A table as lines of text, a rule under its header; words: columns that are not numbers."""
-    table = [header, *rows]
+    table = [[_BREAK.sub(" ", cell) for cell in row] for row in (header, *rows)]
     widths = [max(len(row[i]) for row in table) for i in range(len(header))]
     lines = [
         "  ".join(

@@ -55,7 +55,10 @@ class Table:
         """
         if name in self.columns:
             return self.columns[name]
-        raise _no_column(self.source, name, self.columns)
+        error = _no_column(self.source, name, self.columns)
+        if name in (getattr(self.labels, "names", None) or ()):
+            error.add_note(f"`{name}` is in the index of the frame: pass frame.reset_index().")
+        raise error
 
     def of(self, rows: np.ndarray) -> "Table":
         """The table of some rows, by their indices (k,), in that order and as often as named.

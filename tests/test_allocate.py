@@ -152,6 +152,8 @@ def test_it_is_told_as_rows_and_as_text(best):
         ({"compute": -1.0}, "compute=-1.0"),
         ({"compute": []}, "compute="),
         ({"compute": "much"}, "compute='much'"),
+        ({"compute": True}, "compute=True"),
+        ({"flop": 10**400}, "flop=1000"),
         ({"size": "n"}, "has no such input; did you mean `N`"),
         ({"size": "D"}, "are both 'D'"),
         ({"fixed": {"V": 1.0}}, "fixed= gives `V`"),
@@ -221,6 +223,8 @@ def test_a_budget_at_which_the_loss_is_flat_to_rounding_has_no_best_size(fit):
     (note,) = [note for note in found.notes if note.code == "no_optimum"]
     assert "1e+80, 1e+150, 1e+300 FLOP" in note.text
     assert "flat to rounding" in note.text
+    below = found.plot().figure.get_supxlabel().replace("\n", " ")
+    assert "No size is best at 1e+80, 1e+150, 1e+300 FLOP." in below
 
 
 def test_notes_of_many_groups_are_one_and_a_bound_is_told_as_it_is():

@@ -140,6 +140,7 @@ def test_group_names_cannot_become_formulas_in_a_spreadsheet(folder, capsys):
         (("--speed", "9"), "unrecognized arguments: --speed 9"),
         (("--out", "FOLDER/fit.jaxfit"), "exists already"),
         (("--plot", "FOLDER/none/fit.png"), "There is no folder"),
+        (("--plot", "FOLDER/fit.doc"), "Cannot draw"),
     ],
 )
 def test_wrong_usage_returns_1_and_says_what_to_do(folder, capsys, change, message):
@@ -149,7 +150,23 @@ def test_wrong_usage_returns_1_and_says_what_to_do(folder, capsys, change, messa
     except SystemExit as stop:
         code = stop.code
     assert code == 1
-    assert message in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert message in said
+    assert "groups done" not in said  # nothing was fitted before
+
+
+def test_names_that_are_taken_by_a_folder_or_a_file_are_told(tmp_path, capsys):
+    (tmp_path / "zoo").touch()
+    (tmp_path / "pages.md").mkdir()
+    for argv, said in (
+        (["report", tmp_path], f"Is a directory: {tmp_path}"),
+        (["demo", "--folder", tmp_path / "zoo"], f"File exists: {tmp_path / 'zoo'}"),
+        (["laws", "--overwrite", "--markdown", tmp_path / "zoo.md"], "zoo is no folder, where"),
+        (["laws", "--overwrite", "--markdown", tmp_path / "pages.md"], "pages.md is a folder"),
+    ):
+        assert cli.main([*argv]) == 1
+        assert said in capsys.readouterr().err
+    assert {path.name for path in tmp_path.iterdir()} == {"zoo", "pages.md"}
 
 
 def test_a_missing_file_returns_1(tmp_path, capsys):

@@ -1,13 +1,14 @@
 """`isoflop`: three answers to where the best sizes lie, on runs whose answer is known."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
 import jaxfit
-from jaxfit.decide.isoflops import APPROACHES, _law
+from jaxfit.decide.isoflops import APPROACHES, _inside, _law, _Swept
 
 BUDGETS = 10.0 ** np.arange(18, 22)
 
@@ -119,6 +120,13 @@ def test_a_minimum_that_is_not_among_the_sizes_is_told():
     assert any(note.text.startswith("Law: The best runs lie") for note in found.notes)
 
 
+def test_equal_losses_have_no_minimum():
+    size, budget = np.tile([1.0, 2.0, 3.0], 2), np.repeat([0, 1], 3)
+    swept = _Swept(size, np.array([2.0, 2, 2, 2.1, 2, 2.1]), budget, np.ones(2), np.ones(2))
+    rounding = {"x_0": np.array([2.0, 2.0]), "k": np.array([1e-17, 1.0])}
+    assert _inside(SimpleNamespace(params=rounding), swept).tolist() == [False, True]
+
+
 def test_it_is_told_as_rows_and_as_text(found):
     columns = found.to_dict()
     assert {len(values) for values in columns.values()} == {4}
@@ -139,6 +147,10 @@ def test_runs_of_one_budget_are_refused():
     spread["loss"] = 1.7 + 400 / spread["N"] ** 0.34
     with pytest.raises(ValueError, match="0 budgets have 4 runs or more"):
         jaxfit.isoflop(spread)
+    with pytest.raises(ValueError, match=r"a column of budgets\. 36 runs lack a number"):
+        jaxfit.isoflop({**runs, "loss": np.full(len(runs["N"]), np.nan)})
+    with pytest.raises(ValueError, match="did you mean `chinchilla`"):
+        jaxfit.isoflop(runs, law="chinchila")
     with pytest.raises(TypeError, match="name a column"):
         jaxfit.isoflop(runs, compute=runs["N"])
     with pytest.raises(ValueError, match="are both 'N'"):

@@ -61,6 +61,8 @@ def test_a_table_has_a_line_for_each_group_and_as_many_cells_as_columns():
     assert cells[1][3].strip() == "$-0.020000$"
     assert "fitted to y by MSE(); standard errors in parentheses." in found.to_latex()
     assert r"\caption{Mine}" in found.to_latex(caption="Mine")
+    with pytest.raises(TypeError, match="caption=3"):
+        found.to_latex(caption=3)
 
 
 @pytest.mark.parametrize(

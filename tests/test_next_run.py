@@ -185,6 +185,10 @@ def test_what_cannot_be_is_refused(fits):
         jaxfit.next_run([fits[0], fits[0]], GRID, cost="cost", target=FAR)
     with pytest.raises(TypeError, match="fits= is NoneType"):
         jaxfit.next_run(None, GRID, cost="cost", target=FAR)
+    with pytest.raises(ValueError, match="candidates=: The data has no rows"):
+        jaxfit.next_run(fits, {"N": [], "D": []}, cost=[], target=FAR)
+    with pytest.raises(ValueError, match="one number a candidate"):
+        jaxfit.next_run(fits, GRID, cost=[True] * 12, target=FAR)
     with pytest.raises(ValueError, match="one number a candidate"):
         jaxfit.next_run(fits, GRID, cost=["a"] * 12, target=FAR)
     x = np.array([1.0, 2.0, 3.0, 5.0])
@@ -285,6 +289,14 @@ def test_errors_about_a_process_are_as_large_as_is_told():
     assert_allclose(np.mean(noise), 1.0, atol=0.05)
     # About what the law says by itself they are larger.
     assert (np.mean((truth[16:] - said) ** 2, axis=1) > 1.3 * told[:3]).all()
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e200])
+def test_a_target_of_which_there_are_no_squares_is_refused_with_a_unit(fits, unit):
+    data = replace(fits[0].data, target=unit * fits[0].data.target)
+    large = replace(fits[0], task=replace(fits[0].task, data=data))
+    with pytest.raises(ValueError, match=r"`loss` reaches .* such as divided by"):
+        jaxfit.next_run(large, GRID, cost="cost", target=FAR)
 
 
 def test_a_column_that_is_lacking_is_named_with_its_remedy(fits):

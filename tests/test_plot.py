@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import matplotlib.figure
 import numpy as np
 import pytest
@@ -6,7 +8,8 @@ from scipy import optimize
 
 import jaxfit
 from jaxfit.plots import corner
-from jaxfit.plots.style import LOOKS, symbol
+from jaxfit.plots.groups import called, choose
+from jaxfit.plots.style import LOOKS, safe, symbol
 
 OPTIONS = {"target": "y", "by": "group", "starts": 64, "pipeline": QUICK}
 
@@ -208,6 +211,9 @@ def test_several_targets_are_drawn_one_at_a_time():
     drawn = fit.plot.lines()
     assert drawn.numbers["groups"].tolist() == [("g0", "y")]
     assert "Target y; target= picks another." in notes_of(drawn)
+    assert fit.plot.fan(target="z").numbers["groups"].tolist() == [("g0", "z")]
+    with pytest.raises(ValueError, match="groups= names none of target='z'"):
+        fit.plot.lines(groups=("g0", "y"), target="z")
     below = fit.plot.lines(target="z")
     assert np.allclose(below.numbers["run"], table["z"])
     assert below.axes[0].get_ylabel() == "z"
@@ -244,11 +250,65 @@ def test_a_plot_of_nothing_says_so(nothing):
         (lambda plot: plot.corner("g2"), "was not fitted: too_few_points"),
         (lambda plot: plot.starts(starts=0), "starts=0"),
         (lambda plot: plot().save("fit.doc"), r"Cannot draw fit\.doc"),
+        (lambda plot: plot().save("no folder/fit.png"), "Cannot write .* bytes to no folder/fit"),
+        (lambda plot: plot(groups="g1"), "plot.. takes nothing, and was given groups"),
+        (lambda plot: plot.lines(groups=[]), "groups= is empty"),
+        (lambda plot: plot.lines(groups=[["g1"]]), r"groups= names \['g1'\]"),
+        (lambda plot: plot.lines(groups=object()), "groups= names <object"),
+        (lambda plot: plot.lines(["x"]), r"x=\['x'\] is no input"),
+        (lambda plot: plot.fan(decades="3"), "decades='3'"),
+        (lambda plot: plot.fan(levels=[0.9, "x"]), "level='x'"),
+        (lambda plot: plot.forest(3), "names=3"),
+        (lambda plot: plot.forest(of={3: "a"}), "calls a function 3; call it by a text"),
+        (lambda plot: plot.corner("g7"), "group= names 'g7'"),
+        (lambda plot: plot.corner(published={"gamma": np.nan}), "gamma = nan; give a finite"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_in_words(power, draw, said):
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises((ValueError, TypeError, OSError), match=said):
         draw(power.plot)
+
+
+@pytest.mark.parametrize(
+    ("at", "said"),
+    [
+        (0.0, "no finite value at D = 0, along N"),
+        ("-N", "no finite value at D = -N, along N"),
+        ("N/0", "at= gives D = N/0, which is not finite at N = "),
+        (10**400, "at= gives D = 1000"),
+        ([1.0, 2.0], r"at= gives D = \[1.0, 2.0\]"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["lines", "fan"])
+def test_a_path_on_which_a_law_has_no_value_is_refused(chinchilla, kind, at, said):
+    with pytest.raises(ValueError, match=said):
+        getattr(chinchilla.plot, kind)(at={"D": at})
+
+
+def test_keys_of_several_columns_are_named_whole(chinchilla):
+    with pytest.raises(ValueError, match=r"names \('\$a_b', 8\); did you mean .*, by group, seed"):
+        chinchilla.plot.lines(groups=("$a_b", 8))
+    with pytest.raises(ValueError, match=r"names '_c\$'"):
+        chinchilla.plot.lines(groups=[("$a_b", 7), "_c$"])
+    assert choose(chinchilla, {("_c$", 7)}).index.tolist() == [1]
+
+
+def test_labels_are_one_line_and_never_empty():
+    assert safe("a\tb\n c\u202e") == "a b c"
+    fit = SimpleNamespace(groups=("", ("", 1)), status=np.array(["ok", "ok"]))
+    assert [called(fit, g) for g in (0, 1)] == ["''", "/ 1"]
+
+
+def test_a_run_where_the_law_has_no_value_is_counted(power):
+    drawn = power.plot.predicted({"group": ["g0", "g1"], "x": [-1.0, 1e9], "y": [1.0, 2.0]})
+    assert "At 1 held-out rows the law has no value." in notes_of(drawn)
+
+
+def test_draws_that_are_large_have_lines_around_them():
+    sides = 1e200 * (1 + 0.1 * np.random.default_rng(0).standard_normal((2, 200)))
+    axes = matplotlib.figure.Figure().subplots()
+    corner._around(axes, sides, [False, False], [(0.0, 2e200)] * 2)
+    assert len(axes.collections) == 1
 
 
 @pytest.mark.parametrize(

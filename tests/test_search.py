@@ -351,9 +351,30 @@ def test_options_that_cannot_be_used_are_refused():
         ({"resume": True}, "out="),
         ({"holdout": "atuo"}, "auto"),
         ({"searches": 0}, "searches=0"),
+        ({"target": 3}, "target=3; name a column"),
+        ({"target": []}, "name a column"),
+        ({"inputs": 3}, "inputs=3; name a column"),
+        ({"folds": 3}, "folds=3; give 'auto'"),
+        ({"outward": 3}, "outward=3"),
+        ({"proposers": ["zoo"]}, "a name and propose"),
+        ({"units": "no"}, "units='no'"),
+    ):
+        with pytest.raises((ValueError, TypeError), match=said):
+            search(powers(), **{**QUICK, **options})
+    for name in ("tokens (B)", "2x", "lambda", "where"):
+        odd = {name if key == "N" else key: values for key, values in powers().items()}
+        with pytest.raises(ValueError, match=f"column `{re.escape(name)}`, which is no name"):
+            search(odd, **QUICK)
+    loss = powers()["loss"]
+    for values, said in (
+        (1e200 * loss, r"reaches .*e\+200, of which float64 holds no squares"),
+        (1e-200 * loss, "of which float64 holds no squares"),
+        (np.full(len(loss), 2.0), "is 2 in all rows: no law is in it"),
     ):
         with pytest.raises(ValueError, match=said):
-            search(powers(), **{**QUICK, **options})
+            search({**powers(), "loss": values}, **QUICK)
+    with pytest.raises(ValueError, match="No row has a number"):
+        search({**powers(), "loss": np.nan * loss}, nan="mask", **QUICK)
     mine = Mine([])
     mine.name = "zoo"
     with pytest.raises(ValueError, match="each its own name"):

@@ -11,6 +11,7 @@ from pyarrow import parquet
 
 import jaxfit
 from jaxfit import tables
+from jaxfit.summary import aligned
 
 COLUMNS = {"family": ["a", "NA", "a"], "N": [1e6, 2e6, 3e6], "loss": [3.0, 2.5, 2.25]}
 TEXT = "family,N,loss\na,1e6,3\nNA,2e6,2.5\na,3e6,2.25\n"
@@ -165,3 +166,15 @@ def test_what_is_no_table_is_refused():
         jaxfit.read(3)
     with pytest.raises(ValueError, match=r"There is no file nowhere\.csv"):
         jaxfit.read("nowhere.csv")
+
+
+def test_a_column_that_is_in_the_index_is_told():
+    table = tables.read(pandas.DataFrame({"a": [1], "b": [2]}).set_index("a"))
+    with pytest.raises(ValueError, match="has no column `a`") as caught:
+        table.numbers("a")
+    assert "reset_index" in caught.value.__notes__[0]
+
+
+def test_names_do_not_break_the_lines_of_a_table():
+    lines = aligned(["group", "x"], [["a\n\tb", "1"], ["c", "2"]], {0})
+    assert lines[2:] == ["a b    1", "c      2"]

@@ -74,6 +74,10 @@ def _write(options) -> None:
     folder = path.with_suffix("")
     for each in (path, folder):
         refuse_existing(each, options.overwrite)
+    for each, wrong in ((path, path.is_dir()), (folder, folder.exists() and not folder.is_dir())):
+        if wrong:
+            kind = "no folder, where pictures are to be" if each == folder else "a folder"
+            raise ValueError(f"{each} is {kind}; choose another name.")
     text, drawn = page(path.stem), pictures()
     folder.mkdir(parents=True, exist_ok=True)
     for name, svg in drawn.items():

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..frames import frame
-from ..keywords import checked_keywords, is_number
+from ..keywords import checked_keywords, is_finite
 from ..laws import Law
 from ..laws.outputs import num_outputs
 from ..points import Points
@@ -149,7 +149,7 @@ def allocate(
     if fixed is not None and not isinstance(fixed, Mapping):
         raise TypeError(f"fixed={fixed!r}; give {{input: number}}.")
     held = _inputs(fit.law, size, data, fixed or {})
-    if not is_number(flop) or not 0 < flop < np.inf:
+    if not is_finite(flop) or not flop > 0:
         raise ValueError(f"flop={flop!r}; give a number above 0, such as {FLOP:g}.")
     if method == "profile":
         raise ValueError("method='profile' is of parameters alone; give 'bootstrap' or 't'.")
@@ -188,6 +188,8 @@ def allocate(
 
 def _budgets(compute: Any) -> np.ndarray:
     try:
+        if np.asarray(compute).dtype.kind == "b":
+            raise TypeError
         found = np.atleast_1d(np.asarray(compute, float))
     except (TypeError, ValueError, OverflowError):
         raise ValueError(f"compute={compute!r}; give numbers of FLOP, such as 1e24.") from None
@@ -218,7 +220,7 @@ def _inputs(law: Law, size: str, data: str, fixed: Mapping[str, float]) -> dict[
         raise ValueError(f"fixed= lacks {', '.join(lacking)}: what is it to be at these budgets?")
     for name in others:
         value = fixed[name]
-        if not is_number(value) or not np.isfinite(value):
+        if not is_finite(value):
             raise ValueError(f"fixed= gives {name} = {value!r}; give a finite number.")
     return {name: float(fixed[name]) for name in others}
 

@@ -28,6 +28,7 @@ from ..plots.style import (
 )
 from ..points import Points
 from ..status import named
+from ..summary import listed
 from .allocation import DATA, LOSS, SIZE
 
 if TYPE_CHECKING:
@@ -41,6 +42,10 @@ class AllocationPlots:
     """Plots of an allocation; each returns a `Drawn`, as those of `Fit.plot` do."""
 
     allocation: "Allocation"
+
+    def __call__(self, *args: Any, **options: Any) -> Drawn:
+        """The envelope, whose options it takes."""
+        return self.envelope(*args, **options)
 
     @checked_keywords
     def envelope(self, *, groups: Any = None, axes: Any = None) -> Drawn:
@@ -95,7 +100,13 @@ def _envelope(of: "Allocation", groups: Any, axes: Any) -> Drawn:
         if np.isnan(own).all()
     ]
     if lost:
-        notes.append(f"No size is best: {', '.join(lost)}.")
+        notes.append(f"No size is best: {listed(lost)}.")
+    told = ~np.isnan(numbers["best"]).all(axis=1)
+    nowhere = of.compute[np.isnan(numbers["loss"][told]).any(axis=0)]
+    if len(nowhere):
+        some = " in some groups" if told.sum() > 1 else ""
+        at = listed([f"{c:.4g}" for c in nowhere.tolist()])
+        notes.append(f"No size is best at {at} FLOP{some}.")
     footnote(figure, axes_of, [*notes, *chosen.notes], own=axes is None)
     return Drawn(figure, (axes_of,), numbers | {"groups": chosen.keys(fit)})
 
@@ -187,7 +198,7 @@ def _contour(of: "Allocation", group: Any, axes: Any) -> Drawn:
         notes.append(f"At {held}.")
     lost = [f"{c:.4g}" for c in of.compute[np.isnan(numbers["best_size"])].tolist()]
     if lost:
-        notes.append(f"No size is best at {', '.join(lost)} FLOP.")
+        notes.append(f"No size is best at {listed(lost)} FLOP.")
     footnote(figure, axes_of, notes, own=axes is None)
     return Drawn(figure, (axes_of,), numbers)
 

@@ -15,9 +15,9 @@ from scipy import stats
 from ..fitting import fit as fit_law
 from ..keywords import checked_keywords
 from ..laws import LAWS, Law
-from ..laws.text import parse
 from ..losses import Loss
 from ..plots.drawn import Drawn
+from ..prepare import as_law
 from ..result import Fit
 from ..status import Note
 from ..summary import aligned, listed, noted, short
@@ -155,7 +155,7 @@ def isoflop(
     check_level(level)
     law, names = _law(law, size, data)
     N, D, y, C, missing = _runs(runs, target, size, data, compute, law)
-    budget, kept, dropped = _budgets(C, N)
+    budget, kept, dropped = _budgets(C, N, missing)
     options: dict[str, Any] = {} if loss is None else {"loss": loss}
     table, inputs = {size: N, data: D, target: y}, dict(zip(names, (size, data), strict=True))
     found = fit_law(law, table, target=target, inputs=inputs, seed=seed, **options)
@@ -207,11 +207,9 @@ def _middles(budget: np.ndarray, kept: int, *columns: np.ndarray) -> list[np.nda
 
 def _law(given: Law | str, size: str, data: str) -> tuple[Law, tuple[str, str]]:
     """The law of approach 3, and what it calls size and tokens: as columns are called, or N, D."""
-    if isinstance(given, str):
-        names = dict.fromkeys((size, data, "N", "D"))
-        given = LAWS[given] if given in LAWS else parse(given, list(names))
-    if not isinstance(given, Law):
+    if not isinstance(given, Law | str):
         raise TypeError(f"law= is {type(given).__name__}; give a Law, the name of one, or text.")
+    given = as_law(given, list(dict.fromkeys((size, data, "N", "D"))))
     for names in ((size, data), ("N", "D")):
         if set(given.inputs) == set(names):
             return given, names
@@ -243,7 +241,7 @@ def _runs(runs: Any, target: str, size: str, data: str, compute: str | None, law
     return *(column[whole] for column in (N, D, y, C)), int((~whole).sum())
 
 
-def _budgets(C: np.ndarray, N: np.ndarray) -> tuple[np.ndarray, int, int]:
+def _budgets(C: np.ndarray, N: np.ndarray, missing: int) -> tuple[np.ndarray, int, int]:
     """Which budget (m,) each run is of, -1 for none; how many there are, and runs of none."""
     order = np.argsort(C, kind="stable")
     steps = np.diff(np.log(C[order]), prepend=np.log(C[order[:1]])) > np.log(SAME)
@@ -257,10 +255,11 @@ def _budgets(C: np.ndarray, N: np.ndarray) -> tuple[np.ndarray, int, int]:
             out[own] = kept
             kept += 1
     if kept < 2:
+        lost = "".join(f" {note.text}" for note in _lost(missing, 0))
         raise ValueError(
             f"{kept} budgets have {FEWEST} runs or more of different sizes; two are needed. Of one "
             f"budget are runs within a factor of {SAME:g} of compute, apart from all others by "
-            "more; compute= names a column of budgets."
+            f"more; compute= names a column of budgets.{lost}"
         )
     return out, kept, int((out < 0).sum())
 
@@ -287,8 +286,10 @@ def _inside(profiles: Fit, swept: _Swept) -> np.ndarray:
     """Whether parabolas (C,) have a minimum among the sizes that were run."""
     place = profiles.params["x_0"]
     low, high = (np.array([end(sizes) for sizes in swept.sizes()]) for end in (np.min, np.max))
+    # What a parabola through equal losses bends by is rounding.
+    level = np.array([np.ptp(swept.loss[swept.budget == c]) == 0 for c in range(len(low))])
     with np.errstate(invalid="ignore"):
-        return (low < place) & (place < high) & (profiles.params["k"] > 0)
+        return (low < place) & (place < high) & (profiles.params["k"] > 0) & ~level
 
 
 def _minima(profiles: Fit, swept: _Swept, level: float) -> Approach:

@@ -8,6 +8,7 @@ away of its variance.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from ..points import Points
 from ..predict import at_rows
 from ..result import Fit
 from ..select.criteria import criteria
-from ..status import Note
+from ..status import UNFITTED, Note
 from ..summary import decades
 from ..tables import Table, nearest, read
 from ..uncertainty.bands import beyond, in_coordinates, slopes_of, undetermined
@@ -31,6 +32,8 @@ MISFITS = "none", "gaussian-process"
 CRITERIA = ("variance", "disagreement", "improvement", "bound", "thompson")
 # Standard deviations below the mean at which "bound" looks.
 BOUND = 2.0
+# Between what the largest target lies: beyond it squares of errors of it overflow, or vanish.
+LEAST, LARGEST = 1e-120, 1e120
 # Candidates whose covariances are drawn from, where these have no root of few columns.
 MOST = 2000
 # Results of a run that are looked at, of each law (Gauss-Hermite).
@@ -99,11 +102,11 @@ def next_run(
     _check(alive)
     if criterion == "disagreement" and len(alive) < 2:
         raise ValueError("criterion='disagreement' needs the fits of two laws or more.")
-    table = read(candidates)
+    table = _read(candidates, "candidates")
     price = _prices(table, cost)
     if target is None and criterion == "variance":
         raise ValueError("criterion='variance' needs target=, the scale that is asked about.")
-    asked = read(target) if target is not None else table.of(np.arange(0))
+    asked = _read(target, "target") if target is not None else table.of(np.arange(0))
     said = _said(alive, table, asked, misfit, criterion)
     now, taken = _variances(said)
     gain = _gain(criterion, said, taken, float(alive[0].data.target.min()), seed)
@@ -134,8 +137,14 @@ def _check(alive: Sequence[Fit]) -> None:
         if len(fit.groups) > 1 or len(fit.data.targets) > 1:
             raise ValueError(f"The fit of {fit.law.name} has several groups or targets; give one.")
         refuse_shared(fit)
-        if not np.isfinite(fit.loss[0]):
+        if fit.status[0] in UNFITTED:
             raise ValueError(f"The fit of {fit.law.name} failed ({fit.status[0]}); leave it out.")
+        size = float(np.abs(fit.data.target).max(initial=0.0))
+        if size and not LEAST < size < LARGEST:
+            raise ValueError(
+                f"`{fit.data.target_name}` reaches {size:.3g}, of which float64 holds no squares, "
+                f"as variances are: fit it in another unit, such as divided by {size:.0e}."
+            )
     told = [tuple(fit.fitted.tolist()) for fit in alive]
     for i, fit in enumerate(alive):
         if told[i] in told[:i]:
@@ -154,9 +163,20 @@ def _check(alive: Sequence[Fit]) -> None:
             raise ValueError("fits= have different losses, so that their AICc does not compare.")
 
 
+def _read(source: Any, option: str) -> Table:
+    """The table that an option gives, which errors name."""
+    try:
+        return replace(read(source), source=f"{option}=")
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{option}=: {error}") from error
+
+
 def _prices(table: Table, cost: Any) -> np.ndarray:
     try:
         found = table.numbers(cost)[0] if isinstance(cost, str) else np.asarray(cost, float)
+        if not isinstance(cost, str) and np.asarray(cost).dtype.kind == "b":
+            raise TypeError
     except (TypeError, ValueError, OverflowError) as error:
         if isinstance(cost, str):
             raise
@@ -355,7 +375,7 @@ def _gain(criterion: str, said: _Said, taken, least: float, seed: int) -> np.nda
     deviation = np.sqrt(apart + said.weights @ said.spread)
     if criterion == "improvement":
         ahead = least - middle
-        z = ahead / np.maximum(deviation, 1e-300)
+        z = np.clip(ahead / np.maximum(deviation, 1e-300), -40.0, 40.0)
         return ahead * stats.norm.cdf(z) + deviation * stats.norm.pdf(z)
     if criterion == "bound":
         return least - (middle - BOUND * deviation)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..frames import frame
 from ..status import Note
-from ..summary import aligned, noted, short
+from ..summary import aligned, listed, noted, short
 from ..tables import distinct
 
 _SHOWN = 10
@@ -72,7 +72,7 @@ class NextRun:
         )
         lines = [f"Next run by {self.criterion}; laws: {weights}"]
         if np.isfinite(self.error):
-            said = ", ".join(short(float(value)) for value in self.mean)
+            said = listed([short(float(value)) for value in self.mean])
             lines.append(f"Target: {said}, standard deviation {short(self.error)}")
         lines += ["", *aligned(list(columns), rows[:_SHOWN], set())]
         if len(rows) > _SHOWN:

@@ -22,9 +22,9 @@ from ..tables import nearest, read
 from ..uncertainty.intervals import Intervals
 from . import loop
 from .choosing import RULES, Choice
-from .evidence import AUTO, Evidence, evidence, folded
+from .evidence import AUTO, Evidence, evidence, folded, targets_of
 from .finals import chosen_of
-from .forms import Form
+from .forms import Form, parse
 from .heldout import HeldOut, held_out, sealed_rows
 from .history import History, Proposer, Question, Trial
 from .judge import Judge
@@ -180,12 +180,13 @@ def search(
     """
     begun = time.monotonic()
     _check(max_constants, minutes, turns, seed, searches, rule, out, resume)
-    check_progress(progress)
-    targets = (target,) if isinstance(target, str) else tuple(target)
+    _check_kinds(outward, proposers, units, progress)
+    targets = targets_of(target)
     sealed, said = sealed_rows(data, holdout, targets, by, inputs)
     with choosing("the search for a law"):
         table = sealed.training if sealed else read(data)
         every = evidence(table, target=targets, by=by, inputs=inputs, folds=(), nan=nan)
+        _refuse_lawless(every)
         known = folded(every.in_groups_above(max_constants), folds)
         if outward is not None:
             outward.check(known.inputs)
@@ -199,7 +200,6 @@ def search(
     chosen = forms[choice.chosen]
     if out is not None:
         write_chosen(out, chosen.form, known.inputs)
-    heldout = held_out(sealed, found, every) if sealed else None
     return Discovery(
         form=chosen.form,
         why=choice.why,
@@ -208,13 +208,30 @@ def search(
         doubt=float(choice.doubt[choice.chosen]),
         fit=found,
         nearly=_nearly(forms, choice, known),
-        heldout=heldout,
+        heldout=held_out(sealed, found, every) if sealed else None,
         evidence=known,
         settings=settings | {"rule": rule},
         seconds=time.monotonic() - begun,
         **_together(states, every, known, beyond),
         interrupted=ended,
     )
+
+
+def _refuse_lawless(every: Evidence) -> None:
+    """Raise ValueError, before hours are searched, where no law can be found or be written."""
+    for name, values in zip(every.targets, every.target.T, strict=True):
+        if np.ptp(values) == 0:
+            raise ValueError(f"Column `{name}` is {values[0]:g} in all rows: no law is in it.")
+    for name in every.inputs:
+        try:
+            writable = parse(f"a*{name} + b*{name}^2", [name]).inputs == (name,)
+        except ValueError:
+            writable = False
+        if not writable or name == "where":
+            raise ValueError(
+                f"A law cannot be written with column `{name}`, which is no name in a formula: "
+                "rename it to letters, digits and _, or name other columns by inputs=."
+            )
 
 
 def _together(states, every: Evidence, known: Evidence, beyond: str) -> dict[str, Any]:
@@ -335,6 +352,18 @@ def _settings(every: Evidence, known: Evidence, most, conditions, proposers, see
         "searches": searches,
         "jaxfit": __version__,
     }
+
+
+def _check_kinds(outward, proposers, units, progress) -> None:
+    check_progress(progress)
+    if outward is not None and not isinstance(outward, Outward):
+        raise TypeError(f"outward={outward!r}; give jaxfit.discover.Outward(...), or None.")
+    if not isinstance(proposers, Sequence) or not all(
+        hasattr(each, "propose") and hasattr(each, "name") for each in proposers
+    ):
+        raise TypeError(f"proposers={proposers!r}; give a list of what has a name and propose().")
+    if not isinstance(units, bool):
+        raise TypeError(f"units={units!r}; give True or False.")
 
 
 def _check(max_constants, minutes, turns, seed, searches, rule, out, resume) -> None:

@@ -3,7 +3,7 @@
 Nothing else of the data is ever seen by a search: rows that are kept for the end are not here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -20,6 +20,8 @@ AUTO = "auto"
 _LEAST_SHARE = 0.3
 # Rows that are held out at a time where values hardly repeat.
 SHARE = 0.15
+# Between what the largest target lies: beyond it squares of errors of it overflow, or vanish.
+LEAST, LARGEST = 1e-120, 1e120
 # An input is tuned where its best value is inside in this share of at least so many cells.
 _INSIDE, _CELLS = 0.8, 10
 
@@ -170,7 +172,7 @@ def evidence(
     Raises ValueError or TypeError naming the column for what cannot be used.
     """
     table = read(data)
-    targets = (target,) if isinstance(target, str) else tuple(target)
+    targets = targets_of(target)
     keys = key_columns(by)
     names = names_of_inputs(table, inputs, (*targets, *keys))
     for option, columns in (("target", targets), ("inputs", names)):
@@ -183,10 +185,31 @@ def evidence(
     keep = np.isin(found[0].index, index)
     columns = {name: found[0].inputs[name][keep] for name in names}
     values = np.stack([each.target[np.isin(each.index, index)] for each in found], axis=1)
+    _refuse_targets(targets, values)
     present, group = np.unique(found[0].group[keep], return_inverse=True)
     groups = tuple(found[0].groups[g] for g in present)
     bare = Evidence(names, targets, columns, values, group, groups, found[0].by, ())
     return folded(bare, folds)
+
+
+def targets_of(target: Any) -> tuple[str, ...]:
+    """The columns to predict, one or several; raises TypeError for what names none."""
+    names = (target,) if isinstance(target, str) else target
+    if not isinstance(names, Sequence) or not names or any(not isinstance(n, str) for n in names):
+        raise TypeError(f"target={target!r}; name a column, or a list of columns.")
+    return tuple(names)
+
+
+def _refuse_targets(names: Sequence[str], values: np.ndarray) -> None:
+    """Raise ValueError for targets (m, T) of which float64 holds no squared errors."""
+    if not len(values):
+        raise ValueError(f"No row has a number in all of the inputs and {', '.join(names)}.")
+    for name, size in zip(names, np.abs(values).max(axis=0).tolist(), strict=True):
+        if size and not LEAST < size < LARGEST:
+            raise ValueError(
+                f"Column `{name}` reaches {size:.3g}, of which float64 holds no squares, as errors "
+                f"are: give it in another unit, such as divided by {size:.0e}."
+            )
 
 
 def folded(bare: Evidence, folds: str | Split | Sequence[Split]) -> Evidence:
@@ -212,6 +235,8 @@ def _rules(folds: Any, rows: Rows, target: np.ndarray) -> tuple[Split, ...]:
             near = nearest(folds, [AUTO])
             raise ValueError(f"folds={folds!r}{near} Give 'auto', or splits such as KFold(5).")
         return question_folds(rows, target)
+    if not isinstance(folds, Split | Iterable):
+        raise TypeError(f"folds={folds!r}; give 'auto', or splits such as KFold(5).")
     rules = (folds,) if isinstance(folds, Split) else tuple(folds)
     for rule in rules:
         if not isinstance(rule, Split):
@@ -295,6 +320,8 @@ def _trains(fold: Fold, rows: Rows) -> bool:
 def names_of_inputs(table: Table, inputs: Any, taken: Sequence[str]) -> tuple[str, ...]:
     """The columns that a user names, one or several; where none, `numeric_columns`."""
     asked = (inputs,) if isinstance(inputs, str) else inputs
+    if asked is not None and not isinstance(asked, Iterable):
+        raise TypeError(f"inputs={inputs!r}; name a column, or a list of columns.")
     return tuple(asked or numeric_columns(table, taken))
 
 

@@ -185,6 +185,8 @@ def parse(text: str, inputs: Sequence[str], link: str = "identity") -> Form:
 
     Raises ValueError, showing the character, for what is no formula. Nothing of it is run.
     """
+    if not isinstance(text, str):
+        raise TypeError(f"{text!r} is no formula; write one as text, such as 'E + A*N^-alpha'.")
     return form(tree_of(text, inputs), link)
 
 

@@ -1,6 +1,6 @@
 """`score`: how well candidate laws say what they were not fitted to, thousands at a time."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,6 +121,8 @@ def score(
     Returns `Scores`, one for each law in order; a law that fails has the error inf, and says why.
     Raises ValueError or TypeError for a table, column or formula that cannot be used.
     """
+    if isinstance(forms, str) or not isinstance(forms, Iterable):
+        raise TypeError(f"forms={forms!r}; give a list of formulas or laws.")
     sealed = isinstance(data, SealedHoldout)
     with choosing("the scoring of laws"):
         known = evidence(

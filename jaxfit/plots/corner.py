@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
-from ..keywords import is_number
+from ..keywords import is_finite, is_number
 from ..summary import listed
-from ..uncertainty.draws import Functions
+from ..tables import nearest
+from ..uncertainty.draws import Functions, functions
 from . import groups as of_groups
 from .drawn import Drawn
 from .forest import asked
@@ -57,8 +58,8 @@ def corner(
     if method not in ("bootstrap", "posterior"):
         raise ValueError(f"method={method!r} has no draws; choose 'bootstrap' or 'posterior'.")
     g, said = of_groups.one(fit, group)
+    marks = _published(published, [*functions(fit, of)])
     found = fit.intervals(level, method, of=of, draws=draws, seed=seed)
-    marks = _published(published, found.names)
     assert found.draws is not None
     wanted = asked(names, found.names, ()) if names or of is None else list(found.names)
     names, still = [], []
@@ -122,9 +123,12 @@ def _published(published: Published | None, names: Sequence[str]) -> dict[str, d
     for values in marks.values():
         for name, value in values.items():
             if name not in names:
-                raise ValueError(f"published= has `{name}`; draws are of {', '.join(names)}.")
+                near = nearest(str(name), names)
+                raise ValueError(f"published= has `{name}`{near} Draws are of {', '.join(names)}.")
             if not is_number(value):
                 raise TypeError(f"published= has {name} = {value!r}; give a number.")
+            if not is_finite(value):
+                raise ValueError(f"published= has {name} = {value!r}; give a finite number.")
     return {label: {k: float(v) for k, v in of.items()} for label, of in marks.items()}
 
 
@@ -199,6 +203,8 @@ def _around(axes: Any, columns, logs: Sequence[bool], ends) -> None:
     count = draws.shape[1]
     if count < FEWEST_KERNELS:
         return
+    unit = np.abs(draws).max(axis=1, keepdims=True)  # squares of large numbers overflow
+    draws = draws / np.where(unit > 0, unit, 1.0)
     middle = draws.mean(axis=1, keepdims=True)
     try:  # in coordinates in which they are round, however thin they lie
         root = np.linalg.cholesky(np.cov(draws))
@@ -214,7 +220,7 @@ def _around(axes: Any, columns, logs: Sequence[bool], ends) -> None:
     every = np.append(density(round_), np.zeros(len(shown) - count))
     cuts = np.quantile(every, [1 - inside for inside in INSIDE])
     if 0 < cuts[0] < cuts[1] < height.max():
-        back = (middle + root @ grid).reshape(2, CELLS, CELLS)
+        back = (unit * (middle + root @ grid)).reshape(2, CELLS, CELLS)
         there = [np.exp(of) if log else of for of, log in zip(back, logs, strict=True)]
         axes.contour(*there, height, cuts, colors=BLUE, linewidths=(0.9, 1.5))
 

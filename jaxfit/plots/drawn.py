@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..files import path_of
+from ..files import path_of, write_whole
 from .style import empty
 
 DPI = 200
@@ -26,10 +26,15 @@ class Drawn:
     def save(self, path: str | os.PathLike) -> Path:
         """Write it as what the name ends in: .png, .pdf, .svg, ...; what was there is replaced.
 
-        Raises ValueError for a name that ends in nothing that matplotlib draws.
+        Raises ValueError for a name that ends in nothing that matplotlib draws, and OSError naming
+        path and bytes when it cannot be written.
         """
-        path = checked_path(path)
-        self.figure.savefig(path, format=path.suffix.lstrip(".").lower(), dpi=DPI)
+        path, held = checked_path(path), io.BytesIO()
+        try:
+            self.figure.savefig(held, format=path.suffix.lstrip(".").lower(), dpi=DPI)
+        except RuntimeError as error:  # what a format needs beside matplotlib is missing
+            raise ValueError(f"Cannot draw {path}: {error}.") from error
+        write_whole(path, held.getvalue())
         return path
 
     def __repr__(self) -> str:

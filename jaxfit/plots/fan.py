@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..keywords import is_number
 from ..uncertainty.bands import beyond
 from ..uncertainty.intervals import check_level
 from . import groups as of_groups
 from .drawn import Drawn
-from .style import BLUE, INK, NOTE, canvas, empty, footnote, label, safe, scaled, tidy
+from .style import BLUE, INK, NOTE, canvas, empty, footnote, label, nothing, safe, scaled, tidy
 
 if TYPE_CHECKING:
     from ..result import Fit
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 POINTS = 240
 # Panels of one plot, and of one row.
 MOST, ACROSS = 6, 3
+# How far any axis goes, as a logarithm: what is drawn beyond it overflows in matplotlib.
+_LARGEST = 300.0
 
 
 def fan(
@@ -34,7 +37,7 @@ def fan(
     levels = _checked(decades, levels)
     if groups is None or axes is not None:
         only = None if groups is None else _only(fit, groups)
-        g, said = of_groups.one(fit, only, "groups")
+        g, said = of_groups.one(fit, only, "groups", target)
         groups = [fit.groups[g]]
     else:
         said = ()
@@ -47,6 +50,8 @@ def fan(
         name = of_groups.called(fit, int(chosen.index[i]))
         title = name if len(chosen.index) > 1 else safe(f"{fit.law.name} beyond the data", 60)
         label(panel, safe(fit.data.columns[along.x]), title=title)
+    if not len(chosen.index):
+        nothing(panels[0])
     label(panels[0], y=safe(chosen.target))
     widest = [numbers["lower"][:, -1], numbers["upper"][:, -1]]
     bands = of_groups.without_band(fit, chosen, numbers["lower"][:, 0], levels[0])
@@ -62,14 +67,15 @@ def fan(
 
 def _checked(decades: float, levels: Sequence[float]) -> list[float]:
     """Levels, the narrowest first."""
-    if isinstance(decades, bool) or not 0 < float(decades) <= 12:
+    if not is_number(decades) or not 0 < decades <= 12:
         raise ValueError(f"decades={decades!r}; give a number above 0, and at most 12.")
-    several: list[Any] = sorted(levels) if isinstance(levels, Sequence) else [levels]
+    listed = isinstance(levels, Sequence | np.ndarray) and not isinstance(levels, str)
+    several: list[Any] = list(levels) if listed else [levels]
     if not several:
         raise ValueError("levels= is empty; give some, such as (0.5, 0.9).")
     for level in several:
         check_level(level)
-    return several
+    return sorted(several)
 
 
 def _only(fit, groups: Any) -> Any:
@@ -103,7 +109,9 @@ def _numbers(fit, chosen, along, decades, levels, method) -> dict[str, np.ndarra
         rows = chosen.rows(fit, g)
         at = fit.data.inputs[along.x][rows]
         if at.min() > 0:
-            grid = np.geomspace(at.min(), at.max() * 10.0**decades, POINTS)
+            most = np.log10(at.max())
+            far = 10.0 ** max(most, min(most + decades, _LARGEST))
+            grid = np.geomspace(at.min(), far, POINTS)
         else:  # beyond data that lie about 0 is told in widths of their range
             grid = np.linspace(at.min(), at.max() + decades * (np.ptp(at) or 1.0), POINTS)
         out["x"][i] = grid
@@ -116,6 +124,7 @@ def _numbers(fit, chosen, along, decades, levels, method) -> dict[str, np.ndarra
             )
         there, *_ = of_groups.band(fit, chosen, along, g, at, None)
         runs.append([np.full(len(rows), float(i)), at, of_groups.moved(fit, rows, there)])
+    along.refuse_nowhere(fit, out["line"])
     columns = [np.concatenate(of) for of in zip(*runs, strict=True)]
     return out | dict(zip(("run_group", "run_x", "run"), columns, strict=True))
 
@@ -144,7 +153,8 @@ def _draw(axes: Any, numbers: Mapping[str, np.ndarray], i: int, levels: Sequence
 def _limit(axes: Any, line: np.ndarray, runs: np.ndarray) -> None:
     """A band that bursts is not to press the law into a line."""
     every = np.concatenate([line, runs])
-    low, high = np.nanmin(every), np.nanmax(every)
+    every = every[np.isfinite(every)]
+    low, high = every.min(), every.max()
     room = (high - low) or abs(high) or 1.0
     bottom, top = axes.get_ylim()
     axes.set_ylim(max(bottom, low - 0.6 * room), min(top, high + 0.6 * room))
@@ -163,7 +173,7 @@ def _strips(axes: Any, x: np.ndarray, decades: np.ndarray) -> None:
             left, right = x[first - 1] if first else x[0], x[end - 1]
             axes.axvspan(left, right, color="black", alpha=min(0.045 * step, 0.3), lw=0, zorder=0)
             said = f"+{step}" if _wide(x, left, right) else ""
-            middle = np.sqrt(left * right) if left > 0 else (left + right) / 2
+            middle = np.sqrt(left) * np.sqrt(right) if left > 0 else (left + right) / 2
             style = {"fontsize": NOTE, "color": INK, "ha": "center", "va": "top"}
             axes.text(middle, 0.985, said, transform=axes.get_xaxis_transform(), **style)
         first = end

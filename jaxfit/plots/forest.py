@@ -1,6 +1,6 @@
 """The forest: intervals of parameters, and of functions of them, over groups."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -79,6 +79,8 @@ def asked(names: str | Sequence[str] | None, known: Sequence[str], own: Sequence
     """What is asked for; all `known` by default, or, where there are functions, `own` alone."""
     if names is None:
         return list(own or known)
+    if not isinstance(names, Iterable):
+        raise TypeError(f"names={names!r}; give a name, or a list of names.")
     names = [names] if isinstance(names, str) else list(names)
     for name in names:
         if name not in known:

@@ -1,12 +1,13 @@
 """Which groups a plot shows, what they are called, and questions to the fit about them."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
 
+from ..keywords import is_finite
 from ..laws.outputs import OUTPUT, num_outputs
 from ..laws.text import expression
 from ..points import Points
@@ -69,7 +70,7 @@ def choose(
     groups: a key or a list of keys. target: of a fit of several, the first by default. unfitted:
     keep groups without a fit. Raises ValueError naming the group or target that there is not.
     """
-    index = _asked(fit, groups)
+    index = _asked(fit, groups, "groups")
     targets = fit.data.targets
     if target is not None and target not in targets:
         raise ValueError(f"target={target!r}{nearest(target, targets)} There are: {targets}.")
@@ -80,6 +81,8 @@ def choose(
         of = {g: _last(fit.groups[g]) for g in index}
         if groups is None or target is not None:
             index = [g for g in index if of[g] == name]
+            if not index:
+                raise ValueError(f"groups= names none of target={target!r}, whose keys end in it.")
             said = [f"Target {name}; target= picks another."]
         name = name if len({of[g] for g in index}) == 1 else fit.data.target_name
     lost = [g for g in index if fit.status[g] in UNFITTED]
@@ -96,37 +99,50 @@ def choose(
     return Chosen(np.array(index, int), output, name, tuple(said))
 
 
-def _asked(fit: "Fit", groups: Any) -> list[int]:
+def _asked(fit: "Fit", groups: Any, option: str) -> list[int]:
     """Indices of the groups that are named; all where none is."""
     places = fit.data.places
     if groups is None:
         return list(range(len(fit.groups)))
-    single = isinstance(groups, str | int | float) or (
-        isinstance(groups, tuple) and groups in places
-    )
-    keys: list[Any] = [groups] if single else list(groups)  # pyright: ignore[reportArgumentType]
+    keys = _keys(fit, groups)
+    if not keys:
+        raise ValueError(f"{option}= is empty; give a key or a list of keys, or leave it out.")
     for key in keys:
-        if key not in places:
+        if not isinstance(key, Hashable) or key not in places:
+            by = f", by {', '.join(fit.data.by)}" * (len(fit.data.by) > 1)
             raise ValueError(
-                f"groups= names {key!r}{nearest(str(key), map(str, fit.groups))} Of {len(places)} "
-                f"groups the first is {fit.groups[0]!r}."
+                f"{option}= names {key!r}{nearest(str(key), map(str, fit.groups))} Of "
+                f"{len(places)} groups the first is {fit.groups[0]!r}{by}."
             )
     return list(dict.fromkeys(places[key] for key in keys))
 
 
-def one(fit: "Fit", group: Any, option: str = "group") -> tuple[int, tuple[str, ...]]:
+def _keys(fit: "Fit", groups: Any) -> list[Any]:
+    """The keys in `groups`: itself, where it is one."""
+    if isinstance(groups, tuple) and len(fit.data.by) > 1:
+        return list(groups) if any(isinstance(key, tuple) for key in groups) else [groups]
+    several = isinstance(groups, Iterable) and not isinstance(groups, str | bytes)
+    return list(groups) if several and getattr(groups, "ndim", 1) else [groups]
+
+
+def one(
+    fit: "Fit", group: Any, option: str = "group", target: str | None = None
+) -> tuple[int, tuple[str, ...]]:
     """The one group that is meant, by default the first that is ok, or else has a fit; and notes.
 
-    Raises ValueError where it has no fit.
+    target: of which it is to be, where none is named. Raises ValueError where it has no fit.
     """
     fitted = np.flatnonzero(~np.isin(fit.status, UNFITTED))
     if group is None:
-        good = np.flatnonzero(fit.ok)
+        if target is not None:
+            own = choose(fit, target=target, most=len(fit.groups), unfitted=True).index
+            fitted = np.intersect1d(fitted, own)
+        good = fitted[fit.ok[fitted]]
         if not len(fitted):
             raise ValueError("No group could be fitted, so there is nothing to draw.")
         g = int(good[0] if len(good) else fitted[0])
     else:
-        (g,) = _asked(fit, [group])
+        (g,) = _asked(fit, [group], option)
     if g not in fitted:
         raise ValueError(f"Group {named(fit.groups[g])} was not fitted: {fit.status[g]}.")
     said = []
@@ -146,7 +162,7 @@ def called(fit: "Fit", g: int, width: int = 32) -> str:
     """What labels call a group: its key, and its status where that is not "ok"."""
     key = fit.groups[g]
     name = " / ".join(map(str, key)) if isinstance(key, tuple) else str(key)
-    name = safe(name, width)
+    name = safe(name if name.strip() else repr(key), width)
     return name if fit.status[g] == "ok" else f"{name} ({fit.status[g]})"
 
 
@@ -161,7 +177,7 @@ def input_of(fit: "Fit", name: str | None, option: str = "x") -> str:
     if name is None:
         return names[0]
     known = {column: key for key, column in fit.data.columns.items()} | {n: n for n in names}
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         raise ValueError(
             f"{option}={name!r} is no input of law {fit.law.name}{nearest(str(name), known)} Its "
             f"inputs: {', '.join(names)}."
@@ -187,9 +203,13 @@ class Along(NamedTuple):
                 continue
             said = self.at.get(name)
             if isinstance(said, str):
-                with jax.enable_x64(True):
+                with jax.enable_x64(True), np.errstate(all="ignore"):
                     found = expression(said, [self.x])({self.x: np.asarray(x, float)})
-                out.append(np.broadcast_to(np.asarray(found, float), np.shape(x)))
+                found = np.broadcast_to(np.asarray(found, float), np.shape(x))
+                if (lost := ~np.isfinite(found)).any():
+                    at = f"{self.x} = {number(x[int(np.flatnonzero(lost)[0])])}"
+                    raise ValueError(f"at= gives {name} = {said}, which is not finite at {at}.")
+                out.append(found)
             else:
                 value = np.median(fit.data.inputs[name][rows]) if said is None else said
                 out.append(np.full(np.shape(x), float(value)))
@@ -197,14 +217,26 @@ class Along(NamedTuple):
 
     def said(self, fit: "Fit") -> list[str]:
         """The path in words; empty for a law of one input."""
+        if told := self.words(fit):
+            return [f"At {told}; runs are moved there by the law, with their residuals."]
+        return []
+
+    def words(self, fit: "Fit") -> str:
+        """Where the other inputs are; empty where there are none."""
         told = []
         for name in inputs_of(fit):
             if name != self.x:
                 value = self.at.get(name, "its median in the group")
                 told.append(f"{name} = {value if isinstance(value, str) else number(value)}")
-        if not told:
-            return []
-        return [f"At {', '.join(told)}; runs are moved there by the law, with their residuals."]
+        return ", ".join(told)
+
+    def refuse_nowhere(self, fit: "Fit", line: np.ndarray) -> None:
+        """Raise ValueError where the law has no value on the path, of which `line` is all."""
+        if line.size and not np.isfinite(line).any():
+            raise ValueError(
+                f"Law {fit.law.name} has no finite value at {self.words(fit)}, along {self.x}; "
+                "give another at=."
+            )
 
 
 def along(fit: "Fit", x: str | None, at: Mapping[str, float | str] | None) -> Along:
@@ -221,7 +253,7 @@ def along(fit: "Fit", x: str | None, at: Mapping[str, float | str] | None) -> Al
             raise ValueError(f"at= gives {name}, along which the plot goes.")
         if isinstance(value, str):
             expression(value, [x])
-        elif isinstance(value, bool) or not np.isfinite(np.asarray(value, float)):
+        elif not is_finite(value):
             raise ValueError(f"at= gives {name} = {value!r}; give a number, or a formula in {x}.")
         out[name] = value
     return Along(x, out)
@@ -293,6 +325,8 @@ def without_band(fit: "Fit", chosen: Chosen, lower: np.ndarray, level: float | N
         if np.isnan(own).all()
     ]
     said = [f"Bands: {100 * level:.4g} % of the law."] if len(lost) < len(chosen.index) else []
+    if any(np.isnan(own).any() and not np.isnan(own).all() for own in lower):
+        said.append("Elsewhere the data tell no band.")
     if lost:
         which = f": {listed(lost)}" if len(fit.groups) > 1 else ""
         said.append(f"No band, for the data do not tell it{which}.")

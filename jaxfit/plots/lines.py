@@ -91,6 +91,7 @@ def _numbers(fit, chosen, along, level) -> tuple[dict[str, np.ndarray], list[str
     names = ("run_group", "run_x", "run", "residual")
     columns = [np.concatenate(of) for of in zip(*runs, strict=True)] or [np.empty(0)] * 4
     out |= dict(zip(names, columns, strict=True))
+    along.refuse_nowhere(fit, out["line"])
     return out, of_groups.without_band(fit, chosen, out["lower"], level)
 
 
@@ -101,8 +102,9 @@ def _finish(fit, chosen, along, numbers, top, below) -> None:
     log = scaled(top.xaxis, numbers["run_x"]) and scaled(top.yaxis, shown)
     if len(numbers["run"]):
         # A wide band is not to press the runs into a corner.
-        low, high = np.nanmin(shown), np.nanmax(shown)
-        room = (high / low) ** 0.06 if log else 0.06 * (high - low) or 0.1
+        shown = shown[np.isfinite(shown)]
+        low, high = shown.min(), shown.max()
+        room = (high / low) ** 0.06 if log else 0.06 * (high - low) or 0.1 * abs(high) or 0.1
         top.set_ylim(*((low / room, high * room) if log else (low - room, high + room)))
     column = safe(fit.data.columns[along.x])
     label(top, None if below is not None else column, safe(chosen.target))

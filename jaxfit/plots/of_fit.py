@@ -34,8 +34,14 @@ class FitPlots:
 
     fit: "Fit"
 
-    def __call__(self) -> Drawn:
-        """The overview, of all groups."""
+    def __call__(self, *args: Any, **options: Any) -> Drawn:
+        """The overview, of all groups; raises TypeError for options, which the others take."""
+        if args or options:
+            given = ", ".join([*map(repr, args), *options])
+            raise TypeError(
+                f"plot() takes nothing, and was given {given}: plot.lines, plot.predicted and "
+                "plot.residuals take groups= and target=; plot().save(path) writes it."
+            )
         return overview(self.fit)
 
     @checked_keywords

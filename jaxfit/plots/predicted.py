@@ -95,6 +95,8 @@ def _held_out(fit, chosen, table) -> tuple[dict[str, np.ndarray], list[str]]:
     said = []
     if missing := int((~np.isfinite(measured)).sum()):
         said.append(f"{missing} held-out rows have no {chosen.target}.")
+    if nowhere := int((~np.isfinite(found) & np.isfinite(measured) & (own >= 0)).sum()):
+        said.append(f"At {nowhere} held-out rows the law has no value.")
     if others := int(((own < 0) & np.isfinite(measured)).sum()):
         said.append(f"{others} held-out rows are of groups that are not drawn.")
     return {

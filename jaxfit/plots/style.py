@@ -161,8 +161,8 @@ def footnote(figure: Any, axes: Any, sentences: Iterable[str], own: bool) -> Non
 
 
 def safe(text: Any, width: int = 32) -> str:
-    """Text of at most `width` characters, of which a $ starts no formula, and _ hides nothing."""
-    text = str(text)
+    """Text of at most `width` characters on a line: a $ starts no formula, and _ hides nothing."""
+    text = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
     text = text if len(text) <= width else text[: width - 1] + "…"
     text = text.replace("$", r"\$")
     return f" {text}" if text.startswith("_") else text

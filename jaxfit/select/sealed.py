@@ -68,7 +68,8 @@ class SealedHoldout:
         sealed = _sealed_rows(table, rule, by)
         if sealed.all() or not sealed.any():
             which = "every row" if sealed.any() else "no row"
-            raise ValueError(f"{rule!r} seals {which} of {table.num_rows}; change the rule.")
+            said = repr(rule) if isinstance(rule, Largest | Corner) else "What the rule names"
+            raise ValueError(f"{said} seals {which} of {table.num_rows}; change the rule.")
         self.__openings: list[Opening] = []
         self.__sealed = table.of(np.flatnonzero(sealed))
         self._training = table.of(np.flatnonzero(~sealed))

@@ -49,6 +49,8 @@ def functions(fit: "Fit", of: Functions | None) -> dict[str, Callable[..., np.nd
     if of is not None and not isinstance(of, Mapping):
         raise TypeError(f"of={of!r}; give {{name: function of parameters}}, as text or callable.")
     for name, function in (of or {}).items():
+        if not isinstance(name, str) or not name.strip():
+            raise TypeError(f"of= calls a function {name!r}; call it by a text, such as 'ratio'.")
         if name in out:
             raise ValueError(f"of= calls a function `{name}`, as a parameter is; choose another.")
         if isinstance(function, str):
