@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 import jaxfit
-from jaxfit.decide.reliability import means, measured, split
+from jaxfit.decide.reliability import Reliability, bend, errors_of_law, means, measured, split
 from jaxfit.decide.select_models import _odds, _reasons
 
 # Loss at one sample, and exponent. `steep` is behind in every run and ahead at 1e6; the last two
@@ -174,6 +174,41 @@ def test_what_the_law_was_off_by_widens_intervals():
     few = jaxfit.select_model(runs(sizes=SIZES[:3]), FULL)
     assert few.reliability == {}
     assert "no_holdout" in [note.code for note in few.notes]
+
+
+def test_far_beyond_what_was_held_out_a_bend_is_within_the_intervals():
+    """Losses that bend in logarithms, held out half a decade out and asked three decades out."""
+    bent = runs(0.0005, sizes=SIZES[:4])
+    x = np.log(bent["D"] / 100)
+    bent["loss"] = bent["loss"] * np.exp(-0.01 * x**2)
+    found = jaxfit.select_model(bent, FULL * 3)
+    b, c = np.array([MODELS[name] for name in found.model]).T
+    true = b * (FULL * 3) ** -c * np.exp(-0.01 * np.log(FULL * 3 / 100) ** 2)
+    assert (true < found.estimate * 0.7).all()
+    assert ((found.lower < true) & (true < found.upper)).all()
+    (text,) = [note.text for note in found.notes if note.code == "holdout_near"]
+    assert "with the square of the distance, which nothing here tells" in text
+
+
+def test_errors_of_a_law_are_those_of_a_parabola_and_each_dataset_has_its_own():
+    assert_allclose(bend(np.array([-3.0, -2.0, -1.0, 0.0]), 2.0), 2**2 - (-3.0 * 3.5 + 3.5))
+    assert_allclose(bend(np.array([0.0, 1.0]), 3.0), 6.0)
+    assert_allclose(bend(np.array([1.0, 1.0]), 3.0), 4.0)
+    # Of normal errors, nine in ten are to be within what a dataset of four models tells.
+    rng = np.random.default_rng(0)
+    dataset, bent = np.repeat(np.arange(2000), 5), np.full(10000, 2.0)
+    common, own = rng.standard_normal(2000), 0.5 * rng.standard_normal(10000)
+    off = np.where(np.arange(10000) % 5 == 4, np.nan, common[dataset] + own)
+    nothing = Reliability(*[np.zeros(2000)] * 7, error=0.0, log_error=off)
+    of = errors_of_law(nothing, bent, dataset)
+    assert_allclose(np.mean(of.common**2 * 4), 1.0 + 0.25 / 4, rtol=0.1)
+    assert_allclose(np.mean(of.own**2 * 4), 0.25, rtol=0.1)
+    told = stats.t.ppf(0.95, of.dof) * np.hypot(of.common, of.own) * 2
+    new = rng.standard_normal(2000) + 0.5 * rng.standard_normal(2000)
+    assert 0.8 < np.mean(np.abs(new) < told) < 0.95
+    alone = errors_of_law(nothing, np.where(dataset == 0, 2.0, np.nan), dataset)
+    assert (alone.common[0], alone.own[0], alone.dof[0]) == tuple(each[0] for each in of)
+    assert np.isnan(alone.dof[1:]).all()
 
 
 def test_models_that_cannot_be_ranked_are_kept_with_the_reason():

@@ -195,7 +195,7 @@ def _of_holdout(of: ModelRanking, k: int, name: Any) -> Iterator[Note]:
     gap = float(np.log10(tried.size[k] / tried.below[k]))
     if of.decades[own & (of.rank > 0)].max(initial=0.0) > gap + 0.05:
         text = (
-            f"What rankings are worth was tried {decades(gap)} out, the law's error is taken to "
-            "grow in proportion to the rest."
+            f"What rankings are worth was tried {decades(gap)} out. Beyond, intervals take the "
+            "law's error to grow about with the square of the distance, which nothing here tells."
         )
         yield Note("holdout_near", text, group)
