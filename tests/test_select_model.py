@@ -228,6 +228,23 @@ def test_models_that_cannot_be_ranked_are_kept_with_the_reason():
     assert_allclose(found.estimate[:4], alone.estimate, rtol=1e-6)
 
 
+def test_curves_through_all_runs_are_ranked_and_nothing_is_said_of_how_sure_that_is():
+    two, exact = runs(sizes=SIZES[:2]), runs(0.0)
+    two["task"], exact["task"] = np.full(8, "two"), np.full(28, "exact")
+    noisy = runs()
+    noisy["task"] = np.full(28, "noisy")
+    found = jaxfit.select_model(stacked(two, exact, noisy), FULL, by="task")
+    bare = found.dataset != "noisy"
+    assert found.rank.tolist() == [1, 2, 3, 4] * 3
+    assert found.picks["exact"] == found.picks["two"] == "steep"
+    for each in (found.lower, found.upper, found.best):
+        assert np.isnan(each).tolist() == bare.tolist()
+    assert np.isnan(found.better[bare]).all()
+    assert [n.group for n in found.notes if n.code == "no_dof"] == ["two", "exact"]
+    (text,) = [note.text for note in found.notes if note.group == "two" and note.code == "no_dof"]
+    assert "no model has more of them than pure_power has constants" in text
+
+
 def test_every_dataset_has_its_own_ranking():
     one, two = runs(), runs(models={"steep": (6.0, 0.05), "flat": (3.0, 0.1), "=x,$": (4.0, 0.1)})
     one["task"], two["task"] = np.full(28, "web"), np.full(21, "code")

@@ -70,6 +70,10 @@ def select_model(
         "posterior" or "bootstrap"; what the law was off by on held-out sizes is added, and grows
         as the law's bend would, about with the square of the distance.
 
+    Where no model of a dataset has more runs than the law has constants, or all lie on it exactly,
+    these are ranked without intervals and probabilities, and a note says so; beside models that
+    have some, such a model is not ranked.
+
     Returns a `ModelRanking`. Raises ValueError or TypeError naming column, row or option for what
     cannot be used, and where no dataset has two models with runs.
     """
@@ -84,6 +88,7 @@ def select_model(
     held = split(rows.size, rows.loss, rows.group, rows.dataset, float(at))
     fit = _fit(of, rows, np.ones(len(rows.size), bool), seed)
     drawn = _drawn(fit, rows, np.full(len(rows.model), float(at)), method, draws, seed)
+    drawn[_without_freedom(fit, rows, of.priors)] = np.nan
     reliability = {}
     if held is not None:
         asked = held.size[rows.dataset]
@@ -93,6 +98,8 @@ def select_model(
         off = errors_of_law(reliability[of.name], bent, rows.dataset)
         ahead = _bends(of, rows, np.ones(len(rows.size), bool), np.full(len(asked), float(at)))
         drawn = drawn + _errors(rows, off, ahead, draws, seed)
+        if not reliability[of.name].models.any():
+            reliability = {}
     found = _ranking(rows, fit, drawn, float(at), level)
     out = ModelRanking(
         at=float(at),
@@ -229,6 +236,13 @@ def _usable(fit: Fit) -> np.ndarray:
     return ~np.isin(fit.status, UNSOLVED)
 
 
+def _without_freedom(fit: Fit, rows: _Rows, priors: Priors | None) -> np.ndarray:
+    """Which models (R,) have no more runs than the law has constants, all free of priors."""
+    count = np.bincount(fit.data.group, minlength=len(fit.groups))
+    place = _places(fit, rows)
+    return (place >= 0) & (count[place] <= len(fit.law.parameters)) & (not priors)
+
+
 def _predicted(fit: Fit, rows: _Rows, asked: np.ndarray) -> np.ndarray:
     """Losses (R,) at the sizes (R,) that models are asked at; NaN without a fit to be trusted."""
     place = _places(fit, rows)
@@ -289,9 +303,14 @@ def _ranking(rows: _Rows, fit: Fit, drawn: np.ndarray, at: float, level: float) 
     estimate = _predicted(fit, rows, np.full(count, at))
     status = np.where(place >= 0, fit.status[np.maximum(place, 0)], "empty").astype(object)
     why = _reasons(status, estimate, drawn)
+    told = why == ""
+    for k in range(len(rows.names)):
+        own = rows.dataset == k
+        if not told[own].any():  # a ranking without odds is better than none
+            why[own & np.isfinite(estimate) & np.isnan(drawn).all(axis=1)] = ""
     ranked = why == ""
     ends, best, rank = np.full((2, count), np.nan), np.full(count, np.nan), np.zeros(count, int)
-    for r in np.flatnonzero(ranked).tolist():
+    for r in np.flatnonzero(told).tolist():
         ends[:, r] = np.exp(np.nanquantile(drawn[r], ((1 - level) / 2, (1 + level) / 2)))
     better = np.full((count, count), np.nan)
     for k in range(len(rows.names)):
@@ -342,6 +361,8 @@ def _reasons(status: np.ndarray, estimate: np.ndarray, drawn: np.ndarray) -> np.
     for r, word in enumerate(status):
         if not np.isfinite(estimate[r]):
             out[r] = f"not ranked: {STATUS.get(word, word) if word != 'ok' else 'no prediction'}"
+        elif not np.isfinite(drawn[r]).any():
+            out[r] = f"not ranked: {word}, and nothing left to tell how sure it is, unlike others"
         elif np.isfinite(drawn[r]).mean() < TOLD:
             some = f"{np.isfinite(drawn[r]).mean():.0%} of draws have a prediction"
             out[r] = f"not ranked: {word}, but {some}, too few to tell how sure it is"
