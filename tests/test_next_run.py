@@ -54,6 +54,21 @@ def test_the_gain_of_a_line_is_the_closed_form():
     assert found.order.tolist() == [2, 1, 0]
 
 
+@pytest.mark.parametrize("unit", [1e200, 1e-200])
+def test_units_of_the_target_do_not_matter(fits, unit):
+    runs = chinchilla()
+    fit = jaxfit.fit("chinchilla", {**runs, "loss": runs["loss"] * unit}, target="loss", starts=64)
+    for options in ({}, {"misfit": "gaussian-process"}, {"criterion": "bound"}):
+        options = {"cost": "cost", "target": FAR, **options}
+        one, found = (jaxfit.next_run(each, GRID, **options) for each in (fits[0], fit))
+        assert found.order.tolist() == one.order.tolist()
+        assert_allclose(found.mean, one.mean * unit, rtol=1e-6)
+        assert_allclose(found.error, one.error * unit, rtol=1e-4)
+        assert_allclose(found.error_after, one.error_after * unit, rtol=1e-4)
+        (text,) = [note.text for note in found.notes if note.code == "range"]
+        assert "Squares of the target are beyond float64" in text
+
+
 def test_noise_that_is_a_share_of_the_loss_counts_as_in_logarithms():
     rng = np.random.default_rng(0)
     x = np.geomspace(1.0, 100.0, 40)
