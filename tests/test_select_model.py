@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 import jaxfit
-from jaxfit.decide.reliability import means, measured, split
+from jaxfit.decide.reliability import Reliability, bend, errors_of_law, means, measured, split
 from jaxfit.decide.select_models import _odds, _reasons
 
 # Loss at one sample, and exponent. `steep` is behind in every run and ahead at 1e6; the last two
@@ -176,6 +176,41 @@ def test_what_the_law_was_off_by_widens_intervals():
     assert "no_holdout" in [note.code for note in few.notes]
 
 
+def test_far_beyond_what_was_held_out_a_bend_is_within_the_intervals():
+    """Losses that bend in logarithms, held out half a decade out and asked three decades out."""
+    bent = runs(0.0005, sizes=SIZES[:4])
+    x = np.log(bent["D"] / 100)
+    bent["loss"] = bent["loss"] * np.exp(-0.01 * x**2)
+    found = jaxfit.select_model(bent, FULL * 3)
+    b, c = np.array([MODELS[name] for name in found.model]).T
+    true = b * (FULL * 3) ** -c * np.exp(-0.01 * np.log(FULL * 3 / 100) ** 2)
+    assert (true < found.estimate * 0.7).all()
+    assert ((found.lower < true) & (true < found.upper)).all()
+    (text,) = [note.text for note in found.notes if note.code == "holdout_near"]
+    assert "with the square of the distance, which nothing here tells" in text
+
+
+def test_errors_of_a_law_are_those_of_a_parabola_and_each_dataset_has_its_own():
+    assert_allclose(bend(np.array([-3.0, -2.0, -1.0, 0.0]), 2.0), 2**2 - (-3.0 * 3.5 + 3.5))
+    assert_allclose(bend(np.array([0.0, 1.0]), 3.0), 6.0)
+    assert_allclose(bend(np.array([1.0, 1.0]), 3.0), 4.0)
+    # Of normal errors, nine in ten are to be within what a dataset of four models tells.
+    rng = np.random.default_rng(0)
+    dataset, bent = np.repeat(np.arange(2000), 5), np.full(10000, 2.0)
+    common, own = rng.standard_normal(2000), 0.5 * rng.standard_normal(10000)
+    off = np.where(np.arange(10000) % 5 == 4, np.nan, common[dataset] + own)
+    nothing = Reliability(*[np.zeros(2000)] * 7, error=0.0, log_error=off)
+    of = errors_of_law(nothing, bent, dataset)
+    assert_allclose(np.mean(of.common**2 * 4), 1.0 + 0.25 / 4, rtol=0.1)
+    assert_allclose(np.mean(of.own**2 * 4), 0.25, rtol=0.1)
+    told = stats.t.ppf(0.95, of.dof) * np.hypot(of.common, of.own) * 2
+    new = rng.standard_normal(2000) + 0.5 * rng.standard_normal(2000)
+    assert 0.8 < np.mean(np.abs(new) < told) < 0.95
+    alone = errors_of_law(nothing, np.where(dataset == 0, 2.0, np.nan), dataset)
+    assert (alone.common[0], alone.own[0], alone.dof[0]) == tuple(each[0] for each in of)
+    assert np.isnan(alone.dof[1:]).all()
+
+
 def test_models_that_cannot_be_ranked_are_kept_with_the_reason():
     lone = runs(models={"lone": (2.0, 0.1)}, sizes=SIZES[-2:])
     gone = runs(models={"gone": (1.0, 0.1)}, sizes=SIZES[:1])
@@ -191,6 +226,23 @@ def test_models_that_cannot_be_ranked_are_kept_with_the_reason():
     assert {"not_ranked", "rows_masked"} <= set(codes)
     alone = jaxfit.select_model(runs(), FULL)
     assert_allclose(found.estimate[:4], alone.estimate, rtol=1e-6)
+
+
+def test_curves_through_all_runs_are_ranked_and_nothing_is_said_of_how_sure_that_is():
+    two, exact = runs(sizes=SIZES[:2]), runs(0.0)
+    two["task"], exact["task"] = np.full(8, "two"), np.full(28, "exact")
+    noisy = runs()
+    noisy["task"] = np.full(28, "noisy")
+    found = jaxfit.select_model(stacked(two, exact, noisy), FULL, by="task")
+    bare = found.dataset != "noisy"
+    assert found.rank.tolist() == [1, 2, 3, 4] * 3
+    assert found.picks["exact"] == found.picks["two"] == "steep"
+    for each in (found.lower, found.upper, found.best):
+        assert np.isnan(each).tolist() == bare.tolist()
+    assert np.isnan(found.better[bare]).all()
+    assert [n.group for n in found.notes if n.code == "no_dof"] == ["two", "exact"]
+    (text,) = [note.text for note in found.notes if note.group == "two" and note.code == "no_dof"]
+    assert "no model has more of them than pure_power has constants" in text
 
 
 def test_every_dataset_has_its_own_ranking():

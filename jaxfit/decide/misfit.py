@@ -48,10 +48,13 @@ class Misfit(NamedTuple):
     noise: float
 
 
-def misfit(fit: Fit, candidates: Points, targets: Points, within: bool = False) -> Misfit:
+def misfit(
+    fit: Fit, candidates: Points, targets: Points, within: bool = False, size: float = 1.0
+) -> Misfit:
     """What residuals of the one group of a fit say of predictions at candidates and targets.
 
-    The process is on the scale of the loss; what is returned on that of the target, to first order.
+    The process is on the scale of the loss; what is returned on that of the target, to first order,
+    with `size` as one.
     Raises ValueError for a fit with priors, of a loss that is not of squares, of no more runs than
     constants, and for points at or below 0 of an input whose runs are above it.
     """
@@ -67,10 +70,10 @@ def misfit(fit: Fit, candidates: Points, targets: Points, within: bool = False) 
     parts = runs, candidates, targets
     place, there = _places(list(data.columns.values()), *parts)
     held = np.array([fit.at_bound[name][0] != 0 for name in fit.task.law.parameters])
-    (_, slopes), *asked = (_on_scale_of_loss(fit, each, ~held) for each in parts)
+    (_, slopes), *asked = (_on_scale_of_loss(fit, each, ~held, size) for each in parts)
     residual = -np.asarray(loss.residual(fit.fitted, data.target))
-    if loss.scale != "linear":
-        residual = residual * np.sign(data.target)  # up is up, where shares are of what is negative
+    # Up is up, where shares are of what is negative.
+    residual = residual / size if loss.scale == "linear" else residual * np.sign(data.target)
     unit, ahead = (np.concatenate(each) for each in zip(*asked, strict=True))
     # Rows of one noise.
     heavy = np.sqrt(data.weights / data.weights.mean())
@@ -93,15 +96,15 @@ def misfit(fit: Fit, candidates: Points, targets: Points, within: bool = False) 
     )
 
 
-def _on_scale_of_loss(fit: Fit, points: Points, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What one is on the scale of the loss (m,), and slopes (m, P) there, to first order."""
+def _on_scale_of_loss(fit: Fit, points: Points, free: np.ndarray, size: float):
+    """What one is on the scale of the loss (m,), by size, and slopes (m, P), to first order."""
     if not len(points.group):
         return np.zeros(0), np.zeros((0, int(free.sum())))
-    scale = np.ones(len(points.group))
+    scale = np.full(len(points.group), size)
     if fit.loss_function.scale != "linear":
         scale = np.abs(at_rows(fit.law, fit.params, points.columns, points.group))
         scale = np.where(scale > 0, scale, 1.0)
-    return scale, slopes_of(fit, points)[:, free] / scale[:, None]
+    return scale / size, slopes_of(fit, points)[:, free] / scale[:, None]
 
 
 class _Rows(NamedTuple):
@@ -115,9 +118,10 @@ class _Rows(NamedTuple):
 
 def _determined(slopes: np.ndarray, ahead: np.ndarray, heavy: np.ndarray):
     """Slopes (n, r) and (k, r) along the r directions of the constants that the runs determine."""
-    size = np.linalg.norm(slopes * heavy[:, None], axis=0)
-    size = np.where(size > 0, size, 1.0)
-    slopes, ahead = slopes / size, ahead / size
+    for norm in (np.inf, 2):  # first so that there are squares
+        size = np.linalg.norm(slopes * heavy[:, None], norm, axis=0)
+        size = np.where(size > 0, size, 1.0)
+        slopes, ahead = slopes / size, ahead / size
     _, values, turned = np.linalg.svd(slopes * heavy[:, None], full_matrices=False)
     some = values > RANK * values.max(initial=0.0)
     along = turned[some].T / values[some]

@@ -28,7 +28,8 @@ class ModelRanking:
     has a lower loss than that of the column; NaN between datasets. decades: how far `at` lies
     beyond the model's own runs. status: of the fit.
     reliability: {law, and "largest run": `Reliability`}, of ranking by runs at hand, empty where
-    there are too few. fit: of the law, a group a model and dataset, called by its number.
+    there are too few. fit: of the law, a group a model and dataset, called by its number. lower,
+    upper, best and better are NaN where nothing tells how sure a rank is.
     """
 
     at: float
@@ -134,10 +135,29 @@ def _of_models(of: ModelRanking) -> Iterator[Note]:
             (of.rank > 0) & (of.status == "at_bound"),
             "have a constant on a bound",
         ),
+        (
+            "unidentifiable",
+            (of.rank > 0) & (of.status == "unidentifiable"),
+            "have constants that their runs leave open, and so what is predicted",
+        ),
     ):
         names = [_called(of, r) for r in np.flatnonzero(own).tolist()]
         if names:
             yield Note(code, f"{len(names)} of {len(of.rank)} models {text}: {listed(names)}.")
+
+    bare = (of.rank > 0) & np.isnan(of.lower)
+    for name in dict.fromkeys(of.dataset[bare].tolist()):
+        text = (
+            f"Ranked by curves that go through the runs: no model has more of them than "
+            f"{of.fit.law.name} has constants, or all lie on it exactly. Nothing tells how sure "
+            "this is: take a law of fewer constants, or run more sizes."
+        )
+        yield Note("no_dof", text, None if _alone(of, name) else name)
+
+
+def _alone(of: ModelRanking, name: Any) -> bool:
+    """Whether it is the only dataset."""
+    return all(key == name for key in of.dataset.tolist())
 
 
 def _called(of: ModelRanking, r: int) -> str:
@@ -195,7 +215,7 @@ def _of_holdout(of: ModelRanking, k: int, name: Any) -> Iterator[Note]:
     gap = float(np.log10(tried.size[k] / tried.below[k]))
     if of.decades[own & (of.rank > 0)].max(initial=0.0) > gap + 0.05:
         text = (
-            f"What rankings are worth was tried {decades(gap)} out, the law's error is taken to "
-            "grow in proportion to the rest."
+            f"What rankings are worth was tried {decades(gap)} out. Beyond, intervals take the "
+            "law's error to grow about with the square of the distance, which nothing here tells."
         )
         yield Note("holdout_near", text, group)

@@ -32,10 +32,10 @@ MISFITS = "none", "gaussian-process"
 CRITERIA = ("variance", "disagreement", "improvement", "bound", "thompson")
 # Standard deviations below the mean at which "bound" looks.
 BOUND = 2.0
-# Between what the largest target lies: beyond it squares of errors of it overflow, or vanish.
-LEAST, LARGEST = 1e-120, 1e120
 # Candidates whose covariances are drawn from, where these have no root of few columns.
 MOST = 2000
+# Powers of two beyond which targets have no squares to reckon with.
+RANGE = 400
 # Results of a run that are looked at, of each law (Gauss-Hermite).
 _NODES = 9
 
@@ -107,9 +107,10 @@ def next_run(
     if target is None and criterion == "variance":
         raise ValueError("criterion='variance' needs target=, the scale that is asked about.")
     asked = _read(target, "target") if target is not None else table.of(np.arange(0))
-    said = _said(alive, table, asked, misfit, criterion)
+    unit = _unit(alive[0].data.target)
+    said = _said(alive, table, asked, misfit, criterion, unit)
     now, taken = _variances(said)
-    gain = _gain(criterion, said, taken, float(alive[0].data.target.min()), seed)
+    gain = _gain(criterion, said, taken, float(alive[0].data.target.min() / unit), seed)
     names = dict.fromkeys(name for fit in alive for name in fit.data.columns.values())
     return NextRun(
         candidates={name: table.numbers(name)[0] for name in names},
@@ -120,12 +121,18 @@ def next_run(
         criterion=criterion,
         laws=tuple(str(fit.law.name) for fit in alive),
         weights=said.weights,
-        mean=said.weights @ said.target,
-        error=float(np.sqrt(now)),
-        error_after=np.sqrt(np.maximum(now - taken, 0.0)),
-        notes=(*_notes(alive, said, gain), *_far(alive[0], table, asked)),
+        mean=said.weights @ said.target * unit,
+        error=float(np.sqrt(now) * unit),
+        error_after=np.sqrt(np.maximum(now - taken, 0.0)) * unit,
+        notes=(*_notes(alive, said, gain, unit), *_far(alive[0], table, asked)),
         frames=table.frames,
     )
+
+
+def _unit(target: np.ndarray) -> float:
+    """What targets are told in so that their squares are numbers: 1 but for those out of range."""
+    power = int(np.frexp(np.abs(target).max())[1]) - 1
+    return 1.0 if abs(power) < RANGE else 2.0**power
 
 
 def _check(alive: Sequence[Fit]) -> None:
@@ -139,12 +146,6 @@ def _check(alive: Sequence[Fit]) -> None:
         refuse_shared(fit)
         if fit.status[0] in UNFITTED:
             raise ValueError(f"The fit of {fit.law.name} failed ({fit.status[0]}); leave it out.")
-        size = float(np.abs(fit.data.target).max(initial=0.0))
-        if size and not LEAST < size < LARGEST:
-            raise ValueError(
-                f"`{fit.data.target_name}` reaches {size:.3g}, of which float64 holds no squares, "
-                f"as variances are: fit it in another unit, such as divided by {size:.0e}."
-            )
     told = [tuple(fit.fitted.tolist()) for fit in alive]
     for i, fit in enumerate(alive):
         if told[i] in told[:i]:
@@ -192,7 +193,7 @@ def _prices(table: Table, cost: Any) -> np.ndarray:
     return found
 
 
-def _said(alive: Sequence[Fit], table: Table, asked: Table, misfit: str, criterion: str) -> _Said:
+def _said(alive, table: Table, asked: Table, misfit: str, criterion: str, unit: float) -> _Said:
     draws = criterion == "thompson"
     if draws and misfit != MISFITS[0] and table.num_rows > MOST:
         raise ValueError(
@@ -200,10 +201,10 @@ def _said(alive: Sequence[Fit], table: Table, asked: Table, misfit: str, criteri
             f"needs the covariances of all; these are {table.num_rows}. Give fewer, or another "
             "criterion."
         )
-    parts = [_of_law(fit, table, asked) for fit in alive]
+    parts = [_of_law(fit, table, asked, unit) for fit in alive]
     if misfit != MISFITS[0]:
         parts = [
-            _less_sure(fit, part, table, asked, draws)
+            _less_sure(fit, part, table, asked, draws, unit)
             for fit, part in zip(alive, parts, strict=True)
         ]
     weights = np.ones(1)
@@ -243,8 +244,8 @@ class _OfLaw(NamedTuple):
     together: float
 
 
-def _of_law(fit: Fit, table: Table, asked: Table) -> _OfLaw:
-    """What a law says that is true but for noise."""
+def _of_law(fit: Fit, table: Table, asked: Table, unit: float) -> _OfLaw:
+    """What a law says that is true but for noise, in units of the target."""
     (local,) = around(fit)
     if not np.isfinite(local.kappa[0]):
         raise ValueError(
@@ -259,15 +260,15 @@ def _of_law(fit: Fit, table: Table, asked: Table) -> _OfLaw:
         if not np.isfinite(mean).all():
             row = int(np.flatnonzero(~np.isfinite(mean))[0])
             raise ValueError(f"{fit.law.name} has no value in row {row} of {what}.")
-        roots.append(_root(fit, local, points))
-        means.append(mean)
-    noise = local.kappa[0] / 2 * local.problems.unit[0] ** 2
-    scale = 1.0 if fit.loss_function.scale == "linear" else means[0] ** 2
+        roots.append(_root(fit, local, points) / unit)
+        means.append(mean / unit)
+    scale = 1 / unit if fit.loss_function.scale == "linear" else means[0]
+    noise = local.kappa[0] / 2 * (local.problems.unit[0] * scale) ** 2
     candidates, targets = roots
     return _OfLaw(
         mean=means[0],
         spread=np.sum(candidates**2, axis=1),
-        noise=np.broadcast_to(noise * scale, means[0].shape),
+        noise=np.broadcast_to(noise, means[0].shape),
         target=means[1],
         open=np.sum(targets**2, axis=1),
         along=candidates @ targets.T,
@@ -276,13 +277,13 @@ def _of_law(fit: Fit, table: Table, asked: Table) -> _OfLaw:
     )
 
 
-def _less_sure(fit: Fit, plain: _OfLaw, table: Table, asked: Table, draws: bool) -> _OfLaw:
+def _less_sure(fit: Fit, plain: _OfLaw, table: Table, asked, draws: bool, unit: float) -> _OfLaw:
     """The same, with what residuals say that go together, by how likely that is.
 
     Means and covariances are those of the two together, one having its mean where the law is.
     """
     parts = _points(fit, table, "candidates"), _points(fit, asked, "target")
-    left, k = left_over(fit, *parts, draws), table.num_rows
+    left, k = left_over(fit, *parts, draws, unit), table.num_rows
     share, moved = left.share, left.mean
     both, kept = share * (1 - share), 1 - share
     scale = 1.0 if fit.loss_function.scale == "linear" else plain.mean**2
@@ -397,7 +398,10 @@ def _far(fit: Fit, table: Table, asked: Table):
             yield Note("extrapolation", text)
 
 
-def _notes(alive: Sequence[Fit], said: _Said, gain: np.ndarray):
+def _notes(alive: Sequence[Fit], said: _Said, gain: np.ndarray, unit: float):
+    if unit != 1.0:
+        text = f"Squares of the target are beyond float64: gain and score take {unit:.4g} as one."
+        yield Note("range", text)
     for fit in alive:
         if fit.status[0] != "ok":
             yield Note("status", f"The fit of {fit.law.name} is {fit.status[0]}.")

@@ -6,7 +6,7 @@ sizes of the runs in the place of the full data.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -57,10 +57,6 @@ class Split:
     size: np.ndarray
     truth: np.ndarray
     last: np.ndarray
-
-    def ends(self, dataset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """`below` and `size` of every model, by its dataset (R,)."""
-        return self.below[dataset], self.size[dataset]
 
 
 def split(size: np.ndarray, loss: np.ndarray, model, dataset, at: float) -> Split | None:
@@ -162,16 +158,45 @@ def means(of: Mapping[str, Reliability]) -> dict[str, np.ndarray]:
     return dict(zip(of, mean, strict=True))
 
 
-def errors_of_law(of: Reliability, dataset: np.ndarray) -> tuple[float, float]:
-    """Standard deviations of the log losses that a law is off by on what was held out.
+def bend(fitted: np.ndarray, asked: float) -> float:
+    """What a line through a parabola at `fitted` points (n,) is off by at one that is `asked`.
 
-    Common to all models of a dataset, which does not change their order, and of each model.
+    Points are logarithms of sizes. What a law of two constants lacks first, in logarithms, is that
+    it bends: by a parabola, if by little, so that errors of extrapolation are to each other as
+    these. About the square of the distance from the middle of what was fitted.
     """
-    there = np.isfinite(of.log_error)
-    off = of.log_error[there]
-    if not len(off):
-        return 0.0, 0.0
-    names, place = np.unique(dataset[there], return_inverse=True)
-    middle = np.bincount(place, off) / np.bincount(place)
-    own = np.sum((off - middle[place]) ** 2) / max(len(off) - len(names), 1)
-    return float(np.sqrt(np.mean(middle**2))), float(np.sqrt(own))
+    middle = fitted.mean()
+    x, at = fitted - middle, asked - middle
+    line = np.linalg.lstsq(np.stack([np.ones(len(x)), x], axis=1), x**2, rcond=None)[0]
+    return abs(float(at**2 - line @ [1.0, at]))
+
+
+class ErrorsOfLaw(NamedTuple):
+    """Standard deviations (K,) of the log losses that a law is off by, for a `bend` of 1.
+
+    common: to all models of a dataset, which does not change their order; own: of each model; dof:
+    by how many degrees of freedom these are known. NaN where nothing was held out.
+    """
+
+    common: np.ndarray
+    own: np.ndarray
+    dof: np.ndarray
+
+
+def errors_of_law(of: Reliability, bent: np.ndarray, dataset: np.ndarray) -> ErrorsOfLaw:
+    """How far off a law is in each dataset, by what was held out at a `bend` (R,) of each model.
+
+    Degrees of freedom are those of a sum of two variances (Satterthwaite 1946).
+    """
+    out = np.full((3, len(of.size)), np.nan)
+    there = np.isfinite(of.log_error) & np.isfinite(bent)
+    for k in np.unique(dataset[there]).tolist():
+        own = there & (dataset == k)
+        off, square, left = of.log_error[own], np.mean(bent[own] ** 2), max(own.sum() - 1, 1)
+        common = off.mean() ** 2 / square
+        # One error does not tell what of it is common.
+        each = off.var(ddof=1) / square if len(off) > 1 else common
+        rough = common**2 + each**2 / left
+        dof = (common + each) ** 2 / rough if rough > 0 else 1.0
+        out[:, k] = common**0.5, each**0.5, dof
+    return ErrorsOfLaw(*out)

@@ -23,7 +23,8 @@ class NextRun:
     score: (k,) gain by cost, or gain where it is none. weights: (M,) of the laws. mean, error: of
     the target now, and its standard deviation over laws and their constants, root mean square over
     several targets; error_after: (k,) the same after a run; NaN without a target. With misfit= the
-    mean is that of `Fit.predict` and what residuals that go together add to it.
+    mean is that of `Fit.predict` and what residuals that go together add to it. Gain and score are
+    in units of the target, or their squares; in others, which a note says, where it has no squares.
     """
 
     candidates: Mapping[str, np.ndarray]

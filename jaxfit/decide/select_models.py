@@ -29,7 +29,7 @@ from ..uncertainty.bootstrap import bootstrap, generator
 from ..uncertainty.intervals import check_draws, check_level
 from ..uncertainty.posterior import posterior
 from .model_ranking import LARGEST, ModelRanking, notes_on
-from .reliability import errors_of_law, measured, split
+from .reliability import ErrorsOfLaw, bend, errors_of_law, measured, split
 
 METHODS = ("posterior", "bootstrap")
 # What is fitted where no law is named, and to how many sizes of a model, the largest.
@@ -68,7 +68,11 @@ def select_model(
     nan: "mask" leaves out runs without a number.
     level, method, draws, seed: of intervals and probabilities, by draws of the law's constants,
         "posterior" or "bootstrap"; what the law was off by on held-out sizes is added, and grows
-        with the decades that are left.
+        as the law's bend would, about with the square of the distance.
+
+    Where no model of a dataset has more runs than the law has constants, or all lie on it exactly,
+    these are ranked without intervals and probabilities, and a note says so; beside models that
+    have some, such a model is not ranked.
 
     Returns a `ModelRanking`. Raises ValueError or TypeError naming column, row or option for what
     cannot be used, and where no dataset has two models with runs.
@@ -84,16 +88,18 @@ def select_model(
     held = split(rows.size, rows.loss, rows.group, rows.dataset, float(at))
     fit = _fit(of, rows, np.ones(len(rows.size), bool), seed)
     drawn = _drawn(fit, rows, np.full(len(rows.model), float(at)), method, draws, seed)
+    drawn[_without_freedom(fit, rows, of.priors)] = np.nan
     reliability = {}
     if held is not None:
-        before, (below, asked) = _fit(of, rows, held.kept, seed), held.ends(rows.dataset)
-        said = {of.name: _predicted(before, rows, asked), LARGEST: held.last}
-        reliability = measured(held, said, rows.dataset)
-        wider = errors_of_law(reliability[of.name], rows.dataset)
-        reach = np.log(np.maximum(at / rows.largest(), 1.0)) / np.log(asked / below)
-        # Of a dataset where nothing could be held out nothing is known, which a note says.
-        reach = np.where(np.isfinite(below), reach, 0.0)
-        drawn = drawn + _errors(rows, wider, reach, draws, seed)
+        asked = held.size[rows.dataset]
+        said = {of.name: _predicted(_fit(of, rows, held.kept, seed), rows, asked)}
+        reliability = measured(held, said | {LARGEST: held.last}, rows.dataset)
+        bent = _bends(of, rows, held.kept, asked)
+        off = errors_of_law(reliability[of.name], bent, rows.dataset)
+        ahead = _bends(of, rows, np.ones(len(rows.size), bool), np.full(len(asked), float(at)))
+        drawn = drawn + _errors(rows, off, ahead, draws, seed)
+        if not reliability[of.name].models.any():
+            reliability = {}
     found = _ranking(rows, fit, drawn, float(at), level)
     out = ModelRanking(
         at=float(at),
@@ -230,6 +236,13 @@ def _usable(fit: Fit) -> np.ndarray:
     return ~np.isin(fit.status, UNSOLVED)
 
 
+def _without_freedom(fit: Fit, rows: _Rows, priors: Priors | None) -> np.ndarray:
+    """Which models (R,) have no more runs than the law has constants, all free of priors."""
+    count = np.bincount(fit.data.group, minlength=len(fit.groups))
+    place = _places(fit, rows)
+    return (place >= 0) & (count[place] <= len(fit.law.parameters)) & (not priors)
+
+
 def _predicted(fit: Fit, rows: _Rows, asked: np.ndarray) -> np.ndarray:
     """Losses (R,) at the sizes (R,) that models are asked at; NaN without a fit to be trusted."""
     place = _places(fit, rows)
@@ -258,13 +271,30 @@ def _drawn(fit: Fit, rows: _Rows, asked, method: str, draws: int, seed: int) -> 
     return out
 
 
-def _errors(rows: _Rows, wider: tuple[float, float], reach, draws: int, seed: int) -> np.ndarray:
-    """Errors (R, draws) of the law, of logarithms, common to a dataset and of each model."""
-    own, common = (
-        np.stack([generator(seed + 1, key).standard_normal(draws) for key in keys])
-        for keys in (list(rows.data.groups), [("dataset", name) for name in rows.names])
-    )
-    return (wider[0] * common[rows.dataset] + wider[1] * own) * reach[:, None]
+def _bends(of: _Candidate, rows: _Rows, kept: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """What `bend` says of the sizes (R,) that models are asked at, by those that are fitted."""
+    kept = kept & _largest(rows, kept, of.last)
+    out = np.full(len(rows.model), np.nan)
+    for r in np.unique(rows.group[kept]).tolist():
+        out[r] = bend(np.log(rows.size[kept & (rows.group == r)]), float(np.log(asked[r])))
+    return out
+
+
+def _errors(rows: _Rows, of: ErrorsOfLaw, bent: np.ndarray, draws: int, seed: int) -> np.ndarray:
+    """Errors (R, draws) of the law, of logarithms, common to a dataset and of each model.
+
+    0 where nothing could be held out, so that nothing is known, which a note says.
+    """
+    keys, out = list(rows.data.groups), np.zeros((len(bent), draws))
+    for k in np.flatnonzero(np.isfinite(of.dof)).tolist():
+        rng = generator(seed + 1, ("dataset", rows.names[k]))
+        common = of.common[k] * rng.standard_normal(draws)
+        # How large errors are is known no better than by what was held out.
+        wide = np.sqrt(of.dof[k] / rng.chisquare(of.dof[k], draws))
+        for r in np.flatnonzero((rows.dataset == k) & np.isfinite(bent)).tolist():
+            own = of.own[k] * generator(seed + 1, keys[r]).standard_normal(draws)
+            out[r] = (common + own) * wide * bent[r]
+    return out
 
 
 def _ranking(rows: _Rows, fit: Fit, drawn: np.ndarray, at: float, level: float) -> dict[str, Any]:
@@ -273,9 +303,14 @@ def _ranking(rows: _Rows, fit: Fit, drawn: np.ndarray, at: float, level: float) 
     estimate = _predicted(fit, rows, np.full(count, at))
     status = np.where(place >= 0, fit.status[np.maximum(place, 0)], "empty").astype(object)
     why = _reasons(status, estimate, drawn)
+    told = why == ""
+    for k in range(len(rows.names)):
+        own = rows.dataset == k
+        if not told[own].any():  # a ranking without odds is better than none
+            why[own & np.isfinite(estimate) & np.isnan(drawn).all(axis=1)] = ""
     ranked = why == ""
     ends, best, rank = np.full((2, count), np.nan), np.full(count, np.nan), np.zeros(count, int)
-    for r in np.flatnonzero(ranked).tolist():
+    for r in np.flatnonzero(told).tolist():
         ends[:, r] = np.exp(np.nanquantile(drawn[r], ((1 - level) / 2, (1 + level) / 2)))
     better = np.full((count, count), np.nan)
     for k in range(len(rows.names)):
@@ -326,6 +361,8 @@ def _reasons(status: np.ndarray, estimate: np.ndarray, drawn: np.ndarray) -> np.
     for r, word in enumerate(status):
         if not np.isfinite(estimate[r]):
             out[r] = f"not ranked: {STATUS.get(word, word) if word != 'ok' else 'no prediction'}"
+        elif not np.isfinite(drawn[r]).any():
+            out[r] = f"not ranked: {word}, and nothing left to tell how sure it is, unlike others"
         elif np.isfinite(drawn[r]).mean() < TOLD:
             some = f"{np.isfinite(drawn[r]).mean():.0%} of draws have a prediction"
             out[r] = f"not ranked: {word}, but {some}, too few to tell how sure it is"

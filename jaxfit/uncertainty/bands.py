@@ -150,6 +150,8 @@ def in_coordinates(fit: "Fit", local: Local, at: np.ndarray, slopes: np.ndarray)
 
 def undetermined(local: Local, at: np.ndarray, along: np.ndarray) -> np.ndarray:
     """Whether predictions (q,) hang on what the data leave open; along: of `in_coordinates`."""
+    size = np.abs(along).max(axis=1, initial=0.0, keepdims=True)  # squares are to be numbers
+    along = along / np.where(size > 0, size, 1.0)
     opened = np.einsum("qp,qpr,qr->q", along, local.opened[at], along)
     return opened > OPEN_PART**2 * np.sum(along**2, axis=1)
 
