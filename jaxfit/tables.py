@@ -151,6 +151,15 @@ def read(source: Any, *, thousands: str | None = None, decimal: str = ".") -> Ta
     return _with_rows(_whole(source, thousands, decimal))
 
 
+def read_option(source: Any, option: str) -> Table:
+    """The table that an option of a function gives; errors of `read` that name the option."""
+    try:
+        return replace(read(source), source=f"{option}=")
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{option}=: {error}") from error
+
+
 def _whole(source, thousands, decimal) -> Table:
     """The table of a source, be it without rows; one that was read before keeps its own marks."""
     if isinstance(source, Table):

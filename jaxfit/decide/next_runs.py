@@ -8,7 +8,6 @@ away of its variance.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +20,7 @@ from ..result import Fit
 from ..select.criteria import criteria
 from ..status import UNFITTED, Note
 from ..summary import decades
-from ..tables import Table, nearest, read
+from ..tables import Table, nearest, read_option
 from ..uncertainty.bands import beyond, in_coordinates, slopes_of, undetermined
 from ..uncertainty.covariance import refuse_shared
 from ..uncertainty.local import Local, around
@@ -102,11 +101,11 @@ def next_run(
     _check(alive)
     if criterion == "disagreement" and len(alive) < 2:
         raise ValueError("criterion='disagreement' needs the fits of two laws or more.")
-    table = _read(candidates, "candidates")
+    table = read_option(candidates, "candidates")
     price = _prices(table, cost)
     if target is None and criterion == "variance":
         raise ValueError("criterion='variance' needs target=, the scale that is asked about.")
-    asked = _read(target, "target") if target is not None else table.of(np.arange(0))
+    asked = read_option(target, "target") if target is not None else table.of(np.arange(0))
     unit = _unit(alive[0].data.target)
     said = _said(alive, table, asked, misfit, criterion, unit)
     now, taken = _variances(said)
@@ -162,15 +161,6 @@ def _check(alive: Sequence[Fit]) -> None:
                 raise ValueError(f"fits= are of different runs: input {name} is not the same.")
         if fit.loss_function != alive[0].loss_function:
             raise ValueError("fits= have different losses, so that their AICc does not compare.")
-
-
-def _read(source: Any, option: str) -> Table:
-    """The table that an option gives, which errors name."""
-    try:
-        return replace(read(source), source=f"{option}=")
-    except (TypeError, ValueError) as error:
-        kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(f"{option}=: {error}") from error
 
 
 def _prices(table: Table, cost: Any) -> np.ndarray:
