@@ -21,11 +21,14 @@ MANY, LONG, BROKEN, HUGE = 518, 5, 7, 11
 PARTS = (programs.draw_and_screen, programs.advance, programs.derive, programs.predict)
 
 
-def table() -> dict[str, np.ndarray]:
-    """Ragged groups of the fine-tuning law, one of them without a loss and one of another scale."""
+def table(long: int = LONG) -> dict[str, np.ndarray]:
+    """Ragged groups of the fine-tuning law, one of them without a loss and one of another scale.
+
+    long: how many are longer than the others, and so of other programs.
+    """
     rng = np.random.default_rng(0)
     sizes = rng.integers(8, 17, MANY)
-    sizes[:LONG] = rng.integers(40, 61, LONG)
+    sizes[:long] = rng.integers(40, 61, long)
     group = np.repeat(np.arange(MANY), sizes)
     N = 10 ** rng.uniform(2.3, 5.7, len(group))
     loss = rng.uniform(1, 4, MANY)[group] + 20.0 * N ** -rng.uniform(0.1, 1.0, MANY)[group]
@@ -66,8 +69,8 @@ def main(path: str) -> None:
     monitoring.register_event_duration_secs_listener(lambda name, *_, **__: compiled.update([name]))
     watched(used)
     out = {}
-    for pipeline in PIPELINES:
-        fit = jaxfit.fit("finetuning", table(), pipeline=pipeline, **OPTIONS)
+    for pipeline, long in zip(PIPELINES, (LONG, 0), strict=True):
+        fit = jaxfit.fit("finetuning", table(long), pipeline=pipeline, **OPTIONS)
         out |= {f"{pipeline}.{name}": column for name, column in arrays(fit).items()}
     again = Counter(compiled)
     jaxfit.fit("finetuning", table(), pipeline=PIPELINES[0], **OPTIONS)

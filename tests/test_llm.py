@@ -277,11 +277,11 @@ def test_evil_formulas_are_parsed_and_nothing_else(server, tmp_path):
         "\ud800\udfff*N",
         "<think>" * 1000,
     ]
-    begin = time.monotonic()
+    begin = time.thread_time()
     for line in evil:
         found = prompt.read(line, history())
         assert set(found.forms) <= set(parsed("A*N")), line[:50]
-    assert time.monotonic() - begin < 5.0
+    assert time.thread_time() - begin < 5.0
     assert not mark.exists()
     llm, _ = asking(server, (200, completion("\n".join(evil[:-1]) + "\nE + A*D^-a")))
     assert parsed("E + A*D^-a")[0] in llm.propose(TRIED, 30)
@@ -335,15 +335,17 @@ def test_a_server_that_fails_for_ever_ends_in_words(server, tmp_path):
 
 
 def test_a_server_that_is_too_slow_is_given_up_and_counted(server):
+    answered = []
+
     def slow(request):
-        server.released.wait(5.0)
+        server.released.wait(60.0)
+        answered.append(request)
         return 200, completion("A*N")
 
     llm, pauses = asking(server, slow, timeout=0.1, retries=1)
-    begin = time.monotonic()
     with pytest.raises(LLMError, match=r"no reply within 0.1 s; timeout= may be larger"):
         llm.propose(TRIED, 30)
-    assert time.monotonic() - begin < 3.0
+    assert answered == []
     assert (len(server.asked), pauses) == (2, [1.0])
     # It may have worked for nothing, and be paid for it.
     assert llm.spent.tokens_out == sum(request["max_tokens"] for *_, request in server.asked)

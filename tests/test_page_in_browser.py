@@ -208,7 +208,7 @@ def test_files_hold_the_runs_and_the_parameters(browser, fit, downloads):
         buttons, ("runs.csv", "parameters.csv", "parameters.json"), strict=True
     ):
         button.click()
-        for _ in range(100):
+        for _ in range(1000):
             if (downloads / name).exists():
                 break
             time.sleep(0.05)
@@ -232,7 +232,10 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(browser):
     size = {"width": 390, "height": 800, "deviceScaleFactor": 2, "mobile": True}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     try:
-        time.sleep(0.3)
+        for _ in range(100):
+            time.sleep(0.05)
+            if browser.execute_script("return window.innerWidth") <= 390:
+                break
         wide = "return [document.documentElement.scrollWidth, document.querySelector('.panel svg')"
         wide += ".getBoundingClientRect().right]"
         assert max(browser.execute_script(wide)) <= 390

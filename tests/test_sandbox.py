@@ -276,7 +276,7 @@ def test_children_go_with_a_process_that_no_wall_holds(monkeypatch, tmp_path, ow
         + "time.sleep(1000)\n"
     )
     monkeypatch.setattr(sandbox, "_INSIDE", script)
-    found = run(LINE, seconds=2.0)
+    found = run(LINE, seconds=2.0 if own == "sleep" else 30.0)
     assert found.status == ("timeout" if own == "sleep" else "failed")
     deadline = time.monotonic() + 5
     while is_running(int(note.read_text())) and time.monotonic() < deadline:
