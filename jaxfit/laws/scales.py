@@ -49,19 +49,22 @@ class Beside:
 
     root: Node = field(repr=False)
     key: Any
+    solved: frozenset[Any] = field(repr=False)
 
     def __call__(self, inputs: Mapping[str, np.ndarray], target: np.ndarray):
-        own = scales(self.root, inputs, linear_in(self.root)).get(self.key)
+        own = scales(self.root, inputs, self.solved).get(self.key)
         if own is None or own.log or callable(own.start) or own.start is None:
             return USUAL
         return min(USUAL[0], own.start[0]), max(USUAL[1], own.start[1])
 
 
-def placed(root: Node) -> set[Any]:
-    """Keys of the constants of a tree that stand neither in an exponent nor are solved for."""
-    exponents = [node.args[1] for node in walk(root) if node.op == "pow"]
-    raised = {key for each in exponents for key in constants_of(each)}
-    return {*constants_of(root)} - raised - linear_in(root)
+def placed(root: Node) -> dict[Any, Beside]:
+    """Start ranges of constants that are added to something, and neither solved nor in exponents."""
+    every, solved = walk(root), linear_in(root)
+    raised = {key for node in every if node.op == "pow" for key in constants_of(node.args[1])}
+    parts = [term for node in every if node.op in ("add", "sub") for _, term in terms(node)]
+    added = dict.fromkeys(part.args[0] for part in parts if part.op == CONSTANT)
+    return {key: Beside(root, key, solved) for key in added if key not in raised | solved}
 
 
 def _settle(node: Node, columns, found: dict, nominal: dict, signed: bool) -> Any:

@@ -19,7 +19,7 @@ from ..supports import Interval, Positive, Real, Support
 from ..tables import nearest
 from .law import Law
 from .nodes import NUMBER, Node, accurate, column, constant, number
-from .scales import USUAL, Beside, placed
+from .scales import USUAL, placed
 
 SOURCE = "written as text"
 LONGEST, LARGEST = 2000, 1e300
@@ -122,8 +122,7 @@ def parse(text: str, inputs: Iterable[str]) -> Law:
     root, scales = _node(tree, used), set(_scales(tree, used))
     own = {name: support for name, (support, _) in supports.items()}
     own = dict.fromkeys(scales, FACTOR) | own
-    for name in placed(root) - own.keys():
-        own[name] = Real(start=Beside(root, name))
+    own = {name: Real(start=beside) for name, beside in placed(root).items()} | own
     chosen = [(name, own.get(name, ANY)) for name in parameters]
     return Law(Formula(text, used), used, tuple(chosen), SOURCE, _WHERE.split(text)[0].strip())
 
