@@ -59,7 +59,7 @@ class Beside:
 
 
 def placed(root: Node) -> dict[Any, Beside]:
-    """Start ranges of constants that are added to something; not of those solved or in exponents."""
+    """Start ranges of constants that are added to something, neither solved nor in exponents."""
     every, solved = walk(root), linear_in(root)
     raised = {key for node in every if node.op == "pow" for key in constants_of(node.args[1])}
     parts = [term for node in every if node.op in ("add", "sub") for _, term in terms(node)]
