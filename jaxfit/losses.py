@@ -49,9 +49,8 @@ class _Log:
 
     @staticmethod
     def residual(pred, target):
-        """`log(pred) - log(target)`, shapes (n,)."""
-        log = functions(pred).log
-        return log(pred) - log(target)
+        """`log(pred / target)`, shapes (n,): derivatives are numbers, whatever unit both have."""
+        return functions(pred).log(pred / target)
 
 
 class _Squared:

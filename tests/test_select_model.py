@@ -245,6 +245,25 @@ def test_curves_through_all_runs_are_ranked_and_nothing_is_said_of_how_sure_that
     assert "no model has more of them than pure_power has constants" in text
 
 
+@pytest.mark.parametrize("unit", [1e-200, 1e200])
+def test_the_unit_of_losses_does_not_matter(found, unit):
+    table = runs()
+    other = jaxfit.select_model({**table, "loss": unit * table["loss"]}, FULL)
+    assert other.model.tolist() == found.model.tolist()
+    assert_allclose(other.estimate / unit, found.estimate, rtol=1e-6)
+    # Draws are made from a root of the covariance, which is another in other units.
+    for name in ("lower", "upper"):
+        assert_allclose(getattr(other, name) / unit, getattr(found, name), rtol=5e-3)
+
+
+def test_runs_of_one_size_rank_nothing():
+    found = jaxfit.select_model(runs(sizes=np.full(7, 1e3)), FULL)
+    assert found.rank.tolist() == [0] * 4
+    assert np.isnan(found.estimate).all()
+    assert np.isnan(found.best).all()
+    assert "too few sizes to tell b, c apart" in str(found)
+
+
 def test_every_dataset_has_its_own_ranking():
     one, two = runs(), runs(models={"steep": (6.0, 0.05), "flat": (3.0, 0.1), "=x,$": (4.0, 0.1)})
     one["task"], two["task"] = np.full(28, "web"), np.full(21, "code")
@@ -303,6 +322,8 @@ def test_it_is_told_as_rows_and_as_text(found):
         ({"by": "model"}, "names a column twice"),
         ({"law": "chinchilla"}, "needs a law of one input"),
         ({"law": "a * N^-b"}, "N"),
+        ({"law": "powr_law"}, "did you mean `power_law`"),
+        ({"at": 10**400}, "give the size of the full data"),
     ],
 )
 def test_what_cannot_be_is_refused(options, said):

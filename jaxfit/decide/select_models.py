@@ -7,6 +7,7 @@ good such a ranking is, the largest sizes of the runs themselves tell: held out,
 compared.
 """
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -17,11 +18,11 @@ from ..constraints import Priors
 from ..data import Dataset, from_table, key_columns, require_positive
 from ..fitting import fit as fit_law
 from ..keywords import checked_keywords, is_number
-from ..laws import LAWS, Law
+from ..laws import Law
 from ..laws.outputs import num_outputs
-from ..laws.text import parse
 from ..losses import LogMSE
 from ..predict import at_rows
+from ..prepare import as_law
 from ..result import Fit
 from ..status import STATUS, UNSOLVED
 from ..tables import nearest, read
@@ -81,7 +82,7 @@ def select_model(
     check_draws(draws, seed)
     if method not in METHODS:
         raise ValueError(f"method={method!r}{nearest(str(method), METHODS)} {' or '.join(METHODS)}")
-    if not is_number(at) or not 0 < at < np.inf:
+    if not is_number(at) or not 0 < at <= sys.float_info.max:
         raise ValueError(f"at={at!r}; give the size of the full data, a number above 0.")
     rows = _rows(runs, model, size, target, by, nan)
     of = _candidate(law, priors, last, size)
@@ -100,7 +101,8 @@ def select_model(
         drawn = drawn + _errors(rows, off, ahead, draws, seed)
         if not reliability[of.name].models.any():
             reliability = {}
-    found = _ranking(rows, fit, drawn, float(at), level)
+    few = _few_sizes(fit, rows, of.priors)
+    found = _ranking(rows, fit, drawn, few, float(at), level)
     out = ModelRanking(
         at=float(at),
         **found,
@@ -193,7 +195,7 @@ def _law(given: Any, size: str) -> Law:
         return given
     if not isinstance(given, str):
         raise TypeError(f"law={given!r}; give a Law, the name of one, or a formula.")
-    return LAWS[given] if given in LAWS else parse(given, [size])
+    return as_law(given, [size])
 
 
 def _fit(of: _Candidate, rows: _Rows, kept: np.ndarray, seed: int) -> Fit:
@@ -241,6 +243,13 @@ def _without_freedom(fit: Fit, rows: _Rows, priors: Priors | None) -> np.ndarray
     count = np.bincount(fit.data.group, minlength=len(fit.groups))
     place = _places(fit, rows)
     return (place >= 0) & (count[place] <= len(fit.law.parameters)) & (not priors)
+
+
+def _few_sizes(fit: Fit, rows: _Rows, priors: Priors | None) -> np.ndarray:
+    """Which models (R,) have runs of fewer sizes than the law has constants, all free of priors."""
+    pairs = np.unique(np.stack([rows.group, rows.size], axis=1), axis=0)
+    sizes = np.bincount(pairs[:, 0].astype(int), minlength=len(rows.model))
+    return (sizes > 0) & (sizes < len(fit.law.parameters)) & (not priors)
 
 
 def _predicted(fit: Fit, rows: _Rows, asked: np.ndarray) -> np.ndarray:
@@ -297,12 +306,17 @@ def _errors(rows: _Rows, of: ErrorsOfLaw, bent: np.ndarray, draws: int, seed: in
     return out
 
 
-def _ranking(rows: _Rows, fit: Fit, drawn: np.ndarray, at: float, level: float) -> dict[str, Any]:
+def _ranking(
+    rows: _Rows, fit: Fit, drawn: np.ndarray, few: np.ndarray, at: float, level: float
+) -> dict[str, Any]:
     """Columns of a `ModelRanking`, by dataset and from the best to the worst."""
     count, place = len(rows.model), _places(fit, rows)
     estimate = _predicted(fit, rows, np.full(count, at))
     status = np.where(place >= 0, fit.status[np.maximum(place, 0)], "empty").astype(object)
     why = _reasons(status, estimate, drawn)
+    constants = ", ".join(fit.law.parameters)
+    why[few] = f"not ranked: its runs have too few sizes to tell {constants} apart"
+    estimate[few] = np.nan
     told = why == ""
     for k in range(len(rows.names)):
         own = rows.dataset == k
