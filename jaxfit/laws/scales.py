@@ -12,7 +12,7 @@ import numpy as np
 
 from ..supports import Interval, Positive, Real, Support
 from . import nodes
-from .nodes import CONSTANT, NUMBER, Node, constants_of, factors, linear_in, terms, walk
+from .nodes import CONSTANT, INPUT, NUMBER, Node, constants_of, factors, linear_in, terms, walk
 
 # Starts of which nothing is known.
 USUAL = (-2.0, 2.0)
@@ -67,9 +67,10 @@ def placed(root: Node) -> set[Any]:
 def _settle(node: Node, columns, found: dict, nominal: dict, signed: bool) -> Any:
     """Values of a node at middling constants; supports of those within are put into `found`."""
     if node.leaf:
+        (leaf,) = node.args
         if node.op == CONSTANT:
-            return np.asarray(nominal.setdefault(node.args[0], 1.0))
-        return np.asarray(nodes.value(node, columns, {}))
+            leaf = nominal.setdefault(leaf, 1.0)
+        return np.asarray(columns[leaf] if node.op == INPUT else leaf)
     if node.op in ("add", "sub", "neg"):
         return _settle_sum(node, columns, found, nominal, signed)
     if node.op in ("mul", "div"):
