@@ -160,7 +160,7 @@ def _points(xdata, ydata, sigma, check_finite, nan_policy):
     """Inputs (n,) or (k, n), targets (n,), and what `_deviations` makes of sigma, in float64."""
     if check_finite is None:
         check_finite = nan_policy is None
-    if any(np.ma.is_masked(each) for each in (xdata, ydata)):
+    if any(np.ma.is_masked(np.ma.asarray(each)) for each in (xdata, ydata)):
         raise ValueError("Some points are masked, which NumPy forgets; leave them out.")
     as_array = np.asarray_chkfinite if check_finite else np.asarray
     y, x = as_array(ydata, float), as_array(xdata, float)

@@ -20,6 +20,7 @@ from .laws import LAWS, Law
 from .laws.affine import linear_parameters
 from .laws.check import check
 from .laws.derived import known_parameters, with_fixed
+from .laws.scales import USUAL, Beside
 from .laws.text import is_text, parse
 from .losses import Loss, named
 from .problem import (
@@ -42,7 +43,7 @@ from .solve.run import run, stepped
 from .solve.settings import in_natural
 from .solve.sobol import sobol
 from .solve.variable_projection import VariableProjection
-from .supports import Support, unconstrain
+from .supports import Range, Support, unconstrain
 from .tables import nearest
 
 
@@ -210,18 +211,26 @@ def _whitened(problem: Problem, loss: Loss, covariance, weighted: bool) -> tuple
     return problem._replace(whitener=whitener / size), size**2
 
 
+def _start(support: Support) -> Range | None:
+    """The start range; None where it is a function of the data, which may be traced."""
+    if isinstance(support.start, Beside):
+        return USUAL
+    return None if callable(support.start) else support.start
+
+
 def _range(support: Support) -> tuple[float, float]:
     """The start range in search coordinates; any where starts are given, as they must be."""
-    if callable(support.start) or support.start is None:
+    start = _start(support)
+    if start is None:
         return -1.0, 1.0
-    low, high = unconstrain(support, support.start)
+    low, high = unconstrain(support, start)
     return float(low), float(high)
 
 
 def _points(law: Law, starts, seed: int) -> tuple[Array, bool]:
     """Points (S, P) of the unit cube to draw starts from, or starts; and whether the former."""
     if isinstance(starts, int | np.integer) and not isinstance(starts, bool) and starts > 0:
-        told = [name for name, support in law.supports if callable(support.start)]
+        told = [name for name, support in law.supports if _start(support) is None]
         if told:
             raise ValueError(
                 f"Starts of {', '.join(told)} are a function of the data; give starts= of your "

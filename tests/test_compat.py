@@ -173,6 +173,7 @@ WRONG = [
     (ValueError, "`jac` must be", (decay, X, X), {"jac": "4-point"}),
     (ValueError, "nan_policy must be", (decay, X, X), {"nan_policy": "drop"}),
     (ValueError, "points are masked", (decay, X, np.ma.masked_less(X, 1.0)), {}),
+    (ValueError, "which NumPy forgets", (plane, [X, np.ma.masked_less(X, 1.0)], X), {}),
     (ValueError, "least squares", (decay, X, X), {"loss": "huber"}),
     (TypeError, "did you mean `sigma`", (decay, X, X), {"sigmas": 1.0}),
 ]

@@ -135,6 +135,11 @@ def test_an_open_direction_has_no_derivative():
     assert np.isnan(slope(np.ones(12), Y)).all()
 
 
+def test_a_text_whose_starts_come_from_data_is_traced_too():
+    told = jax.eval_shape(lambda y: core.solve("c + a*exp(-k*x)", {"x": X}, y, starts=4), Y)
+    assert {*told.params} == {"c", "a", "k"}
+
+
 def test_an_open_direction_has_none_where_rounding_bends_the_objective():
     law = "c + a*x^(-p*q) where p in (0.1,3), q in (0.1,3)"
 

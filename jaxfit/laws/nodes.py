@@ -186,6 +186,7 @@ def counts_of(root: Node) -> Counter:
     return Counter(node.args[0] for node in walk(root) if node.op == CONSTANT)
 
 
+@functools.lru_cache(maxsize=1 << 12)
 def linear_in(root: Node) -> frozenset[Any]:
     """Keys of constants in which a tree is affine, all together; each stands in it once."""
     return frozenset(_linear(root) & {key for key, count in counts_of(root).items() if count == 1})
@@ -244,9 +245,8 @@ def _accurate(node: Node) -> Node:
 
 
 def applied(op: str, *values: Any) -> Any:
-    """An operator on numbers or arrays, without warnings."""
-    with np.errstate(all="ignore"):
-        return _NUMPY[op](*values)
+    """An operator on numbers or arrays."""
+    return _NUMPY[op](*values)
 
 
 def value(node: Node, columns: Mapping[str, Any], constants: Mapping[Any, Any]) -> Any:

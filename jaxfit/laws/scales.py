@@ -4,6 +4,7 @@ A constant is judged by where it stands: exponents have the size of published on
 is added to something has that thing's scale; one that multiplies it, the inverse.
 """
 
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 
 from ..supports import Interval, Positive, Real, Support
 from . import nodes
-from .nodes import CONSTANT, NUMBER, Node, constants_of, factors, linear_in, terms, walk
+from .nodes import CONSTANT, INPUT, NUMBER, Node, constants_of, factors, linear_in, terms, walk
 
 # Starts of which nothing is known.
 USUAL = (-2.0, 2.0)
@@ -23,6 +24,8 @@ _BENDING = ("exp", "sigmoid", "softplus", "tanh", "sin")
 _NEAR, _FAR = 0.1, 10.0
 # How far beyond its start range a constant may go, in widths of the range.
 _WIDTHS = 3.0
+# Beyond these, what is reckoned from a number is none.
+_LEAST, _LARGEST = 1e-150, 1e150
 
 
 def scales(
@@ -44,18 +47,35 @@ class Beside:
     """A start range from a group's data: a usual one, and all where what is added to it lies.
 
     In `log(x) - c` it holds the logarithms of x, where the law changes; starts that are far from
-    them tell the parameters of a group not apart.
+    them tell the parameters of a group not apart. It is the usual one
+    alone for what would be above 0 by `scales`.
     """
 
     root: Node = field(repr=False)
     key: Any
-    solved: frozenset[Any] = field(repr=False)
 
     def __call__(self, inputs: Mapping[str, np.ndarray], target: np.ndarray):
-        own = scales(self.root, inputs, self.solved).get(self.key)
+        own = scales(_around(self.root, self.key), inputs, linear_in(self.root)).get(self.key)
         if own is None or own.log or callable(own.start) or own.start is None:
             return USUAL
         return min(USUAL[0], own.start[0]), max(USUAL[1], own.start[1])
+
+
+@functools.lru_cache(maxsize=1 << 12)
+def _around(root: Node, key: Any) -> Node:
+    """The part of a tree that tells where a constant lies: it is asked of every group."""
+    itself = Node(CONSTANT, (key,))
+    while root.op in ("add", "sub", "neg", "mul", "div"):
+        summed = root.op not in ("mul", "div")
+        parts = [term for _, term in terms(root)] if summed else factors(root)
+        part, *others = (each for each in parts if key in constants_of(each))
+        rest = {name for each in parts if each is not part for name in constants_of(each)}
+        placed_here = part == itself or (part.op == "pow" and part.args[0] == itself)
+        signed = summed and any(each.op == "log" for each in parts)
+        if others or placed_here or signed or rest & {*constants_of(part)}:
+            return root
+        root = part
+    return root
 
 
 def placed(root: Node) -> dict[Any, Beside]:
@@ -64,15 +84,16 @@ def placed(root: Node) -> dict[Any, Beside]:
     raised = {key for node in every if node.op == "pow" for key in constants_of(node.args[1])}
     parts = [term for node in every if node.op in ("add", "sub") for _, term in terms(node)]
     added = dict.fromkeys(part.args[0] for part in parts if part.op == CONSTANT)
-    return {key: Beside(root, key, solved) for key in added if key not in raised | solved}
+    return {key: Beside(root, key) for key in added if key not in raised | solved}
 
 
 def _settle(node: Node, columns, found: dict, nominal: dict, signed: bool) -> Any:
     """Values of a node at middling constants; supports of those within are put into `found`."""
     if node.leaf:
+        (leaf,) = node.args
         if node.op == CONSTANT:
-            return np.asarray(nominal.setdefault(node.args[0], 1.0))
-        return np.asarray(nodes.value(node, columns, {}))
+            leaf = nominal.setdefault(leaf, 1.0)
+        return np.asarray(columns[leaf] if node.op == INPUT else leaf)
     if node.op in ("add", "sub", "neg"):
         return _settle_sum(node, columns, found, nominal, signed)
     if node.op in ("mul", "div"):
@@ -95,7 +116,7 @@ def _settle_sum(node, columns, found, nominal, signed):
     for sign, term in open_:
         rest = np.asarray(rest, float)
         low, high = _span(rest)
-        if signed or low <= 0:
+        if signed or low <= _LEAST:
             reach = max(high - low, 1e-3 * abs(high), 1e-9)
             near, far = (-high, -low) if sign > 0 else (low, high)
             support: Support = _within(near - 0.05 * reach, far + 0.05 * reach)
@@ -159,13 +180,16 @@ def _within(low: float, high: float) -> Interval:
     return Interval(low - reach, high + reach, start=(low, high))
 
 
-def _span(values) -> tuple[float, float]:
+def _known(values) -> np.ndarray:
     known = np.asarray(values, float)
-    known = known[np.isfinite(known)]
+    return known[np.abs(known) < _LARGEST]  # which a NaN is not
+
+
+def _span(values) -> tuple[float, float]:
+    known = _known(values)
     return (float(known.min()), float(known.max())) if known.size else (-1.0, 1.0)
 
 
 def _middle(values) -> float:
-    known = np.asarray(values, float)
-    known = known[np.isfinite(known)]
+    known = _known(values)
     return float(np.median(known)) if known.size else 1.0

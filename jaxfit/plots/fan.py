@@ -154,6 +154,8 @@ def _limit(axes: Any, line: np.ndarray, runs: np.ndarray) -> None:
     """A band that bursts is not to press the law into a line."""
     every = np.concatenate([line, runs])
     every = every[np.isfinite(every)]
+    if not len(every):
+        return
     low, high = every.min(), every.max()
     room = (high - low) or abs(high) or 1.0
     bottom, top = axes.get_ylim()
