@@ -99,8 +99,9 @@ def parse(text: str, inputs: Iterable[str]) -> Law:
     text: an expression of + - * / ^ (or **), numbers, names and `FUNCTIONS`; then, if need be,
     `where` and supports, divided by commas: `alpha in (0, 2)`, `E > 0`, `c in (-inf, inf)`.
     Without one, a parameter is above 0 below a fraction, in a logarithm or a root, or in the base
-    of a power, but for sums to the power of 0, 1, ... or 8; others may be anything, and start where what they are
-    added to lies, if that may have either sign. inputs: of which the text need not use all.
+    of a power, but for sums to the power of 0, 1, ... or 8; others may be anything, and start where
+    what they are added to lies, if that may have either sign. inputs: of which the text need not
+    use all.
 
     Raises ValueError, showing the character, for anything else.
     """
