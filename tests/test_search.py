@@ -174,30 +174,27 @@ class Mine:
 SEEN = parse("(E + A*N^-alpha)/(1 + B*log(N))", ["N"])
 
 
-def test_a_proposer_of_ones_own_takes_part():
-    mine = Mine([SEEN])
-    found = search(powers(0.01), proposers=[mine], **QUICK)
-    assert mine.asked == 1
-    assert not any(n.startswith("Proposer") for n in found.notes)
+WRONG = {
+    "raises": (lambda history: 1 / 0, "ZeroDivisionError: division by zero"),
+    "says": (lambda history: ["E + A*N^-alpha"], "TypeError: 'E .* is no Form"),
+    "invents": (lambda history: [parse("E + A*D^-a", ["D"])], "ValueError: .* takes D"),
+    "forgets": (lambda history: None, "TypeError"),
+}
+
+
+def test_proposers_of_ones_own_take_part_and_those_that_fail_are_left_out_with_a_note():
+    every = [Mine([SEEN]), *(Mine([], act) for act, _ in WRONG.values())]
+    for proposer, name in zip(every[1:], WRONG, strict=True):
+        proposer.name = name
+    found = search(powers(0.01), proposers=every, **{**QUICK, "turns": 6 + len(WRONG)})
+    assert [each.asked for each in every[1:]] == [1] * len(WRONG)
+    assert every[0].asked >= 1
     assert found.work["mine"] > 0
-
-
-@pytest.mark.parametrize(
-    ("act", "said"),
-    [
-        (lambda history: 1 / 0, "ZeroDivisionError: division by zero"),
-        (lambda history: ["E + A*N^-alpha"], "TypeError: 'E .* is no Form"),
-        (lambda history: [parse("E + A*D^-a", ["D"])], "ValueError: .* takes D"),
-        (lambda history: None, "TypeError"),
-    ],
-)
-def test_a_proposer_that_fails_is_left_out_with_a_note(act, said):
-    mine = Mine([], act)
-    found = search(powers(0.01), proposers=[mine], **QUICK)
-    assert mine.asked == 1
-    (note,) = [n for n in found.notes if n.startswith("Proposer")]
-    assert note.startswith("Proposer mine was left out: ")
-    assert re.search(said, note)
+    notes = [n for n in found.notes if n.startswith("Proposer")]
+    assert len(notes) == len(WRONG)
+    for name, (_, said) in WRONG.items():
+        (note,) = [n for n in notes if n.startswith(f"Proposer {name} was left out: ")]
+        assert re.search(said, note)
 
 
 def sealed(change=None):
