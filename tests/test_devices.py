@@ -24,13 +24,13 @@ NAMES = [part.__name__ for part in PARTS]
 def runs(tmp_path_factory):
     """What `on_devices.py` wrote where JAX has one device, and where it has several."""
     folder = tmp_path_factory.mktemp("devices")
-    running = []
+    running, option = [], "--xla_force_host_platform_device_count"
     for count in (1, DEVICES):
         environment = {
             **os.environ,
             "PYTHONPATH": str(Path(jaxfit.__file__).parents[1]),
             "JAX_PLATFORMS": "cpu",
-            "XLA_FLAGS": f"--xla_force_host_platform_device_count={count}",
+            "XLA_FLAGS": f"{os.environ['XLA_FLAGS']} {option}={count}",
         }
         command = [sys.executable, str(SCRIPT), str(folder / f"{count}.npz")]
         running.append(subprocess.Popen(command, env=environment))
