@@ -70,7 +70,7 @@ MOST_PIECES = 30_000
 
 @pytest.fixture(scope="module", autouse=True)
 def _room_for_programs():
-    """What was compiled is forgotten after a file if it has become too much; the folder keeps it."""
+    """What was compiled is forgotten after a file once it is too much; the folder keeps it."""
     yield
     from jaxfit.solve.ahead import compile_ahead
 
