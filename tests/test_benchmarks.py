@@ -454,7 +454,7 @@ def test_the_zoo_ranks_by_the_error_of_held_out_rows(tmp_path):
         held[rows] = zoo_data.largest(table["num_params"][rows])
     part = {"N": "num_params", "P": "parallel_size"}
     kept = {name: column[~held] for name, column in table.items()}
-    found = jaxfit.fit("parallel", kept, target="loss", by="group", inputs=part, starts=64)
+    found = jaxfit.fit("parallel", kept, target="loss", by="group", inputs=part, starts=32)
     error = found.predict({n: c[held] for n, c in table.items()}) - table["loss"][held]
     row = next(row for row in result["routes"] if row["law"] == "parallel")
     assert_allclose(row["rmse"], np.sqrt(np.mean(error**2)), rtol=1e-4)
@@ -528,7 +528,7 @@ def test_choosing_tells_the_held_out_error_of_every_choice(monkeypatch, tmp_path
     table = {"N": runs.columns["parameters"], "P": runs.columns["streams"], "loss": loss_of}
     table["group"] = runs.group
     kept, rest = ({n: c[rows] for n, c in table.items()} for rows in (~held, held))
-    fit = jaxfit.fit("parallel", kept, target="loss", by="group", loss="log-mse", starts=64)
+    fit = jaxfit.fit("parallel", kept, target="loss", by="group", loss="log-mse", starts=256)
     off = np.log(fit.predict(rest) / rest["loss"])
     each = [np.sqrt(np.mean(off[rest["group"] == key] ** 2)) for key in fit.groups]
     assert routes["extrapolation"]["law"] == "parallel"

@@ -105,8 +105,9 @@ def test_runs_of_no_budget_are_told():
 
 
 def test_a_minimum_that_is_not_among_the_sizes_is_told():
-    runs, best = sweep()
-    small = runs["N"] < 0.8 * np.repeat(best, 9)[np.argsort(np.argsort(runs["N"] * runs["D"]))]
+    # As many runs as are of the same length as those of the other tests.
+    runs, best = sweep(per_budget=11)
+    small = runs["N"] < 0.8 * np.repeat(best, 11)[np.argsort(np.argsort(runs["N"] * runs["D"]))]
     found = jaxfit.isoflop({name: values[small] for name, values in runs.items()})
     assert {note.code for note in found.notes} >= {"no_optimum", "at_edge"}
     profiles = found.approaches["profiles"]
