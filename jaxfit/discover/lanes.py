@@ -31,11 +31,18 @@ _FIRST, _EASED, _TIGHTENED = 1.0, 0.2, 4.0
 # Damping is relative to the longest that a column was (More 1978): where it is suddenly short, a
 # step would go far out. After many steps this is forgotten, lest one wild place hold it for good.
 _KEPT = 0.5
-_RIDGE = 1e-14
+_RIDGE = 1e-9
 _LEAST_DAMPING, _MOST_DAMPING = 1e-12, 1e12
-# What must be left, squared, of a column that others have explained: for its constant to be told
-# from theirs; and for a linear one to be solved at all, where less is rounding.
-_APART, _TOLD = 1e-11, 1e-24
+# What must be left, squared, of a column that others have explained, for its constant to be told
+# from theirs.
+_APART = 1e-11
+# Rounding must decide nothing, so that a form has the same fit whoever computes it, in whatever
+# order and on whatever machine. So sums of squares are even that differ by less than this share;
+_EVEN = 1e-12
+# constants are held back of whose columns less is left, squared: linear ones, and others;
+_SOLVED, _STEPPED = 1e-13, 1e-12
+# and steps have so many binary digits, for they would begin to differ in the last ones.
+_DIGITS, _EXPONENT = 12, 11
 
 
 Array = jax.Array | np.ndarray
@@ -164,8 +171,8 @@ def fit_block(model: Model, traits: Traits, cells: Cells, cell, start, max_steps
         moved = place + move
 
         def again():
-            value, move, equations = _reduced(rows(moved), traits)
-            return moved + move, value, equations
+            new, step, told = _reduced(rows(moved), traits)
+            return _of_lanes(far, (moved + step, new, told), (moved, value, equations))
 
         found = lax.cond(jnp.any(far & wanted), again, lambda: (moved, value, equations))
         finite = jnp.isfinite(found[1]) & jnp.all(jnp.isfinite(found[2].table), axis=(1, 2))
@@ -177,8 +184,8 @@ def fit_block(model: Model, traits: Traits, cells: Cells, cell, start, max_steps
     def step(state: _State) -> _State:
         tried, promise = _trial(state, traits)
         trial = projected(tried, ~state.done)
-        worse = trial[1] >= state.value
-        last = (promise <= TOLERANCE) | (worse & (promise <= IN_VAIN))
+        no_better = trial[1] >= state.value * (1 - _EVEN)
+        last = (promise <= TOLERANCE) | (no_better & (promise <= IN_VAIN))
         return _judged(state, trial, (last & (state.damping <= 1.0)) | (state.value <= floor))
 
     first = projected(jnp.where(traits.free, start[:, traits.order], 0.0), everyone)
@@ -208,8 +215,9 @@ def _reduced(rows, traits: Traits):
         own = rows[:, k]
         along = jnp.einsum("ln,lpn->lp", own, rows)
         left = along[:, k]
-        told = left > _TOLD * length[:, k] ** 2
-        share = jnp.where(told, 1 / jnp.where(told, left, 1.0), 0.0)[:, None] * along
+        some = length[:, k] > 0
+        base = jnp.where(some, left + _SOLVED * length[:, k] ** 2, 1.0)
+        share = jnp.where(some, 1 / base, 0.0)[:, None] * along
         share = jnp.where(jnp.arange(most) >= k, share, 0.0)
         rows = rows - share[:, :, None] * own[:, None]
         # Gauss-Jordan: what earlier ones said of this one, they say of those that it follows.
@@ -224,22 +232,31 @@ def _reduced(rows, traits: Traits):
     return (rows[:, -1] ** 2) @ ones, -solved[:, :, -1], _Equations(table, length, left)
 
 
+def _of_lanes(chosen, new, old):
+    """A pytree with the parts of `new` for the lanes that are chosen (L,), else of `old`."""
+
+    def pick(new, old):
+        return jnp.where(chosen.reshape((-1,) + (1,) * (new.ndim - 1)), new, old)
+
+    return jax.tree.map(pick, new, old)
+
+
 def _ended(state: _State):
     """Which lanes (L,) are at an end; who was stuck is done, but not at one."""
     return state.done & (state.damping <= _MOST_DAMPING) & jnp.isfinite(state.value)
 
 
 def _judged(state: _State, trial, ended) -> _State:
-    """The state after a trial: its place, value and equations. ended: (L,) it was the last."""
-    better = trial[1] < state.value
+    """The state after a trial: its place, value and equations. ended: (L,) it was the last.
+
+    A trial that is even is taken, which crosses plains.
+    """
+    better = (trial[1] <= state.value * (1 + _EVEN)) & (trial[1] < jnp.inf)
     damping = state.damping * jnp.where(better, _EASED, _TIGHTENED)
     stuck = ~better & (damping > _MOST_DAMPING)
     take = better & ~state.done
 
-    def pick(new, old):
-        return jnp.where(take.reshape((-1,) + (1,) * (new.ndim - 1)), new, old)
-
-    place, value, equations = jax.tree.map(pick, trial, tuple(state[:3]))
+    place, value, equations = _of_lanes(take, trial, tuple(state[:3]))
     return _State(
         place,
         value,
@@ -271,13 +288,13 @@ def _trial(state: _State, traits: Traits):
     )
     reach = REACH * (traits.high - traits.low)
     share = jnp.max(jnp.abs(whole) / reach, axis=1, keepdims=True)
-    tried = state.place + whole / jnp.maximum(share, 1.0)
+    step = lax.reduce_precision(whole / jnp.maximum(share, 1.0), _EXPONENT, _DIGITS)
     promise = -jnp.sum(jnp.where(bends, whole * slope, 0.0), axis=1)
     # Less was promised for as much as a column is now shorter than damping takes it to be.
     widths = _widths(state.equations)
     short = jnp.where((widths > 0) & moving, state.widest / jnp.where(widths > 0, widths, 1.0), 1.0)
     promise = promise * (1 + state.damping * jnp.max(short, axis=1))
-    return jnp.clip(tried, traits.low, traits.high), promise / state.value
+    return jnp.clip(state.place + step, traits.low, traits.high), promise / state.value
 
 
 def _identified(equations: _Equations, traits: Traits):
@@ -302,7 +319,8 @@ def _step(state: _State, moving, traits: Traits):
     # Rows of linear constants, whose columns are gone, are not equations but what follows.
     of_row = jnp.where(traits.linear, 1.0, scale)
     of_column = jnp.pad(scale, ((0, 0), (0, 1)), constant_values=1.0)
-    damped = _RIDGE + state.damping[:, None] * state.widest * scale**2
+    firm = state.damping[:, None] * state.widest + _STEPPED * state.equations.length**2
+    damped = _RIDGE + firm * scale**2
     diagonal = jnp.where(moving, damped, jnp.where(traits.linear, 0.0, 1.0))
     table = table * of_row[:, :, None] * of_column[:, None]
     table = table.at[:, :, :num].add(jnp.eye(num, dtype=table.dtype) * diagonal[:, :, None])
