@@ -105,6 +105,14 @@ def test_a_program_predicts_as_the_form_does(name, run):
         np.testing.assert_allclose(one, wanted[0], rtol=1e-12)
 
 
+def test_the_tail_of_a_step_keeps_its_digits(run):
+    form, x = parse("A*sigmoid(x)", ["x"]), np.array([-700.0, -45.0, 45.0])
+    wanted = 1e20 / (1 + np.exp(-x))
+    np.testing.assert_allclose(form.predict({"x": x}, [1e20]), wanted, rtol=1e-13)
+    module = run(writing.python(form, ["x"]))
+    np.testing.assert_allclose(module.scaling_law_func(x[:, None], [1e20]), wanted, rtol=1e-12)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_a_program_finds_what_jaxfit_finds(name, run):
     form, _, ranges, data, losses = case(name)

@@ -31,7 +31,6 @@ _FIRST, _EASED, _TIGHTENED = 1.0, 0.2, 4.0
 # Damping is relative to the longest that a column was (More 1978): where it is suddenly short, a
 # step would go far out. After many steps this is forgotten, lest one wild place hold it for good.
 _KEPT = 0.5
-_RIDGE = 1e-9
 _LEAST_DAMPING, _MOST_DAMPING = 1e-12, 1e12
 # What must be left, squared, of a column that others have explained, for its constant to be told
 # from theirs.
@@ -39,8 +38,11 @@ _APART = 1e-11
 # Rounding must decide nothing, so that a form has the same fit whoever computes it, in whatever
 # order and on whatever machine. So sums of squares are even that differ by less than this share;
 _EVEN = 1e-12
-# constants are held back of whose columns less is left, squared: linear ones, and others;
-_SOLVED, _STEPPED = 1e-13, 1e-12
+# linear constants are held back where less than this is left of their columns, squared;
+_SOLVED = 1e-13
+# steps are damped by this share of a column's length times what is left of it, which is how much
+# of that may be noise, and by a little of its length where nothing is;
+_NOISY, _SHORT = 1e-8, 1e-4
 # and steps have so many binary digits, for they would begin to differ in the last ones.
 _DIGITS, _EXPONENT = 12, 11
 
@@ -319,8 +321,9 @@ def _step(state: _State, moving, traits: Traits):
     # Rows of linear constants, whose columns are gone, are not equations but what follows.
     of_row = jnp.where(traits.linear, 1.0, scale)
     of_column = jnp.pad(scale, ((0, 0), (0, 1)), constant_values=1.0)
-    firm = state.damping[:, None] * state.widest + _STEPPED * state.equations.length**2
-    damped = _RIDGE + firm * scale**2
+    length = state.equations.length
+    noise = _NOISY * length * (jnp.sqrt(widths) + _SHORT * length)
+    damped = (state.damping[:, None] * state.widest + noise) * scale**2
     diagonal = jnp.where(moving, damped, jnp.where(traits.linear, 0.0, 1.0))
     table = table * of_row[:, :, None] * of_column[:, None]
     table = table.at[:, :, :num].add(jnp.eye(num, dtype=table.dtype) * diagonal[:, :, None])

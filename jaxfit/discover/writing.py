@@ -21,7 +21,7 @@ _NUMPY = {
 }
 _CALL = re.compile(rf"\b({'|'.join(_NUMPY)})\(")
 _HELPERS = {
-    "sigmoid": "def sigmoid(x):\n    return 0.5 * (1 + np.tanh(0.5 * x))\n",
+    "sigmoid": "def sigmoid(x):\n    return np.exp(-np.logaddexp(0.0, -x))\n",
     "softplus": "def softplus(x):\n    return np.logaddexp(0, x)\n",
 }
 # What programs use beside a form's own names.

@@ -19,6 +19,14 @@ UNARY = ("neg", "exp", "log", "sqrt", "abs", "sigmoid", "softplus", "tanh", "sin
 OPS = (*BINARY, *UNARY, "expm1")  # the last is for `accurate` alone
 _SYMBOLS = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "^"}
 _STRENGTH = {"add": 1, "sub": 1, "neg": 2, "mul": 3, "div": 3, "pow": 5}
+
+
+def _sigmoid(x):
+    # Not by tanh, which leaves no digits of what is next to 0: amplitudes may bring them to light.
+    small = np.exp(np.where(np.real(x) < 0, x, -x))
+    return np.where(np.real(x) < 0, small, 1.0) / (1 + small)
+
+
 # All of them take complex numbers too, so that a complex step differentiates them.
 _NUMPY: dict[str, Any] = {
     "add": np.add,
@@ -34,7 +42,7 @@ _NUMPY: dict[str, Any] = {
     "log": np.log,
     "sqrt": np.sqrt,
     "abs": lambda x: np.where(np.real(x) < 0, -x, x),
-    "sigmoid": lambda x: 0.5 * (1 + np.tanh(0.5 * x)),
+    "sigmoid": _sigmoid,
     "softplus": lambda x: np.where(np.real(x) > 30, x, np.log1p(np.exp(x))),
     "tanh": np.tanh,
     "sin": np.sin,
