@@ -190,10 +190,8 @@ def search(
     with choosing("the search for a law"):
         table = sealed.training if sealed else read(data)
         every = evidence(table, target=targets, by=by, inputs=inputs, folds=(), nan=nan)
-        _refuse_lawless(every)
+        _refuse_lawless(every, outward)
         known = folded(every.in_groups_above(max_constants), folds)
-        if outward is not None:
-            outward.check(known.inputs)
         settings = {"holdout": said, "nan": nan} | ({"columns": dict(columns)} if columns else {})
         conditions = loop.Rules(words(known.columns), units, outward)
         settings |= _settings(every, known, max_constants, conditions, proposers, seed, searches)
@@ -221,8 +219,10 @@ def search(
     )
 
 
-def _refuse_lawless(every: Evidence) -> None:
+def _refuse_lawless(every: Evidence, outward: Outward | None) -> None:
     """Raise ValueError, before hours are searched, where no law can be found or be written."""
+    if outward is not None:
+        outward.check(every.inputs)
     for name, values in zip(every.targets, every.target.T, strict=True):
         if np.ptp(values) == 0:
             raise ValueError(f"Column `{name}` is {values[0]:g} in all rows: no law is in it.")
