@@ -206,7 +206,10 @@ def _demo(options) -> int:
         import matplotlib  # noqa: F401
     except ImportError:
         picture = None
-        print('No plot: pip install "jaxfit-laws[plot]" adds it.', file=sys.stderr)
+        print(
+            "No plot without matplotlib (extra [plot]): pip install matplotlib.",
+            file=sys.stderr,
+        )
     _write(result, options.folder / "fit.jaxfit", picture, options.folder / "report.html")
     print(
         f"{time.perf_counter() - began:.1f} s. Now your own table, as this one was: jaxfit fit "

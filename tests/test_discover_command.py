@@ -147,7 +147,7 @@ def test_a_report_without_matplotlib_says_so(found, monkeypatch):
     text = found.report().html
     assert "<img" not in text
     assert "It is not drawn: Plots need matplotlib" in text
-    with pytest.raises(ImportError, match=r"jaxfit-laws\[plot\]"):
+    with pytest.raises(ImportError, match=r"extra \[plot\]\): pip install matplotlib"):
         found.plot()
 
 
@@ -281,7 +281,7 @@ def test_without_a_model_a_key_or_the_extra_no_model_is_asked(folder, capsys, mo
     monkeypatch.setenv("OPENAI_API_KEY", "key")
     monkeypatch.setitem(sys.modules, "openai", None)
     assert cli.main(command(folder, "--llm", "gpt")) == 1
-    assert "jaxfit-laws[llm]" in capsys.readouterr().err
+    assert "(extra [llm])" in capsys.readouterr().err
 
 
 def test_ctrl_c_ends_the_search_and_chooses(folder, tmp_path, capsys, monkeypatch):
