@@ -58,7 +58,7 @@ def _blackjax() -> Any:
         import blackjax
     except ImportError as error:
         raise ImportError(
-            'kind="nuts" needs BlackJAX (extra [nuts]): pip install blackjax. kind="laplace" does not.'
+            'kind="nuts" needs blackjax (extra [nuts]): pip install blackjax. "laplace" needs nothing.'
         ) from error
     return blackjax
 
