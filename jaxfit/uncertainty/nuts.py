@@ -58,7 +58,7 @@ def _blackjax() -> Any:
         import blackjax
     except ImportError as error:
         raise ImportError(
-            'kind="nuts" needs blackjax (extra [nuts]): pip install blackjax. "laplace" needs nothing.'
+            'kind="nuts" needs blackjax (extra [nuts]): pip install blackjax. "laplace" does not.'
         ) from error
     return blackjax
 
