@@ -6,7 +6,7 @@ hinge between the columns' ends, a rate that bends within them. Where that is, i
 
 import functools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ WIDTHS = (1e-6, 1e12)  # of what is above 0, and how large is not known
 ADDED, RATE, WAVE, WIDTH, LEVEL = "added", "rate", "wave", "width", "level"
 # A rate that bends makes up half a wave: as many times that are looked for.
 _WAVES = 10.0
+_SMALL = 1e-3  # the least that is tried of what is above 0, in parts of the largest
 _FACTORS = 10.0  # how much larger than its usual size a factor may be, of either sign
 
 
@@ -36,7 +37,18 @@ class FromColumns:
     usual: tuple[float, float] = USUAL
     kind: str = ADDED
 
+    @property
+    def above_0(self) -> "FromColumns":
+        """The same of a constant that is above 0."""
+        return replace(self, usual=WIDTHS)
+
     def __call__(self, inputs: Mapping[str, np.ndarray], target: np.ndarray):
+        low, high = self._range(inputs, target)
+        if self.usual[0] < 0 or low > 0:
+            return low, high
+        return (_SMALL * high, high) if high > 0 else self.usual
+
+    def _range(self, inputs, target) -> tuple[float, float]:
         if self.kind == LEVEL:
             return _level(self.root, self.key, inputs, target) or self.usual
         part = _around(self.root, self.key)

@@ -125,8 +125,8 @@ def parse(text: str, inputs: Iterable[str]) -> Law:
     said = {name: support for name, (support, _) in supports.items()}
     own = dict.fromkeys(parameters, ANY) | dict.fromkeys(scales, FACTOR) | said
     for name, where in placed(root).items():
-        if own[name].start == where.usual:
-            own[name] = replace(own[name], start=where)
+        if own[name] in (ANY, FACTOR):
+            own[name] = replace(own[name], start=where.above_0 if own[name].log else where)
     chosen = [(name, own[name]) for name in parameters]
     return Law(Formula(text, used), used, tuple(chosen), SOURCE, _WHERE.split(text)[0].strip())
 
