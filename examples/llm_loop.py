@@ -4,7 +4,7 @@
     JAXFIT_LLM_MODEL=a-model OPENAI_API_KEY=... python examples/llm_loop.py     # a language model
     JAXFIT_LLM_MODEL=a-model OPENAI_BASE_URL=http://localhost:8000/v1 python examples/llm_loop.py
 
-Any endpoint that speaks OpenAI's chat completions will do; `pip install "jaxfit-laws[llm]"`.
+Any endpoint that speaks OpenAI's chat completions will do; `pip install ".[llm]"`.
 """
 
 import os

@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import difflib
 import json
 import os
 import sys
@@ -46,9 +47,29 @@ FORESEEN = (ValueError, TypeError, OSError, ImportError, MemoryError)
 
 
 class _Parser(argparse.ArgumentParser):
+    """Of the whole command, or of a part of it; errors name the options that words are near to."""
+
+    _words: Sequence[str] = ()
+
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[override]
+        self._words = [*(args or ())]
+        found, rest = super().parse_known_args(args, namespace)
+        if rest:
+            self.error(f"unrecognized arguments: {' '.join(rest)}")
+        return found, rest
+
     def error(self, message):
+        """End with the usage and what is wrong."""
         self.print_usage(sys.stderr)
-        self.exit(BAD_INPUT, f"jaxfit: {message}\n")
+        self.exit(BAD_INPUT, f"jaxfit: {message}{self._meant()}\n")
+
+    def _meant(self) -> str:
+        known = self._option_string_actions
+        given = [word.partition("=")[0] for word in self._words if word[:1] == "-"]
+        misspelt = [word for word in given if not any(each.startswith(word) for each in known)]
+        near = [difflib.get_close_matches(word, known, n=1, cutoff=0.7) for word in misspelt]
+        meant = ", ".join(dict.fromkeys(each[0] for each in near if each))
+        return f"; did you mean {meant}?" if meant else ""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -206,7 +227,10 @@ def _demo(options) -> int:
         import matplotlib  # noqa: F401
     except ImportError:
         picture = None
-        print('No plot: pip install "jaxfit-laws[plot]" adds it.', file=sys.stderr)
+        print(
+            "No plot without matplotlib (extra [plot]): pip install matplotlib.",
+            file=sys.stderr,
+        )
     _write(result, options.folder / "fit.jaxfit", picture, options.folder / "report.html")
     print(
         f"{time.perf_counter() - began:.1f} s. Now your own table, as this one was: jaxfit fit "

@@ -20,7 +20,7 @@ from .laws import LAWS, Law
 from .laws.affine import linear_parameters
 from .laws.check import check
 from .laws.derived import known_parameters, with_fixed
-from .laws.scales import USUAL, Beside
+from .laws.start_ranges import FromColumns
 from .laws.text import is_text, parse
 from .losses import Loss, named
 from .problem import (
@@ -213,8 +213,8 @@ def _whitened(problem: Problem, loss: Loss, covariance, weighted: bool) -> tuple
 
 def _start(support: Support) -> Range | None:
     """The start range; None where it is a function of the data, which may be traced."""
-    if isinstance(support.start, Beside):
-        return USUAL
+    if isinstance(support.start, FromColumns):
+        return support.start.usual
     return None if callable(support.start) else support.start
 
 

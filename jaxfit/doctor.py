@@ -22,7 +22,7 @@ def examine(cache: Path | None) -> tuple[list[tuple[str, str]], list[str]]:
         problems.append(
             "The distribution `jaxfit` is installed too. It is another project, and installs a "
             "package of the same name over this one: pip uninstall -y jaxfit jaxfit-laws, then "
-            "pip install jaxfit-laws."
+            "install this one again as its README says."
         )
     try:
         import jax

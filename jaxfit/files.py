@@ -239,7 +239,7 @@ def _parquet(path):
         from pyarrow import ArrowException, parquet  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise ImportError(
-            'Reading Parquet needs pyarrow: pip install "jaxfit-laws[frames]".'
+            "Reading Parquet needs pyarrow (extra [frames]): pip install pyarrow."
         ) from error
     # Of itself Arrow would buffer all of the file ahead of its first rows.
     small = {"buffer_size": _BYTES, "pre_buffer": False}

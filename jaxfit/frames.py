@@ -38,7 +38,8 @@ def frame(columns: Mapping[str, Sequence[Any]], library: str | None = None) -> A
         found = import_module(library)
     except ImportError as error:
         raise ImportError(
-            f'to_frame() needs {library}: pip install "jaxfit-laws[frames]". to_dict() does not.'
+            f"to_frame() needs {library} (extra [frames]): pip install {library}. to_dict() "
+            "needs nothing."
         ) from error
     if library == "pandas":
         return found.DataFrame(columns)

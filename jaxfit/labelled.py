@@ -27,7 +27,9 @@ def dataset(
     try:
         import xarray
     except ImportError as error:
-        raise ImportError('to_xarray() needs xarray: pip install "jaxfit-laws[xarray]".') from error
+        raise ImportError(
+            "to_xarray() needs xarray (extra [xarray]): pip install xarray."
+        ) from error
     coordinates: dict[str, Any] = {
         "group": ("group", _labels(groups)),
         "parameter": ("parameter", np.array(names)),

@@ -20,7 +20,7 @@ try:
     )
 except ImportError as error:
     raise ImportError(
-        'jaxfit.sklearn needs scikit-learn: pip install "jaxfit-laws[sklearn]".'
+        "jaxfit.sklearn needs scikit-learn (extra [sklearn]): pip install scikit-learn."
     ) from error
 
 from .data import key_columns

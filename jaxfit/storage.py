@@ -18,10 +18,10 @@ from .files import path_of, write_whole
 from .laws import LAWS, Law
 from .laws.derived import Row, derived, prior_rows
 from .laws.outputs import OUTPUT, num_outputs, picked
-from .laws.text import SOURCE, Formula, expression, parse
+from .laws.text import ANY, FACTOR, SOURCE, Formula, expression, parse
 from .solve.sobol import sobol
 from .status import Note
-from .supports import Interval, Positive, Real
+from .supports import Interval, Positive, Real, Support
 from .task import Task
 
 if TYPE_CHECKING:
@@ -112,14 +112,22 @@ def _manifest(fit: "Fit") -> dict[str, Any]:
 
 
 def _supports(law: Law) -> dict[str, Any]:
-    """What makes the law anew, where it is a formula whose ranges do not follow from its text."""
-    supports = [support for _, support in law.supports]
-    if not isinstance(law.func, Formula) or law.source == SOURCE:
+    """What makes the law anew, where it is a formula: its text says not all, or not for ever.
+
+    Of a start range that is a function of the data there is no word, for its text tells it.
+    """
+    supports, text = [support for _, support in law.supports], law.source == SOURCE
+    if not isinstance(law.func, Formula):
         return {}
-    if any(callable(support.start) for support in supports):
+    if not text and any(callable(support.start) for support in supports):
         return {}
-    said = [[type(support).__name__, dataclasses.asdict(support)] for support in supports]
+    said = [[type(support).__name__, _plain(support)] for support in supports]
     return {"supports": said, "linear": law.linear}
+
+
+def _plain(support: Support) -> dict[str, Any]:
+    told = {field.name: getattr(support, field.name) for field in dataclasses.fields(support)}
+    return {name: None if callable(value) else value for name, value in told.items()}
 
 
 def _task_manifest(task: Task) -> dict[str, Any]:
@@ -163,7 +171,7 @@ def _task_arrays(task: Task) -> dict[str, np.ndarray]:
 
 def _matching_law(path, stored, law) -> Law:
     if law is None and stored["source"] == SOURCE:
-        law = parse(stored["name"], stored["inputs"])
+        law = _of_text(stored)
     elif law is None and "supports" in stored:
         law = _of_formula(stored)
     law = law or LAWS.get(stored["name"])
@@ -186,12 +194,31 @@ def _matching_law(path, stored, law) -> Law:
     return law
 
 
+def _of_text(stored: dict[str, Any]) -> Law:
+    """The law of a text, each parameter where it might lie when the fit was saved."""
+    law = parse(stored["name"], stored["inputs"])
+    if "supports" not in stored:  # files of older versions say none
+        return law
+    then = {}
+    for name, (kind, told) in zip(stored["parameters"], stored["supports"], strict=True):
+        usual = FACTOR if kind == Positive.__name__ else ANY
+        then[name] = _support(kind, told | {"start": told["start"] or usual.start})
+    same = {name for name, now in law.supports if name in then and _may(now) == _may(then[name])}
+    chosen = [(name, now if name in same else then.get(name, now)) for name, now in law.supports]
+    return dataclasses.replace(law, supports=tuple(chosen))
+
+
+def _may(support: Support) -> tuple[float, float]:
+    return support.low, support.high
+
+
+def _support(kind: str, told: dict[str, Any]) -> Support:
+    kinds: dict[str, Any] = {each.__name__: each for each in (Real, Positive, Interval)}
+    return kinds[kind](**{n: tuple(v) if isinstance(v, list) else v for n, v in told.items()})
+
+
 def _of_formula(stored: dict[str, Any]) -> Law:
-    kinds: dict[str, Any] = {kind.__name__: kind for kind in (Real, Positive, Interval)}
-    supports = [
-        kinds[kind](**{name: tuple(v) if isinstance(v, list) else v for name, v in ends.items()})
-        for kind, ends in stored["supports"]
-    ]
+    supports = [_support(kind, told) for kind, told in stored["supports"]]
     inputs, linear = tuple(stored["inputs"]), stored["linear"]
     named = tuple(zip(stored["parameters"], supports, strict=True))
     return Law(

@@ -147,7 +147,7 @@ def test_a_report_without_matplotlib_says_so(found, monkeypatch):
     text = found.report().html
     assert "<img" not in text
     assert "It is not drawn: Plots need matplotlib" in text
-    with pytest.raises(ImportError, match=r"jaxfit-laws\[plot\]"):
+    with pytest.raises(ImportError, match=r"extra \[plot\]\): pip install matplotlib"):
         found.plot()
 
 
@@ -193,10 +193,15 @@ def test_searches_that_share_a_time_are_on_record_together(folder, tmp_path, cap
         assert "has another `" in capsys.readouterr().err
 
 
-def test_several_targets_without_groups_are_reported(tmp_path):
+def test_several_targets_without_groups_are_reported_and_columns_have_any_name(tmp_path):
+    columns = {name: values[:12] for name, values in table().items() if name != "group"}
+    columns["model size"] = columns.pop("N")
+    with pytest.raises(ValueError, match=re.escape("inputs={'model_size': 'model size', ...}")):
+        discover.search(columns, target=["loss", "twice"], turns=1, holdout=None)
     found = discover.search(
-        {name: values[:12] for name, values in table().items() if name != "group"},
+        columns,
         target=["loss", "twice"],
+        inputs={"N": "model size"},
         max_constants=2,
         turns=1,
         holdout=None,
@@ -208,6 +213,8 @@ def test_several_targets_without_groups_are_reported(tmp_path):
     assert "No rows were kept for the end" in str(found)
     with pytest.raises(FileExistsError):
         found.report(tmp_path / "r.html")
+    assert found.form.inputs == ("N",)
+    assert np.isfinite(found.fit.predict({"model size": [1e8], "target": ["loss"]})).all()
 
 
 @pytest.mark.parametrize(
@@ -215,6 +222,8 @@ def test_several_targets_without_groups_are_reported(tmp_path):
     [
         (("--inputs", "N", "X"), "has no column `X`"),
         (("--inputs", "N", "N"), "names a column twice"),
+        (("--inputs", "Q=N", "M=N"), "names a column twice: N, N"),
+        (("--inputs", "twice=N"), "calls `N` `twice`, as another column is called"),
         (("--target", "los"), "did you mean `loss`"),
         (("--target", "loss", "loss"), "names a column twice"),
         (("--inputs", "loss"), "both the target and the law's input"),
@@ -272,7 +281,7 @@ def test_without_a_model_a_key_or_the_extra_no_model_is_asked(folder, capsys, mo
     monkeypatch.setenv("OPENAI_API_KEY", "key")
     monkeypatch.setitem(sys.modules, "openai", None)
     assert cli.main(command(folder, "--llm", "gpt")) == 1
-    assert "jaxfit-laws[llm]" in capsys.readouterr().err
+    assert "(extra [llm])" in capsys.readouterr().err
 
 
 def test_ctrl_c_ends_the_search_and_chooses(folder, tmp_path, capsys, monkeypatch):

@@ -627,7 +627,7 @@ def test_the_budget_and_the_settings_are_checked(tmp_path):
 
 def test_without_the_library_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "openai", None)
-    with pytest.raises(ImportError, match=r"jaxfit-laws\[llm\]"):
+    with pytest.raises(ImportError, match=r"extra \[llm\]\): pip install openai"):
         LLM("m", key=KEY).propose(TRIED, 1)
 
 

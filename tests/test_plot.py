@@ -7,7 +7,8 @@ from problems import QUICK, TRUTHS, simulate
 from scipy import optimize
 
 import jaxfit
-from jaxfit.plots import corner
+from jaxfit.plots import corner, style
+from jaxfit.plots.drawn import Drawn
 from jaxfit.plots.groups import called, choose
 from jaxfit.plots.style import LOOKS, safe, symbol
 
@@ -325,3 +326,18 @@ def test_draws_that_are_large_have_lines_around_them():
 )
 def test_parameters_are_printed_as_papers_do(name, printed):
     assert symbol(name) == printed
+
+
+def test_names_in_any_script_are_drawn_by_a_font_that_has_them_or_told_once():
+    def drawn(name):
+        axes = style.canvas(None, (3, 2))[1]
+        axes.set_title(name)
+        return Drawn(axes.figure, (axes,), {})
+
+    # Of the fonts that come with matplotlib, the usual one has no such letter.
+    lent = drawn("Ⓐ")
+    lent.png(50)
+    assert len(lent.axes[0].title.get_fontfamily()) == 2
+    with pytest.warns(UserWarning, match="No font that is installed has \U000e0fff \U000e0ffe:"):
+        lost = drawn("a \U000e0fff\U000e0ffe\U000e0fff")
+    lost.png(50)

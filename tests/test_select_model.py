@@ -297,6 +297,13 @@ def test_any_law_of_one_input_will_do_and_draws_may_be_resamples():
     assert np.array_equal(found.lower, again.lower)
 
 
+def test_an_interval_holds_its_estimate_and_says_where_draws_do_not():
+    found = jaxfit.select_model(runs(), FULL, level=0.002)
+    assert (found.lower <= found.estimate).all()
+    assert (found.estimate <= found.upper).all()
+    assert "draws on one side of the estimate" in str(found)
+
+
 def test_it_is_told_as_rows_and_as_text(found):
     columns = found.to_dict()
     assert {len(values) for values in columns.values()} == {4}

@@ -1,6 +1,8 @@
 """Laws from text: what is read, what it computes, and what is refused at which character."""
 
+import json
 import re
+import zipfile
 
 import jax
 import jax.numpy as jnp
@@ -164,15 +166,23 @@ def test_a_formula_in_latex():
         ("E + B*(m + log(x))^2", "m", -np.log(1e6), -np.log(1e3)),
         ("E + B*sigmoid((c - log(x))/s)", "c", np.log(1e3), np.log(1e6)),
         ("E + B*max(0, log(x) - c)", "c", np.log(1e3), np.log(1e6)),
+        ("E - B*min(x, c)", "c", 1e3, 1e6),
+        ("E + B*exp(-k*x)", "k", -3e-6, 3e-6),
+        ("E + B*sin(k*x + p)", "k", -3e-5, 3e-5),
+        ("E + B*tanh((c - x)/s)", "s", 5e4, 1.5e6),
+        ("max(E, A*x^-a)", "E", 0.0, 4.0),
     ],
 )
-def test_what_is_added_to_columns_starts_where_they_lie(said, name, low, high):
+def test_constants_start_where_they_tell_groups_apart(said, name, low, high):
     support = dict(jaxfit.parse(said, ("x",)).supports)[name]
-    start = support.start({"x": np.geomspace(1e3, 1e6, 9)}, np.ones(9))
-    assert_allclose(start, (min(-2.0, low), max(2.0, high)), atol=0.06 * (high - low))
+    start = support.start({"x": np.geomspace(1e3, 1e6, 9)}, np.linspace(1, 3, 9))
+    assert_allclose(start, (low, high), atol=0.06 * (high - low))
     assert jaxfit.parse(said, ("x",)) == jaxfit.parse(said, ("x",))
-    stated = jaxfit.parse(f"{said} where {name} in (0, 1)", ("x",))
-    assert dict(stated.supports)[name] == jaxfit.Interval(0.0, 1.0)
+    for ends in ((0.0, 1.0), (-2.0, 2.0)):
+        stated = jaxfit.parse(f"{said} where {name} in {ends}", ("x",))
+        assert dict(stated.supports)[name] == jaxfit.Interval(*ends)
+    above = dict(jaxfit.parse(f"{said} where {name} > 0", ("x",)).supports)[name]
+    assert above.start({"x": np.geomspace(1e3, 1e6, 9)}, np.linspace(1, 3, 9))[0] > 0
 
 
 def test_a_valley_is_found_from_its_text_alone():
@@ -183,3 +193,39 @@ def test_a_valley_is_found_from_its_text_alone():
     fit = jaxfit.fit(said, columns | {"loss": loss}, target="loss", starts=64, pipeline="auto")
     assert fit.status[0] == "ok"
     assert_allclose(fit.params["m"], np.log(1e-3), rtol=1e-6)
+
+
+def test_a_hinge_is_found_in_any_unit_and_saved_with_its_supports(tmp_path):
+    units, rng = np.array([1e-3, 1.0, 1e9]), np.random.default_rng(5)
+    unit, z = np.repeat(units, 40), np.tile(rng.uniform(1, 9, 40), 3)
+    y = (1 + 0.2 * np.maximum(0, z - 6)) * (1 + 0.005 * rng.standard_normal(120))
+    table = {"unit": unit, "x": unit * z, "y": y}
+    said, options = "E + B*max(0, x - c)", {"target": "y", "by": "unit", "starts": 64}
+    fit = jaxfit.fit(said, table, **options, pipeline="auto")
+    assert fit.ok.all()
+    assert_allclose(fit.params["c"], 6 * units, rtol=0.02)
+    path = fit.save(tmp_path / "hinge.jaxfit")
+    assert jaxfit.load(path).law == fit.law
+
+    def changed(told):
+        with zipfile.ZipFile(path) as archive:
+            parts = {name: archive.read(name) for name in archive.namelist()}
+        manifest = json.loads(parts["manifest.json"])
+        manifest["law"] = told(manifest["law"])
+        parts["manifest.json"] = json.dumps(manifest).encode()
+        with zipfile.ZipFile(tmp_path / "other.jaxfit", "w") as archive:
+            for name, content in parts.items():
+                archive.writestr(name, content)
+        return jaxfit.load(tmp_path / "other.jaxfit")
+
+    # A version in which c was above 0, and one that did not write supports.
+    above = (
+        ["Real", {"start": [-2, 2]}],
+        ["Real", {"start": [-2, 2]}],
+        ["Positive", {"start": None}],
+    )
+    then = changed(lambda law: law | {"supports": above})
+    assert [type(support).__name__ for _, support in then.law.supports] == [k for k, _ in above]
+    assert_allclose(then.predict(table), fit.predict(table))
+    old = changed(lambda law: {key: law[key] for key in law if key != "supports"})
+    assert old.law == fit.law

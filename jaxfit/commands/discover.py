@@ -37,7 +37,10 @@ def add_question(parser: argparse.ArgumentParser, required: bool = True) -> None
     parser.add_argument("--target", required=required, nargs="+", metavar="COLUMN", help=text)
     text = "column(s) that make the groups, each with constants of its own"
     parser.add_argument("--by", nargs="+", metavar="COLUMN", help=text)
-    text = "columns that the law may use (default: all other columns of numbers)"
+    text = (
+        "columns that the law may use (default: all other columns of numbers); NAME=COLUMN calls "
+        "one by another name"
+    )
     parser.add_argument("--inputs", nargs="+", metavar="COLUMN", help=text)
     text = "mask rows with missing cells"
     parser.add_argument("--nan", choices=("raise", "mask"), default="raise", help=text)
@@ -137,14 +140,20 @@ def _run(options) -> int:
     return 0
 
 
-def read_table(options) -> tuple[Any, list[str]]:
-    """The table, and the columns of it that laws may use."""
+def read_table(options) -> tuple[Any, Any]:
+    """The table, and its columns that laws may use: their names, or {name in laws: column}."""
+    from .. import flags
     from ..discover.evidence import numeric_columns
     from ..tables import read
 
     table = read(options.data, thousands=options.thousands, decimal=options.decimal)
     taken = (*options.target, *(options.by or ()))
-    return table, options.inputs or list(numeric_columns(table, taken))
+    inputs = options.inputs or list(numeric_columns(table, taken))
+    renamed = any("=" in item and item not in table.columns for item in inputs)
+    if not renamed:
+        return table, inputs
+    items = [item if item not in table.columns else f"{item}={item}" for item in inputs]
+    return table, flags.pairs([i if "=" in i else f"{i}={i}" for i in items], "--inputs")
 
 
 def _refuse_files(options) -> None:

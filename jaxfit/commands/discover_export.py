@@ -69,13 +69,14 @@ def _written(options) -> tuple[Any, Any, str]:
     except ValueError as error:
         error.add_note(f"No folder is called {options.law} either. Columns: {', '.join(inputs)}.")
         raise
-    options.inputs = options.inputs or [name for name in inputs if name in form.inputs]
+    options.inputs = inputs if options.inputs else [name for name in inputs if name in form.inputs]
     return form, table, ""
 
 
 def _recorded(options) -> tuple[Any, Any, str]:
     """The form that a search on record chose, or else that of least error, and its columns."""
     from ..discover.record import chosen, on_record
+    from ..tables import read
 
     for flag in ("target", "by", "inputs"):
         if getattr(options, flag):
@@ -84,12 +85,13 @@ def _recorded(options) -> tuple[Any, Any, str]:
     if not trials:
         raise ValueError(f"No law was judged yet in {options.law}; go on with --resume.")
     options.target, options.by = question["targets"], question["by"]
-    options.inputs = question["inputs"]
-    form, how = chosen(options.law, options.inputs), "that was chosen"
+    options.inputs = question.get("columns") or question["inputs"]
+    form, how = chosen(options.law, question["inputs"]), "that was chosen"
     if form is None:
         form = min(trials, key=lambda trial: (trial.error, trial.form.nodes)).form
         how = "of least error"
         said = f"No law was chosen yet in {options.law}: that {how} is taken."
         print(said, file=sys.stderr)
     origin = f"the law {how} of {len(trials)} that jaxfit judged"
-    return form, read_table(options)[0], origin
+    table = read(options.data, thousands=options.thousands, decimal=options.decimal)
+    return form, table, origin

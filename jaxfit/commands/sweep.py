@@ -121,7 +121,7 @@ def _executor(address: str | None) -> Iterator[Any]:
     try:
         from dask.distributed import Client  # pyright: ignore[reportMissingImports]
     except ImportError as error:
-        raise ImportError('--dask needs Dask: pip install "jaxfit-laws[dask]".') from error
+        raise ImportError("--dask needs Dask (extra [dask]): pip install distributed.") from error
     with Client(address) as client:
         yield client.get_executor()
 

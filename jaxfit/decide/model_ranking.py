@@ -23,10 +23,11 @@ class ModelRanking:
 
     Arrays are (R,), a row a model and dataset, by dataset and from the best to the worst.
     dataset, model: keys; ("all",) without datasets. rank: from 1, 0 of what is not ranked; why
-    that is so says `why`, else empty. estimate, lower, upper: the loss at `at`. best: probability
-    that the model is the best of its dataset. better: (R, R) probability that the model of the row
-    has a lower loss than that of the column; NaN between datasets. decades: how far `at` lies
-    beyond the model's own runs. status: of the fit.
+    that is so says `why`, else empty. estimate, lower, upper: the loss at `at`; the interval is
+    that of draws, and as wide as to hold the estimate. best: probability that the model is the
+    best of its dataset. better: (R, R) probability that the model of the row has a lower loss than
+    that of the column; NaN between datasets. decades: how far `at` lies beyond the model's own
+    runs. status: of the fit.
     reliability: {law, and "largest run": `Reliability`}, of ranking by runs at hand, empty where
     there are too few. fit: of the law, a group a model and dataset, called by its number. lower,
     upper, best and better are NaN where nothing tells how sure a rank is.
@@ -139,6 +140,12 @@ def _of_models(of: ModelRanking) -> Iterator[Note]:
             "unidentifiable",
             (of.rank > 0) & (of.status == "unidentifiable"),
             "have constants that their runs leave open, and so what is predicted",
+        ),
+        (
+            "one_sided",
+            (of.lower < of.upper) & ((of.lower == of.estimate) | (of.upper == of.estimate)),
+            "have draws on one side of the estimate, as constants near a bound have: the interval "
+            "is drawn as far as the estimate",
         ),
     ):
         names = [_called(of, r) for r in np.flatnonzero(own).tolist()]

@@ -325,7 +325,9 @@ def _ranking(
     ranked = why == ""
     ends, best, rank = np.full((2, count), np.nan), np.full(count, np.nan), np.zeros(count, int)
     for r in np.flatnonzero(told).tolist():
-        ends[:, r] = np.exp(np.nanquantile(drawn[r], ((1 - level) / 2, (1 + level) / 2)))
+        low, high = np.exp(np.nanquantile(drawn[r], ((1 - level) / 2, (1 + level) / 2)))
+        # Near a bound all draws may lie to one side of the best.
+        ends[:, r] = min(low, estimate[r]), max(high, estimate[r])
     better = np.full((count, count), np.nan)
     for k in range(len(rows.names)):
         own = np.flatnonzero(ranked & (rows.dataset == k))

@@ -1,9 +1,10 @@
 """`search`: from a table to the law that says most of scales that were not run."""
 
 import os
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -22,7 +23,7 @@ from ..tables import nearest, read
 from ..uncertainty.intervals import Intervals
 from . import loop
 from .choosing import RULES, Choice
-from .evidence import AUTO, Evidence, evidence, folded, targets_of
+from .evidence import AUTO, Evidence, Inputs, called, evidence, folded, targets_of
 from .finals import chosen_of
 from .forms import Form, parse
 from .heldout import HeldOut, held_out, sealed_rows
@@ -131,7 +132,7 @@ def search(
     *,
     target: str | Sequence[str],
     by: str | Sequence[str] | None = None,
-    inputs: Sequence[str] | None = None,
+    inputs: Inputs = None,
     max_constants: int = 7,
     minutes: float = 5.0,
     turns: int | None = None,
@@ -153,7 +154,8 @@ def search(
     data: a table as `jaxfit.fit` takes it, or a `SealedHoldout`, whose sealed rows are opened once,
         after the choice. target: a column, or several, for each of which the law has constants of
         its own. by: the columns whose values make the groups. inputs: the columns that laws may
-        use; by default all columns of numbers that are left. nan: as of `jaxfit.fit`.
+        use, or {name in laws: column}; by default all columns of numbers that are left. nan: as of
+        `jaxfit.fit`.
     max_constants: at most so many are fitted in each group (and target). Groups of no more rows
         than that do not judge laws, unless all are so small.
     minutes: how long to search; turns: or for how many turns, each of the searches.
@@ -182,15 +184,15 @@ def search(
     _check(max_constants, minutes, turns, seed, searches, rule, out, resume)
     _check_kinds(outward, proposers, units, progress)
     targets = targets_of(target)
+    columns = inputs if isinstance(inputs, Mapping) else {}
+    data, inputs = called(data, inputs)
     sealed, said = sealed_rows(data, holdout, targets, by, inputs)
     with choosing("the search for a law"):
         table = sealed.training if sealed else read(data)
         every = evidence(table, target=targets, by=by, inputs=inputs, folds=(), nan=nan)
-        _refuse_lawless(every)
+        _refuse_lawless(every, outward)
         known = folded(every.in_groups_above(max_constants), folds)
-        if outward is not None:
-            outward.check(known.inputs)
-        settings = {"holdout": said, "nan": nan}
+        settings = {"holdout": said, "nan": nan} | ({"columns": dict(columns)} if columns else {})
         conditions = loop.Rules(words(known.columns), units, outward)
         settings |= _settings(every, known, max_constants, conditions, proposers, seed, searches)
         plans = _plans(out, settings, resume, begun, minutes, turns)
@@ -206,7 +208,7 @@ def search(
         score=of_judged(chosen, known),
         behind=float(choice.behind[choice.chosen]),
         doubt=float(choice.doubt[choice.chosen]),
-        fit=found,
+        fit=_of_columns(found, columns),
         nearly=_nearly(forms, choice, known),
         heldout=held_out(sealed, found, every) if sealed else None,
         evidence=known,
@@ -217,8 +219,10 @@ def search(
     )
 
 
-def _refuse_lawless(every: Evidence) -> None:
+def _refuse_lawless(every: Evidence, outward: Outward | None) -> None:
     """Raise ValueError, before hours are searched, where no law can be found or be written."""
+    if outward is not None:
+        outward.check(every.inputs)
     for name, values in zip(every.targets, every.target.T, strict=True):
         if np.ptp(values) == 0:
             raise ValueError(f"Column `{name}` is {values[0]:g} in all rows: no law is in it.")
@@ -228,10 +232,19 @@ def _refuse_lawless(every: Evidence) -> None:
         except ValueError:
             writable = False
         if not writable or name == "where":
+            other = re.sub(r"\W+", "_", name).strip("_")
+            other = other if other.isidentifier() and other not in every.inputs else "x"
             raise ValueError(
-                f"A law cannot be written with column `{name}`, which is no name in a formula: "
-                "rename it to letters, digits and _, or name other columns by inputs=."
+                f"A law cannot be written with column `{name}`, which is no name in a formula. "
+                f"Name all columns to use, and this one anew: inputs={{{other!r}: {name!r}, ...}}, "
+                f'or on the command line --inputs "{other}={name}" ...'
             )
+
+
+def _of_columns(found: Fit, columns: Mapping[str, str]) -> Fit:
+    """A fit that finds its inputs in tables by what they are called there."""
+    named = {name: columns.get(name, name) for name in found.law.inputs}
+    return replace(found, task=replace(found.task, data=replace(found.data, columns=named)))
 
 
 def _together(states, every: Evidence, known: Evidence, beyond: str) -> dict[str, Any]:

@@ -11,11 +11,14 @@ from typing import Any
 import numpy as np
 
 from ..data import from_table, key_columns
+from ..select.sealed import SealedHoldout
 from ..select.splits import MOST_SCALES, Corner, Fold, KFold, Rolling, Rows, Split
 from ..tables import Table, nearest, plain_name, read
 from .vocabulary import are_shares
 
 AUTO = "auto"
+# Columns, or {name in laws: column}.
+Inputs = Sequence[str] | Mapping[str, str] | None
 # Every fold trains on at least this share of a group's rows.
 _LEAST_SHARE = 0.3
 # Rows that are held out at a time where values hardly repeat.
@@ -159,20 +162,20 @@ def evidence(
     *,
     target: str | Sequence[str],
     by: str | Sequence[str] | None = None,
-    inputs: Sequence[str] | None = None,
+    inputs: Inputs = None,
     folds: str | Split | Sequence[Split] = "auto",
     nan: str = "raise",
 ) -> Evidence:
     """The evidence of a table, as `jaxfit.fit` takes it.
 
-    inputs: the columns that laws may use; by default every column of numbers that is neither
-    target nor key, and is not the same in all rows. folds: splits of `jaxfit.select`, or "auto":
-    what `question_folds` says.
+    inputs: the columns that laws may use, or {name in laws: column}; by default every column of
+    numbers that is neither target nor key, and is not the same in all rows. folds: splits of
+    `jaxfit.select`, or "auto": what `question_folds` says.
 
     Raises ValueError or TypeError naming the column for what cannot be used.
     """
-    table = read(data)
-    targets = targets_of(target)
+    table, inputs = called(data, inputs)
+    table, targets = read(table), targets_of(target)
     keys = key_columns(by)
     names = names_of_inputs(table, inputs, (*targets, *keys))
     for option, columns in (("target", targets), ("inputs", names)):
@@ -315,6 +318,28 @@ def _trains(fold: Fold, rows: Rows) -> bool:
     size = np.bincount(rows.group, minlength=rows.num_groups)
     used = np.bincount(rows.group[fold.train], minlength=rows.num_groups)
     return bool(fold.test.any() and np.median(used / size) >= _LEAST_SHARE)
+
+
+def called(data: Any, inputs: Inputs) -> tuple[Any, Sequence[str] | None]:
+    """A table whose columns have the names that laws use, and these names.
+
+    Raises ValueError or TypeError where `inputs` renames a column that is not there or cannot be,
+    or gives it the name of another.
+    """
+    if not isinstance(inputs, Mapping):
+        return data, inputs
+    if isinstance(data, SealedHoldout):
+        raise TypeError("inputs= renames columns of a SealedHoldout; rename them before sealing.")
+    table = read(data)
+    for name, column in inputs.items():
+        table.column(column)
+        if name != column and name in table.columns and name not in inputs.values():
+            raise ValueError(f"inputs= calls `{column}` `{name}`, as another column is called.")
+    names = {column: name for name, column in inputs.items()}
+    if len(names) < len(inputs):
+        raise ValueError(f"inputs= names a column twice: {', '.join(inputs.values())}.")
+    columns = {names.get(column, column): cells for column, cells in table.columns.items()}
+    return replace(table, columns=columns), list(inputs)
 
 
 def names_of_inputs(table: Table, inputs: Any, taken: Sequence[str]) -> tuple[str, ...]:

@@ -282,7 +282,9 @@ def _client(key: str, base_url: str | None, timeout: float) -> Any:
     try:
         import openai
     except ImportError as error:
-        raise ImportError('The LLM proposer needs: pip install "jaxfit-laws[llm]".') from error
+        raise ImportError(
+            "The LLM proposer needs openai (extra [llm]): pip install openai."
+        ) from error
     # Repeating is done here, where it is counted.
     return openai.OpenAI(api_key=key, base_url=base_url, timeout=timeout, max_retries=0)
 

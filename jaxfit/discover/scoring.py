@@ -11,7 +11,7 @@ from ..laws import Law
 from ..select.sealed import SealedHoldout, choosing
 from ..select.splits import Split
 from . import native
-from .evidence import Evidence, evidence
+from .evidence import Evidence, Inputs, evidence
 from .forms import Form, parse
 from .judge import Judge, Judged
 from .programs import fits
@@ -97,7 +97,7 @@ def score(
     *,
     target: str | Sequence[str],
     by: str | Sequence[str] | None = None,
-    inputs: Sequence[str] | None = None,
+    inputs: Inputs = None,
     folds: str | Split | Sequence[Split] = "auto",
     starts: int = 8,
     seed: int = 0,
@@ -111,7 +111,8 @@ def score(
     data: a table as `jaxfit.fit` takes it; of a `SealedHoldout`, the training rows.
     target: the column that laws predict, or several, for each of which a law has constants of its
         own. by: the columns whose values make the groups, each with constants of its own.
-    inputs: the columns that laws may use; by default all columns of numbers that are left.
+    inputs: the columns that laws may use, or {name in laws: column}; by default all columns of
+        numbers that are left.
     folds: `Rolling`, `Largest`, `Corner` and `KFold` of `jaxfit`; "auto" asks for larger scales
         (`jaxfit.discover.evidence.question_folds`).
     starts: from how many starts each law is fitted in each group, linear constants being solved.

@@ -4,23 +4,24 @@ A constant is judged by where it stands: exponents have the size of published on
 is added to something has that thing's scale; one that multiplies it, the inverse.
 """
 
-import functools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ..supports import Interval, Positive, Real, Support
 from . import nodes
-from .nodes import CONSTANT, INPUT, NUMBER, Node, constants_of, factors, linear_in, terms, walk
+from .nodes import CONSTANT, INPUT, NUMBER, Node, factors, terms
 
 # Starts of which nothing is known.
 USUAL = (-2.0, 2.0)
 SOLVED = Real(start=USUAL)
 EXPONENT = Interval(-8.0, 8.0, start=(0.05, 1.2))
 # What bends: inside of these a sum may have any sign, and a product is a rate.
-_BENDING = ("exp", "sigmoid", "softplus", "tanh", "sin")
+BENDING = ("exp", "sigmoid", "softplus", "tanh", "sin")
+# Where these turn, what is inside of them changes its sign.
+HINGES = ("abs", "max", "min")
+_SUMS = ("add", "sub", "neg")
 _NEAR, _FAR = 0.1, 10.0
 # How far beyond its start range a constant may go, in widths of the range.
 _WIDTHS = 3.0
@@ -42,49 +43,10 @@ def scales(
     return found
 
 
-@dataclass(frozen=True)
-class Beside:
-    """A start range from a group's data: a usual one, and all where what is added to it lies.
-
-    In `log(x) - c` it holds the logarithms of x, where the law changes; starts that are far from
-    them tell the parameters of a group not apart. It is the usual one
-    alone for what would be above 0 by `scales`.
-    """
-
-    root: Node = field(repr=False)
-    key: Any
-
-    def __call__(self, inputs: Mapping[str, np.ndarray], target: np.ndarray):
-        own = scales(_around(self.root, self.key), inputs, linear_in(self.root)).get(self.key)
-        if own is None or own.log or callable(own.start) or own.start is None:
-            return USUAL
-        return min(USUAL[0], own.start[0]), max(USUAL[1], own.start[1])
-
-
-@functools.lru_cache(maxsize=1 << 12)
-def _around(root: Node, key: Any) -> Node:
-    """The part of a tree that tells where a constant lies: it is asked of every group."""
-    itself = Node(CONSTANT, (key,))
-    while root.op in ("add", "sub", "neg", "mul", "div"):
-        summed = root.op not in ("mul", "div")
-        parts = [term for _, term in terms(root)] if summed else factors(root)
-        part, *others = (each for each in parts if key in constants_of(each))
-        rest = {name for each in parts if each is not part for name in constants_of(each)}
-        placed_here = part == itself or (part.op == "pow" and part.args[0] == itself)
-        signed = summed and any(each.op == "log" for each in parts)
-        if others or placed_here or signed or rest & {*constants_of(part)}:
-            return root
-        root = part
-    return root
-
-
-def placed(root: Node) -> dict[Any, Beside]:
-    """Start ranges of constants that are added to something, neither solved nor in exponents."""
-    every, solved = walk(root), linear_in(root)
-    raised = {key for node in every if node.op == "pow" for key in constants_of(node.args[1])}
-    parts = [term for node in every if node.op in ("add", "sub") for _, term in terms(node)]
-    added = dict.fromkeys(part.args[0] for part in parts if part.op == CONSTANT)
-    return {key: Beside(root, key) for key in added if key not in raised | solved}
+def middling(root: Node, columns: Mapping[str, np.ndarray]) -> float:
+    """The middle of the sizes of a tree's values at middling constants, for inputs (m,) each."""
+    with np.errstate(all="ignore"):
+        return abs(_middle(np.abs(_settle(root, columns, {}, {}, signed=False))))
 
 
 def _settle(node: Node, columns, found: dict, nominal: dict, signed: bool) -> Any:
@@ -94,14 +56,33 @@ def _settle(node: Node, columns, found: dict, nominal: dict, signed: bool) -> An
         if node.op == CONSTANT:
             leaf = nominal.setdefault(leaf, 1.0)
         return np.asarray(columns[leaf] if node.op == INPUT else leaf)
-    if node.op in ("add", "sub", "neg"):
+    if node.op in _SUMS:
         return _settle_sum(node, columns, found, nominal, signed)
     if node.op in ("mul", "div"):
         return _settle_product(node, columns, found, nominal, signed)
     if node.op == "pow":
         return _settle_power(node, columns, found, nominal, signed)
-    inner = signed or node.op in _BENDING
-    values = [_settle(arg, columns, found, nominal, inner) for arg in node.args]
+    if node.op in ("max", "min"):
+        return _settle_pair(node, columns, found, nominal, signed)
+    inner = signed or node.op in BENDING
+    hinged = node.op in HINGES
+    values = [
+        _settle(arg, columns, found, nominal, inner or (hinged and arg.op in _SUMS))
+        for arg in node.args
+    ]
+    return nodes.applied(node.op, *values)
+
+
+def _settle_pair(node, columns, found, nominal, signed):
+    """Of two that are compared, a constant lies where the other does."""
+    values = []
+    for arg in sorted(node.args, key=lambda arg: _unknown(arg, found)):
+        if values and _unknown(arg, found):
+            low, high = _span(values[0])
+            reach = max(high - low, 1e-3 * abs(high)) or 1e-9
+            near, far = low - 0.05 * reach, high + 0.05 * reach
+            _know(arg.args[0], _within(near, far), found, nominal)
+        values.append(_settle(arg, columns, found, nominal, signed or arg.op in _SUMS))
     return nodes.applied(node.op, *values)
 
 
@@ -117,7 +98,7 @@ def _settle_sum(node, columns, found, nominal, signed):
         rest = np.asarray(rest, float)
         low, high = _span(rest)
         if signed or low <= _LEAST:
-            reach = max(high - low, 1e-3 * abs(high), 1e-9)
+            reach = max(high - low, 1e-3 * abs(high)) or 1e-9
             near, far = (-high, -low) if sign > 0 else (low, high)
             support: Support = _within(near - 0.05 * reach, far + 0.05 * reach)
         else:
@@ -137,7 +118,7 @@ def _settle_product(node, columns, found, nominal, signed):
             rest = rest * _settle(part, columns, found, nominal, signed)
     for part in widths:
         low, high = _span(rest)
-        size = max(high - low if signed else abs(_middle(rest)), 1e-12)
+        size = (high - low if signed else abs(_middle(rest))) or 1e-12
         near, far = (0.05, 1.5) if signed else (_NEAR, _FAR)
         _know(part.args[0].args[0], Positive(start=(near * size, far * size)), found, nominal)
         exponent = _settle(part.args[1], columns, found, nominal, signed)
@@ -145,7 +126,7 @@ def _settle_product(node, columns, found, nominal, signed):
     for part in open_:
         low, high = _span(rest)
         if signed:
-            reach = 3.0 / max(high - low, 1e-3 * max(abs(low), abs(high)), 1e-12)
+            reach = 3.0 / (max(high - low, 1e-3 * max(abs(low), abs(high))) or 1e-12)
             support: Support = _within(-reach, reach)
         else:
             size = 1 / max(abs(_middle(rest)), 1e-300)

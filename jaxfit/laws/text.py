@@ -8,7 +8,7 @@ import ast
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -19,7 +19,8 @@ from ..supports import Interval, Positive, Real, Support
 from ..tables import nearest
 from .law import Law
 from .nodes import NUMBER, Node, accurate, column, constant, number
-from .scales import USUAL, placed
+from .scales import USUAL
+from .start_ranges import WIDTHS, placed
 
 SOURCE = "written as text"
 LONGEST, LARGEST = 2000, 1e300
@@ -60,7 +61,7 @@ _JAX: dict[str, Callable[..., Any]] = {
 }
 # Where starts are drawn for parameters of which nothing was said. Linear ones are solved for.
 ANY = Real(start=USUAL)
-FACTOR = Positive(start=(1e-6, 1e12))
+FACTOR = Positive(start=WIDTHS)
 _WHERE = re.compile(r"\bwhere\b")
 _COMMA = re.compile(r",(?![^(\[]*[)\]])")  # but none within brackets
 _NUMBER = r"[-+]?(?:inf|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
@@ -99,9 +100,9 @@ def parse(text: str, inputs: Iterable[str]) -> Law:
     text: an expression of + - * / ^ (or **), numbers, names and `FUNCTIONS`; then, if need be,
     `where` and supports, divided by commas: `alpha in (0, 2)`, `E > 0`, `c in (-inf, inf)`.
     Without one, a parameter is above 0 below a fraction, in a logarithm or a root, or in the base
-    of a power, but for sums to the power of 0, 1, ... or 8; others may be anything, and start where
-    what they are added to lies, if that may have either sign. inputs: of which the text need not
-    use all.
+    of a power, but for sums to the power of 0, 1, ... or 8; others may be anything. Starts are
+    drawn where the columns of each group say: `laws.start_ranges`. inputs: of which the text need
+    not use all.
 
     Raises ValueError, showing the character, for anything else.
     """
@@ -121,10 +122,12 @@ def parse(text: str, inputs: Iterable[str]) -> Law:
     if not parameters:
         raise TextError(text, 0, "There is no parameter in this law: every name is a column.")
     root, scales = _node(tree, used), set(_scales(tree, used))
-    own = {name: support for name, (support, _) in supports.items()}
-    own = dict.fromkeys(scales, FACTOR) | own
-    own = {name: Real(start=beside) for name, beside in placed(root).items()} | own
-    chosen = [(name, own.get(name, ANY)) for name in parameters]
+    said = {name: support for name, (support, _) in supports.items()}
+    own = dict.fromkeys(parameters, ANY) | dict.fromkeys(scales, FACTOR) | said
+    for name, where in placed(root).items():
+        if own[name] in (ANY, FACTOR):
+            own[name] = replace(own[name], start=where.above_0 if own[name].log else where)
+    chosen = [(name, own[name]) for name in parameters]
     return Law(Formula(text, used), used, tuple(chosen), SOURCE, _WHERE.split(text)[0].strip())
 
 
@@ -167,7 +170,7 @@ def tree_of(text: str, inputs: Sequence[str]) -> Node:
 def assumed_positive(law: Law) -> tuple[str, ...]:
     """Parameters of a law from text that are taken above 0 though the text does not say so."""
     _, said = _tree(law.name)
-    return tuple(name for name, support in law.supports if support == FACTOR and name not in said)
+    return tuple(name for name, support in law.supports if support.log and name not in said)
 
 
 def is_text(law: str) -> bool:

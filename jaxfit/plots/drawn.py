@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..files import path_of, write_whole
+from .glyphs import complete, told_already
 from .style import empty
 
 DPI = 200
@@ -23,6 +24,9 @@ class Drawn:
     axes: tuple[Any, ...]  # matplotlib's, those that hold data
     numbers: Mapping[str, np.ndarray]  # exactly as drawn
 
+    def __post_init__(self):
+        complete(self.figure)
+
     def save(self, path: str | os.PathLike) -> Path:
         """Write it as what the name ends in: .png, .pdf, .svg, ...; what was there is replaced.
 
@@ -31,7 +35,8 @@ class Drawn:
         """
         path, held = checked_path(path), io.BytesIO()
         try:
-            self.figure.savefig(held, format=path.suffix.lstrip(".").lower(), dpi=DPI)
+            with told_already():
+                self.figure.savefig(held, format=path.suffix.lstrip(".").lower(), dpi=DPI)
         except RuntimeError as error:  # what a format needs beside matplotlib is missing
             raise ValueError(f"Cannot draw {path}: {error}.") from error
         write_whole(path, held.getvalue())
@@ -44,7 +49,8 @@ class Drawn:
         """It as a PNG of so many dots an inch."""
         held = io.BytesIO()
         # What a PNG says of itself would name who drew it.
-        self.figure.savefig(held, format="png", dpi=dpi, metadata={"Software": None})
+        with told_already():
+            self.figure.savefig(held, format="png", dpi=dpi, metadata={"Software": None})
         return held.getvalue()
 
     def _repr_png_(self) -> bytes:

@@ -39,7 +39,9 @@ def empty(size: tuple[float, float]) -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError('Plots need matplotlib: pip install "jaxfit-laws[plot]".') from error
+        raise ImportError(
+            "Plots need matplotlib (extra [plot]): pip install matplotlib."
+        ) from error
     return Figure(figsize=size, layout="constrained", dpi=120)
 
 

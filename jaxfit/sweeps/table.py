@@ -269,7 +269,7 @@ def parquet_writer() -> tuple[Any, Any]:
         from pyarrow import parquet  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise ImportError(
-            'Writing Parquet needs pyarrow: pip install "jaxfit-laws[frames]". CSV does not.'
+            "Writing Parquet needs pyarrow (extra [frames]): pip install pyarrow. CSV does not."
         ) from error
     return pyarrow, parquet
 

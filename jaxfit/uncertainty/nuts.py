@@ -58,7 +58,7 @@ def _blackjax() -> Any:
         import blackjax
     except ImportError as error:
         raise ImportError(
-            'kind="nuts" needs BlackJAX: pip install "jaxfit-laws[nuts]". kind="laplace" does not.'
+            'kind="nuts" needs blackjax (extra [nuts]): pip install blackjax. "laplace" does not.'
         ) from error
     return blackjax
 
