@@ -7,6 +7,7 @@ implicit function theorem).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -16,6 +17,7 @@ from jax.core import Tracer
 from jax.scipy.linalg import solve_triangular
 
 from .bounds import check_ends
+from .compiled import Compiled
 from .laws import LAWS, Law
 from .laws.affine import linear_parameters
 from .laws.check import check
@@ -108,8 +110,14 @@ def solve(
     if covariance is not None:
         problem, scale = _whitened(problem, loss, covariance, given)
     points, drawn = _points(law, starts, seed)
+    return _optimum(law, loss, drawn, int(max_steps), problem, points, scale)
+
+
+# Outside of jit, JAX would compile each of its loops anew at every call, and keep them all.
+@partial(Compiled, static=4)
+def _optimum(law, loss, drawn, max_steps, problem: Problem, points, scale) -> Optimum:
     frozen = jax.lax.stop_gradient(problem)
-    z, evaluations = _searched(law, loss, frozen, points, drawn, int(max_steps))
+    z, evaluations = _searched(law, loss, frozen, points, drawn, max_steps)
     z, offset = _followed(objective(law, loss, problem), objective(law, loss, frozen), z)
     value = objective(law, loss, problem).value(z)
     theta = natural(logarithms(law), z)

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from functools import partial
 
 import jax
 import numpy as np
@@ -10,6 +9,7 @@ from scipy.linalg import solve_triangular
 
 from . import predict
 from .audit import refuse_mixed_rows
+from .compiled import Compiled
 from .core import Optimum, solve
 from .fitting import fit_task
 from .prepare import prepare
@@ -101,7 +101,7 @@ def _named(law, values) -> str:
     return f"Another optimum fits as well: {', '.join(f'{n} = {v:.4g}' for n, v in told)}."
 
 
-@partial(jax.jit, static_argnums=0)
+@Compiled
 def _of_each(law, columns, y, sigma, low, high, theta) -> Optimum:
     """Where each of the starts theta (S, P) ends; all fields lead with S."""
     bounds = {name: (low[j], high[j]) for j, name in enumerate(law.parameters)}

@@ -16,6 +16,7 @@ from scipy import optimize
 from .answers import Answers
 from .assemble import assemble
 from .bounds import Bounds, Starts
+from .compiled import Compiled
 from .constraints import Fixed, Priors, Tied
 from .data import Weights
 from .keywords import checked_keywords
@@ -92,7 +93,7 @@ def _run(task: Task) -> Answers:
     return answers
 
 
-@partial(jax.jit, static_argnames=("law", "loss"))
+@partial(Compiled, static=2)
 def _value_and_gradient(law, loss, problem, z):
     f = objective(law, loss, problem)
     return value_and_gradient(f, z, f.residual)

@@ -11,7 +11,7 @@ PACKAGE = Path(jaxfit.__file__).parent
 # From the ground up; a module may import from layers below its own, and within its own only
 # as far as there is no cycle.
 LAYERS = (
-    ("arrays", "tracing"),
+    ("arrays", "compiled", "tracing"),
     ("cells", "density", "files", "layout", "losses", "priors", "status", "supports", "versions"),
     ("frames", "labelled", "singular"),
     ("tables",),

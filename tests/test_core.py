@@ -58,6 +58,13 @@ def test_it_finds_what_fit_finds():
     assert_allclose(found.loss, same.loss[0], rtol=1e-9)
 
 
+def test_outside_of_jit_it_compiles_once():
+    before = core._optimum.num_compiled()
+    for shift in (0.0, 0.1):
+        assert core.solve(line, [X], Y + shift, starts=4).offset <= 1e-5
+    assert core._optimum.num_compiled() == before + 1
+
+
 @pytest.mark.parametrize("k", range(3), ids=["inputs", "targets", "weights"])
 def test_derivatives_are_those_of_refits(k):
     slopes = slopes_of(X, Y, W)[k]

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import Literal
 
+from ..compiled import remembered
 from .law import Law
 
 
@@ -36,10 +37,7 @@ _PRODUCTS = ("mul", "dot_general")
 _CALLS = ("jit", "pjit", "closed_call", "core_call", "remat", "custom_jvp_call", "custom_vjp_call")
 
 
-# What was found for each law; a trace takes milliseconds, as long as many a fit.
-_FOUND: dict[Law, tuple[str, ...]] = {}
-
-
+@remembered  # a trace takes milliseconds, as long as many a fit
 def linear_parameters(law: Law) -> tuple[str, ...]:
     """Names of parameters in which the law is affine, all together, given the others.
 
@@ -69,9 +67,7 @@ def with_linear(law: Law, inputs: Mapping[str, np.ndarray]) -> Law:
     inputs: columns (m,) of the data. Raises ValueError if the law bends, on the first rows, along
     parameters that it declares linear.
     """
-    if law not in _FOUND:
-        _FOUND[law] = linear_parameters(law)
-    found = _FOUND[law]
+    found = linear_parameters(law)
     if law.linear is None:
         return replace(law, linear=found)
     if not set(law.linear) <= set(found) and _bends(law, inputs):

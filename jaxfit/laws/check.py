@@ -7,8 +7,9 @@ import inspect
 import linecache
 import re
 import traceback
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import jax
 import jax.numpy as jnp
@@ -16,12 +17,13 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr
 
 from .evaluate import constants
-from .law import Law
+from .law import Law, Wrapper
 
-# What each law computed when it was first checked. JAX keeps compiled programs by law, and for as
-# long as the process lives, so one that computes something else by now would still be answered
-# with them; these are kept as long.
-_PROGRAMS: dict[Law, Any] = {}
+# What the function of a law computed when it was first checked, in each law made of it. Programs
+# are kept by law, so one that computes something else by now would still be answered with them.
+# They hold the function, so this need not be known longer than it lives.
+_FIRST: MutableMapping[Any, dict[Any, ClosedJaxpr]] = WeakKeyDictionary()
+_LASTING: MutableMapping[Any, dict[Any, ClosedJaxpr]] = {}
 
 
 def check(law: Law, n: int) -> ClosedJaxpr:
@@ -40,13 +42,24 @@ def check(law: Law, n: int) -> ClosedJaxpr:
         )
     with jax.enable_x64(True):
         program = _trace(law, 1)
-    if not _same(_PROGRAMS.setdefault(law, program), program):
+    if not _same(_known(law).setdefault((law.inputs, law.parameters), program), program):
         raise ValueError(
             f"Law `{law.name}` computes something else than when it was first used: a variable "
             "outside of it has changed. Make that variable an input or a parameter, or declare "
             "the law anew."
         )
     return program
+
+
+def _known(law) -> dict[Any, ClosedJaxpr]:
+    """First traces of what is made of the function of a law, by inputs and parameters."""
+    func = law.func
+    while isinstance(func, Wrapper):
+        func = func.law.func
+    try:
+        return _FIRST.setdefault(func, {})
+    except TypeError:  # of a class with __slots__, which nothing refers to weakly
+        return _LASTING.setdefault(func, {})
 
 
 def _same(left, right) -> bool:

@@ -8,7 +8,6 @@ other runs as it is written.
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any
 
 import jax
@@ -17,6 +16,7 @@ import numpy as np
 from jax.custom_derivatives import SymbolicZero
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, Var
 
+from ..compiled import remembered
 from ..tracing import as_written
 from .derived import prior_rows
 from .law import Law
@@ -37,7 +37,7 @@ def evaluate(law: Law, inputs, theta):
     return pred.astype(dtype)
 
 
-@lru_cache(maxsize=256)
+@remembered
 def _traced(law: Law, n: int, column_type, scalar_type) -> ClosedJaxpr:
     column = jax.ShapeDtypeStruct((n,), column_type)
     scalar = jax.ShapeDtypeStruct((), scalar_type)

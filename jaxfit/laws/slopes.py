@@ -7,13 +7,13 @@ answer that looks like a right one.
 
 import os
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr
 
+from ..compiled import Compiled
 from .law import Law
 
 # Step of the differences, and how near the derivatives must come to them; both relative.
@@ -101,7 +101,7 @@ def _compared(law, columns, theta, j):
     return np.where(np.isfinite(told).all(axis=0), told, 0.0)
 
 
-@partial(jax.jit, static_argnums=0)
+@Compiled
 def _value_and_slope(law, columns, theta, direction):
     """Predictions of the law (n,), and their derivative along a direction (P,)."""
 

@@ -1,12 +1,12 @@
 """Ahead: compile the programs of a pipeline side by side, for compile time is the user's time."""
 
 from collections.abc import Iterator
-from functools import lru_cache
 from threading import Lock
 from typing import Any
 
 import numpy as np
 
+from ..compiled import remembered
 from ..laws import Law
 from ..losses import Loss
 from . import programs
@@ -23,7 +23,7 @@ from .settings import precision_of
 _TRACING = Lock()
 
 
-@lru_cache(maxsize=1024)
+@remembered
 def compile_ahead(
     law: Law,
     loss: Loss,

@@ -63,8 +63,11 @@ def kept(function: Callable[..., Any], name: str, static: Sequence[Any], leaves)
     try:
         program = _read(path)
         if program is None:
-            program = jax.export.export(jax.jit(function), platforms=[platform()])(*specs)
-            _write(path, program.serialize())
+            made = jax.export.export(jax.jit(function), platforms=[platform()])(*specs)
+            body = made.serialize()
+            _write(path, body)
+            # As the next process reads it: JAX keeps what it calls, and `made` holds its trace.
+            program = jax.export.deserialize(body)
     except ValueError:  # a law may call what JAX will not promise to keep its meaning
         return None
     return program.call

@@ -5,12 +5,13 @@ are done leave, and those that are not close ranks: nobody waits for the slowest
 """
 
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
 
+from ..compiled import remembered
 from ..laws import Law
 from ..laws.derived import prior_rows
 from ..losses import Loss
@@ -112,7 +113,7 @@ def shared(stage: Moving) -> Moving:
     return replace(stage, max_steps=1)
 
 
-@lru_cache(maxsize=1024)
+@remembered
 def blank_states(law: Law, loss: Loss, stage: Moving, n: int, size: int) -> State:
     """The states of a block of lanes that hold nothing yet."""
 

@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from ..compiled import Compiled
 from ..laws import Law
 from ..losses import Loss
 from ..problem import Array, Problem, logarithms, natural, objective, search
@@ -46,39 +47,20 @@ _OPTIONS = {
 }
 
 
-class Program:
-    """A function of arrays, compiled once for each shape and each of its static arguments.
+class Program(Compiled):
+    """A function that is compiled as the engine's, and kept on the disk where JAX keeps its own.
 
-    static: how many of its arguments, the first, are no arrays. like: of the same arguments, a
-    pytree like the result.
+    static: as of `Compiled`. like: of the same arguments, a pytree like the result.
     """
 
     def __init__(self, function: Callable[..., Any], static: int, like: Callable[..., Any]):
-        self._function, self._static, self._like = inlined(function), static, like
-        functools.update_wrapper(self, function)
+        self._function, self._like = inlined(function), like
 
-    def __call__(self, *arguments):
-        return self._jitted(*arguments)
-
-    def lower(self, *arguments) -> Any:
-        """It for such arguments, traced and ready for XLA to compile."""
-        return self._jitted.lower(*arguments)
-
-    def num_compiled(self) -> int:
-        """How many versions of it have been compiled in this process."""
-        return self._jitted._cache_size()
-
-    @functools.cached_property
-    def _jitted(self) -> Any:
-        @functools.wraps(self._function)
+        @functools.wraps(function)
         def traced(*arguments):
             return self._trace(*arguments)
 
-        return jax.jit(
-            traced,
-            static_argnums=range(self._static),
-            compiler_options=_OPTIONS if _accepted() else None,
-        )
+        super().__init__(traced, static, lambda: _OPTIONS if _accepted() else None)
 
     def _trace(self, *arguments):
         static, arrays = arguments[: self._static], arguments[self._static :]
