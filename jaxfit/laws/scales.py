@@ -109,13 +109,16 @@ def _settle_sum(node, columns, found, nominal, signed):
     parts = terms(node)
     signed = signed or any(term.op == "log" for _, term in parts)
     open_ = [(sign, term) for sign, term in parts if _unknown(term, found)]
+    known = [part for part in parts if part not in open_]
     rest = 0.0
-    for sign, term in parts:
-        if (sign, term) not in open_:
-            rest = rest + sign * _settle(term, columns, found, nominal, signed)
+    for sign, term in known:
+        rest = rest + sign * _settle(term, columns, found, nominal, signed)
+    reach = _reach(known, columns, found, nominal) if open_ and not signed else ()
     for sign, term in open_:
         rest = np.asarray(rest, float)
         low, high = _span(rest)
+        if low > _LEAST and len(reach):
+            low, high = min(low, reach[0]), max(high, reach[1])
         if signed or low <= _LEAST:
             reach = max(high - low, 1e-3 * abs(high), 1e-9)
             near, far = (-high, -low) if sign > 0 else (low, high)
@@ -125,6 +128,22 @@ def _settle_sum(node, columns, found, nominal, signed):
         _know(term.args[0], support, found, nominal)
         rest = rest + sign * nominal[term.args[0]]
     return rest
+
+
+def _reach(known, columns, found, nominal) -> tuple[float, ...]:
+    """Between what a sum of powers lies, the exponents of all running over their start ranges.
+
+    A large input to another exponent is many decades away. Nothing of a sum without exponents, or
+    of one that may have any sign.
+    """
+    keys = {key for _, term in known for key in constants_of(term) if found.get(key) is EXPONENT}
+    spans = []
+    for end in EXPONENT.start if keys else ():
+        middling = {**nominal, **dict.fromkeys(keys, end)}
+        values = [sign * _settle(term, columns, found, middling, False) for sign, term in known]
+        spans.append(_span(np.asarray(sum(values), float)))
+    low, high = min(spans, default=(0.0, 0.0))[0], max((span[1] for span in spans), default=0.0)
+    return (low, high) if low > _LEAST else ()
 
 
 def _settle_product(node, columns, found, nominal, signed):
