@@ -110,6 +110,6 @@ def _swept(deviance, begin: np.ndarray, ends: np.ndarray) -> np.ndarray:
     point = begin.copy()
     for k in [*range(len(begin))] * (2 if len(begin) > 1 else 1):
         grid = np.tile(point, (GRID, 1))
-        grid[:, k] = np.linspace(*ends[:, k], GRID)
+        grid[:, k] = np.linspace(ends[0, k], ends[1, k], GRID)
         point = grid[int(np.argmin([deviance(each) for each in grid]))]
     return point

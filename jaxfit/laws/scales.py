@@ -18,7 +18,8 @@ from .nodes import CONSTANT, INPUT, NUMBER, Node, constants_of, factors, linear_
 # Starts of which nothing is known.
 USUAL = (-2.0, 2.0)
 SOLVED = Real(start=USUAL)
-EXPONENT = Interval(-8.0, 8.0, start=(0.05, 1.2))
+_EXPONENTS = 0.05, 1.2
+EXPONENT = Interval(-8.0, 8.0, start=_EXPONENTS)
 # What bends: inside of these a sum may have any sign, and a product is a rate.
 _BENDING = ("exp", "sigmoid", "softplus", "tanh", "sin")
 _NEAR, _FAR = 0.1, 10.0
@@ -113,12 +114,12 @@ def _settle_sum(node, columns, found, nominal, signed):
     rest = 0.0
     for sign, term in known:
         rest = rest + sign * _settle(term, columns, found, nominal, signed)
-    reach = _reach(known, columns, found, nominal) if open_ and not signed else ()
+    span = _reach(known, columns, found, nominal) if open_ and not signed else None
     for sign, term in open_:
         rest = np.asarray(rest, float)
         low, high = _span(rest)
-        if low > _LEAST and len(reach):
-            low, high = min(low, reach[0]), max(high, reach[1])
+        if low > _LEAST and span:
+            low, high = min(low, span[0]), max(high, span[1])
         if signed or low <= _LEAST:
             reach = max(high - low, 1e-3 * abs(high), 1e-9)
             near, far = (-high, -low) if sign > 0 else (low, high)
@@ -130,20 +131,22 @@ def _settle_sum(node, columns, found, nominal, signed):
     return rest
 
 
-def _reach(known, columns, found, nominal) -> tuple[float, ...]:
+def _reach(known, columns, found, nominal) -> tuple[float, float] | None:
     """Between what a sum of powers lies, the exponents of all running over their start ranges.
 
     A large input to another exponent is many decades away. Nothing of a sum without exponents, or
     of one that may have any sign.
     """
     keys = {key for _, term in known for key in constants_of(term) if found.get(key) is EXPONENT}
+    if not keys:
+        return None
     spans = []
-    for end in EXPONENT.start if keys else ():
+    for end in _EXPONENTS:
         middling = {**nominal, **dict.fromkeys(keys, end)}
         values = [sign * _settle(term, columns, found, middling, False) for sign, term in known]
         spans.append(_span(np.asarray(sum(values), float)))
-    low, high = min(spans, default=(0.0, 0.0))[0], max((span[1] for span in spans), default=0.0)
-    return (low, high) if low > _LEAST else ()
+    low, high = min(span[0] for span in spans), max(span[1] for span in spans)
+    return (low, high) if low > _LEAST else None
 
 
 def _settle_product(node, columns, found, nominal, signed):
