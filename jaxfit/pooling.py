@@ -1,9 +1,10 @@
 """Partial pooling: groups lend each other strength through a normal prior that they make together.
 
-Empirical Bayes: what each group's runs say of a pooled parameter is summed up by a normal
-approximation around its posterior mode; mean and standard deviation of the prior are those of
+Empirical Bayes: what each group's runs say of the pooled parameters is summed up by a normal
+approximation around their posterior mode; means and standard deviations of the prior are those of
 restricted maximum likelihood given all groups, and the modes are found again (Efron & Morris 1975;
-Laird & Ware 1982).
+Lindstrom & Bates 1990). Modes that move a little with the prior are followed by Newton's method;
+once these come to rest, all groups are searched again from all starts.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,23 +12,26 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from scipy import optimize
 
 from .answers import Answers
 from .assemble import assemble
 from .constraints import with_terms
 from .noise import half_a_run
+from .population import FEWEST, Population, population
 from .problem import logarithms
 from .result import Fit
 from .solve.pipeline import derivatives
 from .status import Note
 from .task import Task
 
-MAX_ROUNDS = 30
-# A round that moves the mean or the spread by less than this part of the spread is the last.
+MAX_SEARCHES, MAX_ROUNDS, MAX_STEPS = 6, 100, 20
+# A round that moves the populations by less than this part of their spread, or of what the runs
+# leave open of it, is the last.
 SETTLED = 1e-4
-# The spread is sought between these multiples of what groups scatter and are uncertain by.
-LEAST, MOST = 1e-3, 1e1
+# What a Newton step must promise, as a part of the objective, to be taken.
+LEAST_GAIN = 1e-13
+# The largest step, in logarithms, from a mode to the next.
+REACH = 3.0
 
 
 def pooled(
@@ -40,54 +44,63 @@ def pooled(
 
     Raises ValueError with fewer than three groups to learn a spread from.
     """
-    places = [task.law.parameters.index(name) for name in names]
+    places = np.array([task.law.parameters.index(name) for name in names])
     log = logarithms(task.law)[places]
     first = len(task.constraints.kinds)
     own = slice(first, first + len(names))
     task = replace(task, constraints=with_terms(task.constraints, names, log))
-    task = _believing(task, own, np.zeros(len(names)), np.ones(len(names)), log, strength=0.0)
+    nothing = Population(np.zeros(len(names)), np.ones(len(names)), np.zeros(len(names)))
+    task = _believing(task, own, nothing, log, strength=0.0)
     answers = search(task)
-    mean, sd = _first(task, answers, places)
+    known = _first(task, answers, places)
     run = half_a_run(task, answers)
     task = _with(task, task.constraints.terms.scaled(run))
-    settled = False
-    for _ in range(MAX_ROUNDS):
-        task = _believing(task, own, mean, sd, log, strength=1.0)
+    found = answers.searched & np.isfinite(answers.solution.value)
+    settled, z = False, answers.solution.z.copy()
+    for _ in range(MAX_SEARCHES):
+        for _ in range(MAX_ROUNDS):
+            task = _believing(task, own, known, log, strength=1.0)
+            last, known = known, _round(task, z, found, places, run, known)
+            if last.moved(known) <= SETTLED:
+                break
+        task = _believing(task, own, known, log, strength=1.0)
         answers = search(task)
-        told = (
-            _population(*_told(task, answers, j, run, prior), prior)
-            for j, prior in zip(places, zip(mean, sd, strict=True), strict=True)
-        )
-        new_mean, new_sd = np.array([*told]).T
-        moved = np.maximum(np.abs(new_mean - mean), np.abs(new_sd - sd)) / new_sd
-        if settled := bool((moved <= SETTLED).all()):
+        found = answers.searched & np.isfinite(answers.solution.value)
+        z = answers.solution.z.copy()
+        if settled := known.moved(_round(task, z, found, places, run, known)) <= SETTLED:
             break
-        mean, sd = new_mean, new_sd
-    population = {
+    told = {
         name: {"mean": float(m), "sd": float(s), "of": f"log({name})" if of else name}
-        for name, m, s, of in zip(names, mean, sd, log, strict=True)
+        for name, m, s, of in zip(names, known.mean, known.sd, log, strict=True)
     }
-    fit = assemble(task, answers, {**settings, "pool": population})
-    notes = [Note("pool", _words(name, known)) for name, known in population.items()]
+    fit = assemble(task, answers, {**settings, "pool": told})
+    equal = known.sd <= 1.01 * known.least
+    notes = [
+        Note("pool", _words(name, told[name], bool(none)))
+        for name, none in zip(names, equal, strict=True)
+    ]
     if not settled:
-        text = f"The populations of pool= still moved after {MAX_ROUNDS} rounds."
+        text = f"The populations of pool= still moved after {MAX_SEARCHES} searches."
         notes.append(Note("not_converged", text))
     return replace(fit, notes=(*fit.notes, *notes))
 
 
-def _words(name: str, known: Mapping[str, Any]) -> str:
-    return (
+def _words(name: str, known: Mapping[str, Any], equal: bool) -> str:
+    text = (
         f"{name} is pooled: groups are draws of {known['of']} from a normal population of mean "
-        f"{known['mean']:.4g} and standard deviation {known['sd']:.2g}."
+        f"{known['mean']:.4g} and standard deviation {known['sd']:.2g}"
+    )
+    return f"{text}, the least there is: they differ by no more than their noise." * equal or (
+        f"{text}."
     )
 
 
-def _believing(task: Task, own: slice, mean, sd, log, strength: float) -> Task:
-    """The task whose groups believe in populations with this mean and sd, each (K,)."""
-    terms = task.constraints.terms
+def _believing(task: Task, own: slice, known: Population, log, strength: float) -> Task:
+    """The task whose groups believe in populations of K parameters."""
+    terms, mean = task.constraints.terms, known.mean
     edge, scale, strengths = terms.edge.copy(), terms.scale.copy(), terms.strength.copy()
-    edge[:, own], scale[:, own] = np.where(log, np.exp(np.where(log, mean, 0.0)), mean), sd
-    strengths[:, own] = strength
+    edge[:, own] = np.where(log, np.exp(np.where(log, mean, 0.0)), mean)
+    scale[:, own], strengths[:, own] = known.sd, strength
     return _with(task, replace(terms, edge=edge, scale=scale, strength=strengths))
 
 
@@ -95,11 +108,11 @@ def _with(task: Task, terms) -> Task:
     return replace(task, constraints=replace(task.constraints, terms=terms))
 
 
-def _first(task: Task, answers: Answers, places) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and spread (K,) to begin with: median and scatter of groups fitted by themselves."""
+def _first(task: Task, answers: Answers, places: np.ndarray) -> Population:
+    """Means and spreads (K,) to begin with: medians and scatter of groups fitted by themselves."""
     enough = answers.searched & np.isfinite(answers.solution.value)
     enough &= task.data.sizes > len(task.law.parameters)
-    if enough.sum() < 3:
+    if enough.sum() < FEWEST:
         raise ValueError(
             "pool= learns the spread of a parameter from groups with more runs than parameters, of "
             f"which there are {int(enough.sum())}; it needs 3. Use shared=, or priors= of your own."
@@ -108,55 +121,91 @@ def _first(task: Task, answers: Answers, places) -> tuple[np.ndarray, np.ndarray
     middle = np.median(z, axis=0)
     scatter = 1.4826 * np.median(np.abs(z - middle), axis=0)
     widths = answers.widths[enough][:, places].mean(axis=0)
-    return middle, np.where(scatter > 0, scatter, 0.1 * widths)
+    sd = np.where(scatter > 0, scatter, 0.1 * widths)
+    return Population(middle, sd, np.zeros(len(places)))
 
 
-def _told(task: Task, answers: Answers, place: int, run, prior) -> tuple[np.ndarray, np.ndarray]:
-    """What each group's own runs say of a parameter: means (g,) and variances (g,).
+def _round(task: Task, z, found, places, run, known: Population) -> Population:
+    """The populations by groups that believe in `known`, whose modes z (G, P) are followed there.
 
-    That is what is left of its posterior, normal around its mode, without the prior.
+    Of groups that were `found`. Changes z in place.
     """
-    mean, sd = prior
-    modes, variances = _posterior(task, answers, place, run)
-    precision = 1 / variances - 1 / sd**2
-    # Where the runs say nothing, rounding errors are what is left.
-    tells = np.isfinite(precision) & (precision > 1e-8 / variances)
-    precision, modes, variances = precision[tells], modes[tells], variances[tells]
-    return (modes / variances - mean / sd**2) / precision, 1 / precision
-
-
-def _posterior(task: Task, answers: Answers, place: int, run) -> tuple[np.ndarray, np.ndarray]:
-    """Modes (g,) of a coordinate and its variances (g,) around them, for groups with an answer."""
-    found = answers.searched & np.isfinite(answers.solution.value)
-    modes, variances = np.full(len(found), np.nan), np.full(len(found), np.nan)
+    count = len(places)
+    information, slope = np.zeros((len(z), count, count)), np.zeros((len(z), count))
     for chosen, problems in task.batches():
-        z = answers.solution.z[chosen]
-        of = derivatives(task.law, task.loss, problems, z)
-        scale = np.where(of.effect > 0, of.effect, 1.0)
-        hessian = np.where(np.isfinite(of.hessian), of.hessian, 0.0)
-        values, vectors = np.linalg.eigh(hessian)
-        floor = 1e-12 * np.abs(values).max(axis=1, keepdims=True)
-        spread = vectors[:, place] ** 2 / np.maximum(values, np.maximum(floor, 1e-300))
-        modes[chosen] = z[:, place]
-        variances[chosen] = 2 * run[chosen] * spread.sum(axis=1) / scale[:, place] ** 2
-    return modes[found], variances[found]
+        z[chosen], of, free = _followed(task, problems, z[chosen])
+        scale = 2.0 * run[chosen, None]
+        hessian = of.hessian / scale[..., None]
+        parts = _profiled(hessian, of.gradient / scale, free, places)
+        effect = np.where(of.effect > 0, of.effect, 1.0)[:, places]
+        # What the population adds is taken away again: the group's own runs are to tell.
+        prior = np.eye(count) / known.sd**2
+        information[chosen] = effect[:, :, None] * parts[0] * effect[:, None] - prior
+        slope[chosen] = (z[chosen][:, places] - known.mean) / known.sd**2 - effect * parts[1]
+    told = found & np.isfinite(information).all(axis=(1, 2)) & np.isfinite(slope).all(axis=1)
+    return population(information[told], slope[told], z[told][:, places], known)
 
 
-def _population(means, variances, old) -> tuple[float, float]:
-    """Mean and standard deviation of groups known by `means` and `variances` (g,)."""
-    if len(means) < 3:
-        return old
+def _profiled(hessian, gradient, free, places) -> tuple[np.ndarray, np.ndarray]:
+    """Hessians (g, K, K) and gradients (g, K) of some places, all others where they are best.
 
-    def fitted(sd):
-        weights = 1 / (variances + sd**2)
-        mean = np.sum(weights * means) / weights.sum()
-        squares = np.sum(weights * (means - mean) ** 2)
-        return mean, squares - np.log(weights).sum() + np.log(weights.sum())
+    free: (g, P) bool; others that are not stay where they are.
+    """
+    others = np.setdiff1d(np.arange(hessian.shape[1]), places)
+    inner = hessian[:, places][:, :, places]
+    if not len(others):
+        return inner, gradient[:, places]
+    moving = free[:, others].astype(float)
+    cross = hessian[:, places][:, :, others] * moving[:, None]
+    rest = hessian[:, others][:, :, others] * moving[:, None] * moving[..., None]
+    inverse = np.linalg.pinv(np.where(np.isfinite(rest), rest, 0.0), rcond=1e-12, hermitian=True)
+    along = cross @ inverse
+    pull = np.einsum("gko,go->gk", along, gradient[:, others] * moving)
+    return inner - along @ np.swapaxes(cross, 1, 2), gradient[:, places] - pull
 
-    reach = np.sqrt(np.median(variances) + np.median((means - np.median(means)) ** 2))
-    grid = np.log(np.geomspace(LEAST * reach, MOST * reach, 40))
-    best = int(np.argmin([fitted(np.exp(point))[1] for point in grid]))
-    around = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
-    run = optimize.minimize_scalar(lambda point: fitted(np.exp(point))[1], bounds=around)
-    sd = float(np.exp(run.x))
-    return float(fitted(sd)[0]), sd
+
+def _followed(task: Task, problems, z):
+    """The modes (g, P) near z (g, P), by Newton's method inside the box.
+
+    Returns them, the `Derivatives` there, and which coordinates (g, P) no bound holds.
+    """
+    log, length = logarithms(task.law), np.ones(len(z))
+    of = derivatives(task.law, task.loss, problems, z)
+    for _ in range(MAX_STEPS):
+        step, gain = _newton(of, _free(of, problems, z))
+        step = np.where(log, np.clip(step, -REACH, REACH), step)
+        going = (gain > LEAST_GAIN * of.value) & (length > 1e-4)
+        if not going.any():
+            break
+        length = np.where(going, length, 0.0)
+        trial = np.clip(z + length[:, None] * step, problems.lower, problems.upper)
+        there = derivatives(task.law, task.loss, problems, trial)
+        better = going & (there.value < of.value)
+        z = np.where(better[:, None], trial, z)
+        of = type(of)(
+            *(
+                np.where(better.reshape(-1, *[1] * (new.ndim - 1)), new, old)
+                for new, old in zip(there, of, strict=True)
+            )
+        )
+        length = np.where(better, np.minimum(4.0 * length, 1.0), length / 4.0)
+    return z, of, _free(of, problems, z)
+
+
+def _free(of, problems, z) -> np.ndarray:
+    held = (z <= problems.lower) & (of.gradient > 0)
+    return ~(held | ((z >= problems.upper) & (of.gradient < 0)))
+
+
+def _newton(of, free) -> tuple[np.ndarray, np.ndarray]:
+    """Newton steps (g, P) of search coordinates, and what they promise to gain (g,)."""
+    moving = free.astype(float)
+    gradient = np.where(np.isfinite(of.gradient), of.gradient, 0.0) * moving
+    hessian = np.where(np.isfinite(of.hessian), of.hessian, 0.0)
+    values, vectors = np.linalg.eigh(hessian * moving[:, None] * moving[..., None])
+    top = np.abs(values).max(axis=1, keepdims=True)
+    values = np.maximum(np.abs(values), 1e-12 * np.where(top > 0, top, 1.0))
+    along = np.einsum("gpk,gp->gk", vectors, gradient)
+    step = -np.einsum("gpk,gk->gp", vectors, along / values)
+    gain = 0.5 * np.sum(along**2 / values, axis=1)
+    return step / np.where(of.effect > 0, of.effect, 1.0), gain

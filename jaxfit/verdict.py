@@ -13,11 +13,11 @@ from .bounds import Box
 from .data import Dataset
 from .laws import Law
 from .singular import MAX_CONDITION
-from .solve.certificate import MAX_OFFSET
+from .solve.certificate import MAX_OFFSET, OPEN_CURVATURE
 from .solve.pipeline import Solution
 from .status import Note
 
-MIN_CURVATURE, OPEN_CURVATURE = -1e-9, -1e-6
+MIN_CURVATURE = -1e-9
 # Effect on the predictions, as a share of the residuals, below which a parameter has none.
 NEGLIGIBLE = 1e-8
 # A parameter takes part in an open direction when its share of the unit vector exceeds this.
@@ -86,7 +86,6 @@ def judge(
         condition = certificate.singular_values[:, 0] / least
     out.condition[fitted] = np.where(least > 0, condition, np.inf)[fitted]
     out.condition[flat] = np.inf
-    # Along an open direction curvature is 0, and rounding may take it below.
     opened = ~(out.condition < MAX_CONDITION)
     least_curvature = np.where(opened, OPEN_CURVATURE, MIN_CURVATURE)
     settled = (certificate.offset <= MAX_OFFSET) & (certificate.curvature >= least_curvature)

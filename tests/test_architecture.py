@@ -18,7 +18,7 @@ LAYERS = (
     ("flags", "keywords", "data", "laws"),
     ("document", "problem", "targets", "filters", "fingerprint", "goodness"),
     ("solve",),
-    ("per_group", "predict", "psi"),
+    ("per_group", "population", "predict", "psi"),
     ("bounds", "constraints"),
     ("core", "task", "verdict", "summary"),
     ("prepare",),

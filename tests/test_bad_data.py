@@ -207,6 +207,19 @@ def test_rows_that_are_all_the_same_leave_everything_open():
     ]
 
 
+def test_a_bound_beside_a_column_that_makes_up_for_it_holds_nothing():
+    x = np.arange(12.0)
+    law = "c + a * x + b * k where a in (0, 5), b in (0, 5)"
+    for slope, status in ((0.3, "unidentifiable"), (-0.3, "at_bound")):
+        y = 2.0 + slope * x + 0.01 * np.cos(x)
+        table = {"x": x, "k": 2 * x, "y": y}
+        same = jaxfit.fit(law, table, target="y", pipeline="auto")
+        codes = {note.code for note in same.notes if note.group is not None}
+        assert same.at_bound["b"][0] == -1
+        assert same.status[0] == status
+        assert codes == {"at_bound", status}
+
+
 def test_a_target_without_variance_is_fitted_without_r2():
     flat = fit(column(np.full(SIZE, 3.0)))
     assert flat.status.tolist() == ["ok"]

@@ -257,11 +257,25 @@ def test_a_line_is_told_exactly_and_frames_hold_runs_of_the_group():
     assert told.to_frame().shape == (24, 4)
 
 
+def test_what_has_no_influence_to_tell_is_said(grouped):
+    assert grouped.influence({"x": [2.0]}).notes == ()
+    few = {"family": [*runs()["family"], "few"], "x": [*runs()["x"], 1.0], "y": [*runs()["y"], 1.0]}
+    found = fit({**few, "w": [*np.tile(W, 3), 1.0]}, power, weights="w")
+    told = found.influence({"family": ["few", "g1", "g1"], "x": [2.0, 0.0, 2.0]})
+    assert [(note.code, note.group) for note in told.notes] == [
+        ("too_few_points", "few"),
+        ("no_value", "g1"),  # x ^ -alpha at 0
+    ]
+    assert "1 of 2 predictions" in told.notes[1].text
+    assert np.isnan(told.derivative[:2, 12:24]).all()
+    assert np.isfinite(told.derivative[2]).all()
+
+
 def test_a_singular_hessian_is_said_and_corners_are_refused():
     told = fit({"x": np.ones(12), "y": Y}).influence({"x": [FAR]})
     assert np.isnan(told.derivative).all()
     assert np.isnan(told.left_out).all()
-    assert "Hessian is singular" in told.notes[0].text
+    assert [note.code for note in told.notes] == ["singular"]
     cornered = replace(clean(), task=replace(clean().task, loss=jaxfit.MAE()))
     with pytest.raises(ValueError, match="has a corner"):
         cornered.influence({"x": [FAR]})

@@ -11,6 +11,7 @@ from jaxfit.discover.variation import Changes
 from jaxfit.discover.vocabulary import summed, terms_of, words
 from jaxfit.laws import nodes
 from jaxfit.laws.nodes import apply, column, constant, number
+from jaxfit.laws.scales import scales
 from jaxfit.laws.text import tree_of
 
 INPUTS = ("N", "D")
@@ -318,3 +319,12 @@ def test_a_form_is_as_long_as_its_shortest_writing():
     assert bits("A*B*N^alpha") == bits("A*N^alpha")
     # A constant that stands elsewhere too is what it is.
     assert bits("E + (E/N)^beta") > bits("E + (alpha/N)^beta")
+
+
+def test_what_is_added_to_a_power_of_a_large_input_starts_where_any_exponent_puts_it():
+    tree = tree_of("E + A / (alpha + C^beta)", ["C"])
+    for exponent in (0.1, 0.35, 1.0):
+        low, high = scales(tree, {"C": np.geomspace(1e18, 1e24, 9)}, {"E", "A"})["alpha"].start
+        assert low < 1e18**exponent < 1e24**exponent < high
+    low, high = scales(tree, {"C": np.array([0.5, 1.0, 2.0])}, {"E", "A"})["alpha"].start
+    assert high / low < 1e3

@@ -232,10 +232,36 @@ def test_pooling_of_known_lines_is_the_estimate_of_a_random_effects_model():
     assert_allclose(found.params["b"], shrunk, rtol=1e-3)
 
 
+@pytest.mark.parametrize("spread", [0.5, 0.0])
+def test_populations_of_correlated_parameters_settle_where_their_likelihood_is_most(spread):
+    rng = np.random.default_rng(1)
+    x, noise = np.linspace(20, 22, 9), 0.3  # far from 0: what a line has there hangs on its slope
+    truth = rng.normal([10.0, 2.0], [spread, 0.05], (40, 2))
+    X = np.stack([np.ones(9), x], axis=1)
+    y = truth @ X.T + noise * rng.standard_normal((40, 9))
+    rows = {"g": np.repeat([f"g{i}" for i in range(40)], 9), "x": np.tile(x, 40), "y": y.ravel()}
+    found = fit(rows, jaxfit.parse("a + b * x", ["x"]), pool=["a", "b"])
+    own = np.linalg.lstsq(X, y.T, rcond=None)[0].T
+    variance = ((y - own @ X.T) ** 2).sum() / (7 * 40) * np.linalg.inv(X.T @ X)
+
+    def restricted(log_sd):
+        total = variance + np.diag(np.exp(2 * log_sd))
+        left = own - own.mean(axis=0)  # all groups are known alike, so the mean is plain
+        squares = np.einsum("gk,kl,gl->", left, np.linalg.inv(total), left)
+        return squares + 39 * np.linalg.slogdet(total)[1]
+
+    sd = np.exp(optimize.minimize(restricted, np.log([0.5, 0.05]), method="Nelder-Mead").x)
+    known = [found.settings["pool"][name] for name in "ab"]
+    assert [each["mean"] for each in known] == pytest.approx([*own.mean(axis=0)], rel=1e-4)
+    assert [each["sd"] for each in known] == pytest.approx([*sd], rel=1e-3)
+    assert {note.code for note in found.notes} == {"pool"}
+
+
 def test_groups_that_agree_are_pooled_to_one_value():
     rows, _ = table(spread=0.0, seed=5)
     found = fit(rows, pool=["alpha"])
     assert np.ptp(found.params["alpha"]) < 0.2 * np.ptp(fit(rows).params["alpha"])
+    assert "differ by no more than their noise" in str(found)
 
 
 @pytest.mark.parametrize(

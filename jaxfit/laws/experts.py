@@ -6,6 +6,10 @@ from ..supports import Interval, Positive, Real
 from .law import law
 from .usual import EXPONENT, FACTOR, FLOOR
 
+# Three power laws at once, of published exponents from 0.16 to 0.6: steeper starts, whose terms
+# are nearly gone, look good before any step and lead nowhere.
+_NARROW = Interval(0.0, 3.0, start=(0.05, 0.8))
+
 
 def _log_experts(E, E_start, E_max):
     """Natural logarithm of the effective experts; all of them E_max where E_start is above it."""
@@ -103,11 +107,11 @@ def experts(N, D, E, *, a, b, c, alpha, beta, gamma, delta, omega, zeta, E_start
     c=Positive(start=(1e-4, 10.0)),
     d=FACTOR,
     e=FLOOR,
-    alpha=EXPONENT,
-    beta=EXPONENT,
-    lam=Interval(-1.0, 2.0, start=(-0.5, 1.0)),
-    delta=Interval(-1.0, 2.0, start=(0.02, 1.0)),
-    gamma=EXPONENT,
+    alpha=_NARROW,
+    beta=_NARROW,
+    lam=Interval(-1.0, 2.0, start=(-0.5, 0.5)),
+    delta=Interval(-1.0, 2.0, start=(0.02, 0.8)),
+    gamma=_NARROW,
 )
 def expert_sparsity(N, D, S, *, a, b, c, d, e, alpha, beta, lam, delta, gamma):
     """Loss of a mixture of experts of which a share S is idle for every token.

@@ -16,7 +16,8 @@ from .nodes import CONSTANT, INPUT, NUMBER, Node, factors, terms
 # Starts of which nothing is known.
 USUAL = (-2.0, 2.0)
 SOLVED = Real(start=USUAL)
-EXPONENT = Interval(-8.0, 8.0, start=(0.05, 1.2))
+_EXPONENTS = 0.05, 1.2
+EXPONENT = Interval(-8.0, 8.0, start=_EXPONENTS)
 # What bends: inside of these a sum may have any sign, and a product is a rate.
 BENDING = ("exp", "sigmoid", "softplus", "tanh", "sin")
 # Where these turn, what is inside of them changes its sign.
@@ -90,13 +91,16 @@ def _settle_sum(node, columns, found, nominal, signed):
     parts = terms(node)
     signed = signed or any(term.op == "log" for _, term in parts)
     open_ = [(sign, term) for sign, term in parts if _unknown(term, found)]
+    known = [part for part in parts if part not in open_]
     rest = 0.0
-    for sign, term in parts:
-        if (sign, term) not in open_:
-            rest = rest + sign * _settle(term, columns, found, nominal, signed)
+    for sign, term in known:
+        rest = rest + sign * _settle(term, columns, found, nominal, signed)
+    span = _reach(known, columns, found, nominal) if open_ and not signed else None
     for sign, term in open_:
         rest = np.asarray(rest, float)
         low, high = _span(rest)
+        if low > _LEAST and span:
+            low, high = min(low, span[0]), max(high, span[1])
         if signed or low <= _LEAST:
             reach = max(high - low, 1e-3 * abs(high)) or 1e-9
             near, far = (-high, -low) if sign > 0 else (low, high)
@@ -106,6 +110,24 @@ def _settle_sum(node, columns, found, nominal, signed):
         _know(term.args[0], support, found, nominal)
         rest = rest + sign * nominal[term.args[0]]
     return rest
+
+
+def _reach(known, columns, found, nominal) -> tuple[float, float] | None:
+    """Between what a sum of powers lies, the exponents of all running over their start ranges.
+
+    A large input to another exponent is many decades away. Nothing of a sum without exponents, or
+    of one that may have any sign.
+    """
+    keys = {key for _, term in known for key in constants_of(term) if found.get(key) is EXPONENT}
+    if not keys:
+        return None
+    spans = []
+    for end in _EXPONENTS:
+        middling = {**nominal, **dict.fromkeys(keys, end)}
+        values = [sign * _settle(term, columns, found, middling, False) for sign, term in known]
+        spans.append(_span(np.asarray(sum(values), float)))
+    low, high = min(span[0] for span in spans), max(span[1] for span in spans)
+    return (low, high) if low > _LEAST else None
 
 
 def _settle_product(node, columns, found, nominal, signed):

@@ -11,6 +11,8 @@ from . import gauss_newton
 from .least_squares import norms
 
 MAX_OFFSET = 1e-5
+# Along an open direction curvature is 0, and rounding may take it below.
+OPEN_CURVATURE = -1e-6
 
 
 class Derivatives(NamedTuple):
@@ -77,37 +79,65 @@ def certify(derivatives: Derivatives, z, problems, factor) -> Certificate:
     """
     value, gradient, hessian, jacobian, effect = derivatives
     lower, upper = _on_bounds(derivatives, z, problems, factor)
-    # A bound holds a parameter only while the objective would fall beyond it.
-    vanished = lower & (z > problems.lower)
-    held = vanished | (lower & (gradient > 0)) | (upper & (gradient < 0))
     finite = np.isfinite(hessian).all((1, 2)) & np.isfinite(jacobian).all((1, 2))
     known = finite[:, None, None]
+    hessian = np.where(known, hessian, 0.0)
+    held = _held(derivatives._replace(hessian=hessian), z, problems, lower, upper)
     free = (~held).astype(float)
     columns = np.where(known, jacobian * free[:, None], 0.0)
     fixed = np.eye(z.shape[1]) * held[:, None]
     # A QR decomposition first: it is cheap, and leaves small matrices to the SVD.
     triangle = np.linalg.qr(np.concatenate([columns, fixed], axis=1), mode="r")
     _, singular_values, directions = np.linalg.svd(triangle)
-    curve = np.where(known, hessian * free[:, :, None] * free[:, None], 0.0)
-    eigenvalues, vectors = np.linalg.eigh(curve)
-    top = np.abs(eigenvalues).max(axis=1)
-    top = np.where(top > 0, top, 1.0)
-    pull = np.einsum("gpk,gp->gk", vectors, np.where(finite[:, None], gradient * free, 0.0))
-    bent = np.maximum(np.abs(eigenvalues), np.finfo(float).eps * top[:, None])
-    decrement = np.sum(pull**2 / bent, axis=1)
-    offset = np.sqrt(decrement / np.where(value > 0, 2 * value, 1.0))
-    # Rows of held parameters are zero in `curve`; leave their zero eigenvalues out.
-    moving = np.einsum("gpk,gp->gk", vectors**2, held.astype(float)) < 0.5
-    smallest = np.min(np.where(moving, eigenvalues, np.inf), axis=1)
+    offset, curvature = _stationary(value, np.where(finite[:, None], gradient, 0.0), hessian, held)
     return Certificate(
         np.where(finite, offset, np.inf),
-        smallest / top,
+        curvature,
         singular_values,
         directions,
         effect,
         lower,
         upper,
     )
+
+
+def _stationary(value, gradient, hessian, held) -> tuple[np.ndarray, np.ndarray]:
+    """Offset and curvature (G,) of a `Certificate`, with some parameters `held` (G, P)."""
+    free = (~held).astype(float)
+    eigenvalues, vectors = np.linalg.eigh(hessian * free[:, :, None] * free[:, None])
+    top = np.abs(eigenvalues).max(axis=1)
+    top = np.where(top > 0, top, 1.0)
+    pull = np.einsum("gpk,gp->gk", vectors, gradient * free)
+    bent = np.maximum(np.abs(eigenvalues), np.finfo(float).eps * top[:, None])
+    decrement = np.sum(pull**2 / bent, axis=1)
+    offset = np.sqrt(decrement / np.where(value > 0, 2 * value, 1.0))
+    # Rows of held parameters are zero; leave their zero eigenvalues out.
+    moving = np.einsum("gpk,gp->gk", vectors**2, held.astype(float)) < 0.5
+    smallest = np.min(np.where(moving, eigenvalues, np.inf), axis=1)
+    return offset, smallest / top
+
+
+def _held(derivatives, z, problems, lower, upper) -> np.ndarray:
+    """Which parameters (G, P) their bound holds: beyond it the objective would fall.
+
+    A parameter is free on its bound where the objective falls there by no more than the search
+    leaves anywhere, as where another one could make up for it: then both are open.
+    """
+    value, gradient, hessian, _, _ = derivatives
+    vanished = lower & (z > problems.lower)
+    held = vanished | (lower & (gradient > 0)) | (upper & (gradient < 0))
+    bend = np.maximum(np.diagonal(hessian, axis1=1, axis2=2), 0.0)
+    finite = np.isfinite(value) & np.isfinite(gradient).all(axis=1)
+    least = np.maximum(np.where(finite, value, 0.0), problems.floor)
+    with np.errstate(over="ignore"):
+        falls = np.where(finite[:, None], gradient, np.inf) ** 2
+        loose = held & ~vanished & (falls <= 2 * MAX_OFFSET**2 * bend * least[:, None])
+    if (some := loose.any(axis=1)).any():
+        parts = least[some], gradient[some], hessian[some], (held & ~loose)[some]
+        offset, curvature = _stationary(*parts)
+        still = (offset <= MAX_OFFSET) & (curvature >= OPEN_CURVATURE)
+        held[some] &= ~(loose[some] & still[:, None])
+    return held
 
 
 def _on_bounds(derivatives, z, problems, factor):

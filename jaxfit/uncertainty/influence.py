@@ -17,9 +17,10 @@ from ..points import asked
 from ..singular import inverse_hessian
 from ..solve.gauss_newton import slopes
 from ..status import Note
+from ..summary import summed
 from .bands import in_coordinates, slopes_of
 from .covariance import LONE, refuse_shared
-from .local import Local, around
+from .local import Local, around, fitted
 
 if TYPE_CHECKING:
     from ..result import Fit
@@ -32,8 +33,9 @@ MOST = 2**27
 class Influence:
     """How predictions hang on the runs; the last axis of arrays are the rows of the table.
 
-    0 for runs of other groups than the prediction's; NaN for rows that were not fitted, and for
-    predictions of groups without a fit or with a singular Hessian, which `notes` tell.
+    0 for runs of other groups than the prediction's. NaN for rows that were not fitted, for
+    predictions of groups without a fit or with a singular Hessian, and for those without value or
+    slope; `notes` say which and why.
     """
 
     prediction: np.ndarray  # of the shape that `Fit.predict` returns
@@ -82,20 +84,23 @@ def influence(fit: "Fit", points: Any) -> Influence:
     along_theta = slopes_of(fit, told)
     out = np.full((2, len(pred), data.num_rows), np.nan)
     own = np.zeros(out.shape[1:], bool)
-    rows, notes = data.rows(), []
+    rows, notes = data.rows(), [*_without_fit(fit, told.group)]
     out[:, :, data.index] = 0.0
-    out[:, np.isnan(pred)] = np.nan
+    out[:, ~np.isfinite(pred)] = np.nan
     for local in around(fit):
         inverted, sound = _inverse(fit, local)
-        notes += _singular(fit, local, sound)
         scores, share = _scores(fit, local, inverted)
         for i, g in enumerate(local.groups.tolist()):
             some = np.flatnonzero(told.group == g)
             along = in_coordinates(fit, local, np.full(len(some), i), along_theta[some])
+            known = np.isfinite(pred[some]) & np.isfinite(along).all(axis=1)
+            along = np.where(known[:, None], along, np.nan)
             moved = along @ inverted[i] @ scores[i, : len(rows[g])].T
             own[np.ix_(some, data.index[rows[g]])] = True
             left = 1.0 - share[i, : len(rows[g])]
             alone = np.where(left > LONE, left, np.nan)
+            if len(some):
+                notes += _untold(fit.groups[g], bool(sound[i]), known, np.isnan(alone))
             for part, values in zip(out, (-moved, moved / alone), strict=True):
                 _add(part, some, data.index[rows[g]], values)
     shape = (*told.shape, data.num_rows)
@@ -104,7 +109,7 @@ def influence(fit: "Fit", points: Any) -> Influence:
         derivative=out[0].reshape(shape),
         left_out=out[1].reshape(shape),
         own=own.reshape(shape),
-        notes=tuple(notes),
+        notes=tuple(summed(notes)),
         frames=fit.frames,
     )
 
@@ -156,7 +161,33 @@ def _inverse(fit: "Fit", local: Local) -> tuple[np.ndarray, np.ndarray]:
     return np.where(sound[:, None, None], found, np.nan), sound
 
 
-def _singular(fit: "Fit", local: Local, sound: np.ndarray) -> Iterator[Note]:
-    for g in local.groups[~sound].tolist():
+def _without_fit(fit: "Fit", asked_of: np.ndarray) -> Iterator[Note]:
+    """Why nothing is told of some rows, and of groups that were asked (q,) but not fitted."""
+    data = fit.data
+    if left_out := data.num_rows - len(np.unique(data.index)):
+        yield Note("rows_masked", f"{left_out} rows were not fitted: no influence is told of them.")
+    there = fitted(fit)
+    for g in np.unique(asked_of).tolist():
+        if not there[g]:
+            text = f"Not fitted ({fit.status[g]}): no prediction, nor any influence on it."
+            yield Note(str(fit.status[g]), text, fit.groups[g])
+
+
+def _untold(key: Any, sound: bool, known: np.ndarray, lone: np.ndarray) -> Iterator[Note]:
+    """What is not told of a group: predictions (q,) not `known`, or what `lone` runs (n,) do."""
+    if not sound:
         text = "The Hessian is singular: no one optimum, and nothing to tell of influence."
-        yield Note("singular", text, fit.groups[g])
+        yield Note("singular", text, key)
+        return
+    if not known.all():
+        text = (
+            f"{int((~known).sum())} of {len(known)} predictions are not finite, or not their "
+            "slopes: no influence is told of them. Ask of points where the law has a value."
+        )
+        yield Note("no_value", text, key)
+    if lone.any():
+        text = (
+            f"{int(lone.sum())} of {len(lone)} runs alone determine a parameter: without such a "
+            "run there is no fit, and `left_out` is not told."
+        )
+        yield Note("lone_runs", text, key)
