@@ -11,7 +11,7 @@ import numpy as np
 
 from ..supports import Interval, Positive, Real, Support
 from . import nodes
-from .nodes import CONSTANT, INPUT, NUMBER, Node, factors, terms
+from .nodes import CONSTANT, INPUT, NUMBER, Node, constants_of, factors, terms
 
 # Starts of which nothing is known.
 USUAL = (-2.0, 2.0)
@@ -123,8 +123,8 @@ def _reach(known, columns, found, nominal) -> tuple[float, float] | None:
         return None
     spans = []
     for end in _EXPONENTS:
-        middling = {**nominal, **dict.fromkeys(keys, end)}
-        values = [sign * _settle(term, columns, found, middling, False) for sign, term in known]
+        there = {**nominal, **dict.fromkeys(keys, end)}
+        values = [sign * _settle(term, columns, found, there, False) for sign, term in known]
         spans.append(_span(np.asarray(sum(values), float)))
     low, high = min(span[0] for span in spans), max(span[1] for span in spans)
     return (low, high) if low > _LEAST else None
