@@ -45,7 +45,6 @@ ILL_CONDITIONED = (
     "E + A*exp(-(N/a)) + B*N^b",
     "E + A*D^-a + B/(b + N^c)",
     "E + A*softplus((a + log(N))/b) + B*D^-c*N^-d",
-    "E + A*(a*sigmoid((b + log(D))/c) + D^(-1))^d",
     "E + A*N^-a + B*(b + log(D))^2 + F*sigmoid((c + log(N))/d)",
     "E + A*(a + N)^-b + B*N^-c*sigmoid((d + log(D))/k)",
 )
@@ -383,7 +382,7 @@ def test_rounding_does_not_decide_where_a_fit_ends():
     expected = ends(evidence.target)
     last_digits = 1e-15 * rng.standard_normal((4, *evidence.target.shape))
     off = [np.abs(ends(evidence.target * (1 + part)) / expected - 1) for part in last_digits]
-    # 16 % if rounding is left to decide.
+    # 7 % if rounding is left to decide.
     assert np.mean(np.array(off) > 1e-6) <= 0.02
 
 
