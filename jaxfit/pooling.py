@@ -90,9 +90,8 @@ def _words(name: str, known: Mapping[str, Any], equal: bool) -> str:
         f"{name} is pooled: groups are draws of {known['of']} from a normal population of mean "
         f"{known['mean']:.4g} and standard deviation {known['sd']:.2g}"
     )
-    return f"{text}, the least there is: they differ by no more than their noise." * equal or (
-        f"{text}."
-    )
+    least = ", the least there is: they differ by no more than their noise" if equal else ""
+    return f"{text}{least}."
 
 
 def _believing(task: Task, own: slice, known: Population, log, strength: float) -> Task:
