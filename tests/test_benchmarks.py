@@ -365,7 +365,8 @@ def test_the_roofline_measures_a_stage_against_the_floor(monkeypatch):
     rows = roofline.run(repeats=5)["routes"]
     assert rows[0]["times_floor"] == 1.0
     assert rows[-1]["route"] == "a step of LevenbergMarquardt"
-    assert rows[-1]["times_floor"] > 1.0
+    # Not that it is above the floor: whatever else the machine does may be in either time.
+    assert rows[-1]["times_floor"] == rows[-1]["nanoseconds"] / rows[0]["nanoseconds"]
 
 
 def test_the_jobs_of_a_gpu_run_on_any_device():
