@@ -171,6 +171,8 @@ def test_a_formula_in_latex():
         ("E + B*sin(k*x + p)", "k", -3e-5, 3e-5),
         ("E + B*tanh((c - x)/s)", "s", 5e4, 1.5e6),
         ("max(E, A*x^-a)", "E", 0.0, 4.0),
+        ("-max(E, A*x^-a)", "E", -4.0, 0.0),
+        ("c - max(E, A*x^-a)", "E", -2.0, 2.0),
     ],
 )
 def test_constants_start_where_they_tell_groups_apart(said, name, low, high):
