@@ -229,5 +229,9 @@ def test_a_hinge_is_found_in_any_unit_and_saved_with_its_supports(tmp_path):
     then = changed(lambda law: law | {"supports": above})
     assert [type(support).__name__ for _, support in then.law.supports] == [k for k, _ in above]
     assert_allclose(then.predict(table), fit.predict(table))
+    # A range of starts that was a function of the data, of a law that the user changed.
+    inside = (*above[:2], ["Interval", {"low": 1.0, "high": 9.0, "start": None}])
+    then = changed(lambda law: law | {"supports": inside})
+    assert dict(then.law.supports)["c"] == jaxfit.Interval(1.0, 9.0)
     old = changed(lambda law: {key: law[key] for key in law if key != "supports"})
     assert old.law == fit.law
