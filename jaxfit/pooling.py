@@ -114,7 +114,8 @@ def _first(task: Task, answers: Answers, places: np.ndarray) -> Population:
     if enough.sum() < FEWEST:
         raise ValueError(
             "pool= learns the spread of a parameter from groups with more runs than parameters, of "
-            f"which there are {int(enough.sum())}; it needs 3. Use shared=, or priors= of your own."
+            f"which there are {int(enough.sum())}; it needs {FEWEST}. Use shared=, or priors= of "
+            "your own."
         )
     z = answers.solution.z[enough][:, places]
     middle = np.median(z, axis=0)

@@ -33,7 +33,9 @@ class Population(NamedTuple):
         return float(np.max(np.maximum(means, np.abs(other.sd**2 - self.sd**2) / size)))
 
 
-def population(information: np.ndarray, slope: np.ndarray, z: np.ndarray, old: Population):
+def population(
+    information: np.ndarray, slope: np.ndarray, z: np.ndarray, old: Population
+) -> Population:
     """The `Population` of g groups.
 
     information: (g, K, K) and slope: (g, K) of each group's log likelihood at z (g, K). What fewer

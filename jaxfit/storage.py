@@ -201,14 +201,14 @@ def _of_text(stored: dict[str, Any]) -> Law:
         return law
     then = {}
     for name, (kind, told) in zip(stored["parameters"], stored["supports"], strict=True):
-        usual = FACTOR if kind == Positive.__name__ else ANY
-        then[name] = _support(kind, told | {"start": told["start"] or usual.start})
-    same = {name for name, now in law.supports if name in then and _may(now) == _may(then[name])}
+        usual = {each.__class__.__name__: each.start for each in (ANY, FACTOR)}.get(kind)
+        then[name] = _support(kind, told | {"start": told["start"] or usual})
+    same = {name for name, now in law.supports if name in then and _ends(now) == _ends(then[name])}
     chosen = [(name, now if name in same else then.get(name, now)) for name, now in law.supports]
     return dataclasses.replace(law, supports=tuple(chosen))
 
 
-def _may(support: Support) -> tuple[float, float]:
+def _ends(support: Support) -> tuple[float, float]:
     return support.low, support.high
 
 

@@ -847,3 +847,22 @@ def test_a_law_declared_anew_around_a_changed_constant_is_not_answered_with_old_
     constants["k"] = 2
     with pytest.raises(ValueError, match="computes something else than when it was first used"):
         fit(runs(), declared())
+
+
+def test_methods_that_are_looked_up_anew_are_one_function_to_the_guard():
+    class Shifted:
+        shift = 1.0
+
+        def method(self, x, *, a, b):
+            return a + b * x + self.shift
+
+    shifted = Shifted()
+    first = law_of(shifted.method)
+    check(first, SIZE)
+    second = law_of(shifted.method)
+    check(second, SIZE)
+    del first
+    gc.collect()
+    shifted.shift = 2.0
+    with pytest.raises(ValueError, match="computes something else than when it was first used"):
+        check(law_of(shifted.method), SIZE)

@@ -328,3 +328,9 @@ def test_what_is_added_to_a_power_of_a_large_input_starts_where_any_exponent_put
         assert low < 1e18**exponent < 1e24**exponent < high
     low, high = scales(tree, {"C": np.array([0.5, 1.0, 2.0])}, {"E", "A"})["alpha"].start
     assert high / low < 1e3
+
+
+def test_a_rate_of_the_smallest_numbers_has_a_range():
+    tree = tree_of("E + A*exp(-k*x)", ["x"])
+    low, high = scales(tree, {"x": np.array([1e-320, 3e-320])}, {"E", "A"})["k"].start
+    assert -np.inf < low < high < np.inf

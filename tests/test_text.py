@@ -171,6 +171,8 @@ def test_a_formula_in_latex():
         ("E + B*sin(k*x + p)", "k", -3e-5, 3e-5),
         ("E + B*tanh((c - x)/s)", "s", 5e4, 1.5e6),
         ("max(E, A*x^-a)", "E", 0.0, 4.0),
+        ("-max(E, A*x^-a)", "E", -4.0, 0.0),
+        ("c - max(E, A*x^-a)", "E", -2.0, 2.0),
     ],
 )
 def test_constants_start_where_they_tell_groups_apart(said, name, low, high):
@@ -227,5 +229,9 @@ def test_a_hinge_is_found_in_any_unit_and_saved_with_its_supports(tmp_path):
     then = changed(lambda law: law | {"supports": above})
     assert [type(support).__name__ for _, support in then.law.supports] == [k for k, _ in above]
     assert_allclose(then.predict(table), fit.predict(table))
+    # A range of starts that was a function of the data, of a law that the user changed.
+    inside = (*above[:2], ["Interval", {"low": 1.0, "high": 9.0, "start": None}])
+    then = changed(lambda law: law | {"supports": inside})
+    assert dict(then.law.supports)["c"] == jaxfit.Interval(1.0, 9.0)
     old = changed(lambda law: {key: law[key] for key in law if key != "supports"})
     assert old.law == fit.law

@@ -149,11 +149,11 @@ def read_table(options) -> tuple[Any, Any]:
     table = read(options.data, thousands=options.thousands, decimal=options.decimal)
     taken = (*options.target, *(options.by or ()))
     inputs = options.inputs or list(numeric_columns(table, taken))
-    renamed = any("=" in item and item not in table.columns for item in inputs)
-    if not renamed:
+    own = [item in table.columns or "=" not in item for item in inputs]
+    if all(own):
         return table, inputs
-    items = [item if item not in table.columns else f"{item}={item}" for item in inputs]
-    return table, flags.pairs([i if "=" in i else f"{i}={i}" for i in items], "--inputs")
+    items = [f"{i}={i}" if as_is else i for i, as_is in zip(inputs, own, strict=True)]
+    return table, flags.pairs(items, "--inputs")
 
 
 def _refuse_files(options) -> None:

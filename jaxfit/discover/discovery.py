@@ -154,8 +154,8 @@ def search(
     data: a table as `jaxfit.fit` takes it, or a `SealedHoldout`, whose sealed rows are opened once,
         after the choice. target: a column, or several, for each of which the law has constants of
         its own. by: the columns whose values make the groups. inputs: the columns that laws may
-        use, or {name in laws: column}; by default all columns of numbers that are left. nan: as of
-        `jaxfit.fit`.
+        use, or {name in laws: column}, whose names holdout, folds and outward take too; by default
+        all columns of numbers that are left. nan: as of `jaxfit.fit`.
     max_constants: at most so many are fitted in each group (and target). Groups of no more rows
         than that do not judge laws, unless all are so small.
     minutes: how long to search; turns: or for how many turns, each of the searches.

@@ -18,7 +18,7 @@ from ..laws import nodes
 from ..laws.text import tree_of
 from ..select.sealed import SealedHoldout, choosing
 from ..select.splits import Split
-from .evidence import Evidence, evidence
+from .evidence import Evidence, Inputs, evidence
 from .forms import Form, parse
 from .judge import FLOOR, Judge
 from .programs import fits
@@ -133,7 +133,7 @@ def evaluator(
     *,
     target: str | Sequence[str],
     by: str | Sequence[str] | None = None,
-    inputs: Sequence[str] | None = None,
+    inputs: Inputs = None,
     folds: str | Split | Sequence[Split] = "auto",
     max_constants: int | None = None,
     starts: int = 8,

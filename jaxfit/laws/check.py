@@ -8,6 +8,7 @@ import linecache
 import re
 import traceback
 from collections.abc import MutableMapping, Sequence
+from types import MethodType
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -56,6 +57,8 @@ def _known(law) -> dict[Any, ClosedJaxpr]:
     func = law.func
     while isinstance(func, Wrapper):
         func = func.law.func
+    if isinstance(func, MethodType):  # made anew whenever it is looked up, and equal to the last
+        return _LASTING.setdefault(func, {})
     try:
         return _FIRST.setdefault(func, {})
     except TypeError:  # of a class with __slots__, which nothing refers to weakly

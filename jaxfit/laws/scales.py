@@ -148,7 +148,8 @@ def _settle_product(node, columns, found, nominal, signed):
     for part in open_:
         low, high = _span(rest)
         if signed:
-            reach = 3.0 / (max(high - low, 1e-3 * max(abs(low), abs(high))) or 1e-12)
+            width = max(high - low, 1e-3 * max(abs(low), abs(high))) or 1e-12
+            reach = 3.0 / max(width, _LEAST)
             support: Support = _within(-reach, reach)
         else:
             size = 1 / max(abs(_middle(rest)), 1e-300)

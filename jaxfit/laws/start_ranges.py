@@ -15,7 +15,9 @@ from .nodes import CONSTANT, Node, constants_of, factors, inputs_of, linear_in, 
 from .scales import BENDING, HINGES, USUAL, middling, scales
 
 WIDTHS = (1e-6, 1e12)  # of what is above 0, and how large is not known
-ADDED, RATE, WAVE, WIDTH, LEVEL = "added", "rate", "wave", "width", "level"
+ADDED, RATE, WAVE, WIDTH = "added", "rate", "wave", "width"
+# Where what is compared is the target, minus the target, or a part of it beside others.
+LEVEL, NEGATIVE, PART = "level", "negative", "part"
 # A rate that bends makes up half a wave: as many times that are looked for.
 _WAVES = 10.0
 _SMALL = 1e-3  # the least that is tried of what is above 0, in parts of the largest
@@ -49,7 +51,8 @@ class FromColumns:
         return (_SMALL * high, high) if high > 0 else self.usual
 
     def _range(self, inputs, target) -> tuple[float, float]:
-        if self.kind == LEVEL:
+        if self.kind in (LEVEL, NEGATIVE, PART):
+            target = _of_compared(self.kind, target)
             return _level(self.root, self.key, inputs, target) or self.usual
         part = _around(self.root, self.key)
         own = scales(part, inputs, linear_in(self.root)).get(self.key)
@@ -97,20 +100,25 @@ def _added(root: Node) -> dict[Any, FromColumns]:
     return {part.args[0]: FromColumns(root, part.args[0]) for part in parts}
 
 
-def _levels(node: Node, hinged: bool = False) -> Iterator[tuple[Any, FromColumns]]:
+def _levels(root: Node) -> Iterator[tuple[Any, FromColumns]]:
     """Constants of what is compared and has the unit of the target: itself, or one of its factors.
 
     Outside of what is compared such constants are linear, and solved for.
     """
-    if together := _together(node):
-        for part in together:
-            yield from _levels(part, hinged or node.op in HINGES)
-    elif node.op in ("neg", "abs"):
-        yield from _levels(node.args[0], hinged or node.op in HINGES)
-    elif hinged:
-        for part in factors(node):
-            if part.op == CONSTANT and walk(node).count(part) == 1:
-                yield part.args[0], FromColumns(node, part.args[0], USUAL, LEVEL)
+    outside = terms(root)
+    for sign, term in outside:
+        if term.op in HINGES:
+            alone = LEVEL if sign > 0 else NEGATIVE
+            yield from _compared(term, alone if len(outside) == 1 else PART)
+
+
+def _compared(node: Node, kind: str) -> Iterator[tuple[Any, FromColumns]]:
+    parts = [node.args[0]] if node.op in ("neg", "abs") else _together(node)
+    for part in parts:
+        yield from _compared(part, kind)
+    for part in [] if parts else factors(node):
+        if part.op == CONSTANT and walk(node).count(part) == 1:
+            yield part.args[0], FromColumns(node, part.args[0], USUAL, kind)
 
 
 def _together(node: Node) -> list[Node]:
@@ -118,6 +126,13 @@ def _together(node: Node) -> list[Node]:
     if node.op in ("add", "sub"):
         return [term for _, term in terms(node)]
     return [*node.args] if node.op in ("max", "min") else []
+
+
+def _of_compared(kind: str, target: np.ndarray) -> np.ndarray:
+    """What is compared, as far as the target (n,) tells; around 0 where others are added to it."""
+    if kind == PART:
+        return target - (np.min(target) + np.max(target)) / 2
+    return -target if kind == NEGATIVE else target
 
 
 def _level(node: Node, key: Any, inputs, target: np.ndarray) -> tuple[float, float] | None:

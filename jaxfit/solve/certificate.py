@@ -33,8 +33,8 @@ class Certificate(NamedTuple):
         is free to move.
     curvature: (G,) smallest eigenvalue of the scaled Hessian over the largest; above 0 at a
         minimum.
-    singular_values: (G, P) of the column-scaled Jacobian, descending; a parameter on its
-        bound counts as known, with value 1.
+    singular_values: (G, P) of the column-scaled Jacobian, descending; a parameter that
+        its bound holds counts as known, with value 1.
     directions: (G, P, P) right singular vectors in rows, in column-scaled coordinates.
     effect: (G, P) how far predictions move, in `unit`, when the coordinate moves by 1.
     lower, upper: (G, P) bool, the coordinate is on that end of its box. A factor searched by
