@@ -847,3 +847,14 @@ def test_a_law_declared_anew_around_a_changed_constant_is_not_answered_with_old_
     constants["k"] = 2
     with pytest.raises(ValueError, match="computes something else than when it was first used"):
         fit(runs(), declared())
+
+
+def test_a_law_without_a_hash_is_told_why():
+    class Mutable:
+        __hash__ = None
+        __name__ = "mutable"
+
+        def __call__(self, x, *, a, b):
+            return a + b * x
+
+    raises(TypeError, "Law `mutable` cannot be told from others", one_family(), law_of(Mutable()))
