@@ -34,6 +34,7 @@ def assemble(task: Task, answers: Answers, settings: Mapping[str, Any], part: bo
         answers.searched,
         solution,
         floor=answers.floors,
+        degree=task.loss.degree,
         widths=answers.widths,
         num_starts=task.num_starts,
     )
@@ -41,8 +42,7 @@ def assemble(task: Task, answers: Answers, settings: Mapping[str, Any], part: bo
     fitted = ~np.isin(verdicts.status, UNFITTED)
     theta = _on_bounds(task, solution, verdicts.at_bound)
     free = _named(law, np.where(fitted[:, None], theta, np.nan))
-    columns = [task.inputs[name] for name in law.inputs]
-    rows = predict.at_rows(law, free, columns, data.group)
+    rows = predict.at_rows(law, free, [task.inputs[name] for name in law.inputs], data.group)
     of_priors, value = penalty(task, answers, free), np.where(fitted, solution.value, np.nan)
     again = audit.mean_of_rows(task.loss, data, rows, answers.units)
     audit.refuse_mixed_rows(law, data.groups, again + of_priors, value, answers.floors, theta)

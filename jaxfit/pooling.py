@@ -53,7 +53,9 @@ def pooled(
     task = _believing(task, own, nothing, log, strength=0.0)
     answers = search(task)
     known = _first(task, answers, places)
-    run = half_a_run(task, answers)
+    # Of runs without noise rounding errors are left, by which alone groups may differ.
+    rounding = answers.floors / (2.0 * np.maximum(task.data.sizes, 1))
+    run = np.maximum(half_a_run(task, answers), rounding)
     task = _with(task, task.constraints.terms.scaled(run))
     found = answers.searched & np.isfinite(answers.solution.value)
     settled, z = False, answers.solution.z.copy()
@@ -74,10 +76,9 @@ def pooled(
         for name, m, s, of in zip(names, known.mean, known.sd, log, strict=True)
     }
     fit = assemble(task, answers, {**settings, "pool": told})
-    equal = known.sd <= 1.01 * known.least
     notes = [
-        Note("pool", _words(name, told[name], bool(none)))
-        for name, none in zip(names, equal, strict=True)
+        Note("pool", _words(name, told[name], least))
+        for name, least in zip(names, known.least.tolist(), strict=True)
     ]
     if not settled:
         text = f"The populations of pool= still moved after {MAX_SEARCHES} searches."
@@ -85,13 +86,18 @@ def pooled(
     return replace(fit, notes=(*fit.notes, *notes))
 
 
-def _words(name: str, known: Mapping[str, Any], equal: bool) -> str:
+def _words(name: str, known: Mapping[str, Any], least: float) -> str:
     text = (
         f"{name} is pooled: groups are draws of {known['of']} from a normal population of mean "
         f"{known['mean']:.4g} and standard deviation {known['sd']:.2g}"
     )
-    least = ", the least there is: they differ by no more than their noise" if equal else ""
-    return f"{text}{least}."
+    if not least:
+        return (
+            f"{text}, a guess from where groups lie by themselves: fewer than {FEWEST} groups tell "
+            "anything of it. Give a prior of your own by priors=, or wider bounds."
+        )
+    equal = known["sd"] <= 1.01 * least
+    return f"{text}{', the least there is: they differ by no more than their noise' * equal}."
 
 
 def _believing(task: Task, own: slice, known: Population, log, strength: float) -> Task:

@@ -5,6 +5,8 @@ import io
 import json
 import os
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,22 +64,42 @@ def save(fit: "Fit", path: str | os.PathLike, *, overwrite: bool = False) -> Pat
 def load(path: str | os.PathLike, law: Law | None) -> dict[str, Any]:
     """The fields of the `Fit` saved at `path`; see `jaxfit.load`."""
     path = path_of(path)
-    try:
+    if law is not None and not isinstance(law, Law):
+        raise TypeError(
+            f"law={law!r} is no law, such as the decorator jaxfit.law makes. Of jaxfit's own, and "
+            "of those written as text, the file tells."
+        )
+    with _undamaged(path):
         with zipfile.ZipFile(path) as archive:
             manifest = json.loads(archive.read("manifest.json"))
             with np.load(io.BytesIO(archive.read("arrays.npz")), allow_pickle=False) as stored:
                 arrays = dict(stored)
-        version = manifest["format"]
-    except FileNotFoundError:
-        raise ValueError(f"There is no file {path}.") from None
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
-        raise ValueError(f"{path} is no saved fit, or is damaged: {error}.") from error
+        version = int(manifest["format"])
     if version != FORMAT:
         what = "use a newer jaxfit" if version > FORMAT else "fit again"
         raise ValueError(f"{path} has format {version}, and this jaxfit reads {FORMAT}; {what}.")
-    if law is not None and OUTPUT in manifest["law"]["inputs"] and not num_outputs(law):
-        law = picked(law, len(manifest["targets"]))
-    return _restore(manifest, arrays, _matching_law(path, manifest["law"], law))
+    with _undamaged(path):
+        if law is not None and OUTPUT in manifest["law"]["inputs"] and not num_outputs(law):
+            law = picked(law, len(manifest["targets"]))
+        law = law or _own_law(manifest["law"])
+        asked = [manifest["law"][part] for part in ("name", "inputs", "parameters")]
+    law = _matching_law(path, asked, law)
+    with _undamaged(path):
+        return _restore(manifest, arrays, law)
+
+
+@contextmanager
+def _undamaged(path: Path) -> Iterator[None]:
+    """Whatever the reading of a file raises is told as a ValueError that names it."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise ValueError(f"There is no file {path}.") from None
+    except IsADirectoryError:
+        raise ValueError(f"{path} is a folder, not a saved fit.") from None
+    except (zipfile.BadZipFile, LookupError, ValueError, TypeError, AttributeError) as error:
+        told = f"{type(error).__name__}: {error}".rstrip(".")
+        raise ValueError(f"{path} is no saved fit, or is damaged: {told}.") from error
 
 
 def _manifest(fit: "Fit") -> dict[str, Any]:
@@ -169,26 +191,25 @@ def _task_arrays(task: Task) -> dict[str, np.ndarray]:
     }
 
 
-def _matching_law(path, stored, law) -> Law:
-    if law is None and stored["source"] == SOURCE:
-        law = _of_text(stored)
-    elif law is None and "supports" in stored:
-        law = _of_formula(stored)
-    law = law or LAWS.get(stored["name"])
+def _own_law(stored: dict[str, Any]) -> Law | None:
+    """The law that a file tells of; None where it is neither jaxfit's nor a formula."""
+    if stored["source"] == SOURCE:
+        return _of_text(stored)
+    return _of_formula(stored) if "supports" in stored else LAWS.get(stored["name"])
+
+
+def _matching_law(path: Path, asked: list, law: Law | None) -> Law:
+    """The law, which must have the name, inputs and parameters that are asked for."""
+    name, inputs, parameters = asked
     if law is None:
         raise ValueError(
-            f"{path} was made by law `{stored['name']}`, which is none of jaxfit's; pass it: "
-            f"jaxfit.load(path, law=...), or --law FILE.py:{stored['name']} of the command."
+            f"{path} was made by law `{name}`, which is none of jaxfit's; pass it: "
+            f"jaxfit.load(path, law=...), or --law FILE.py:{name} of the command."
         )
-    same = (law.name, list(law.inputs), list(law.parameters)) == (
-        stored["name"],
-        stored["inputs"],
-        stored["parameters"],
-    )
-    if not same:
+    if [law.name, [*law.inputs], [*law.parameters]] != asked:
         raise ValueError(
-            f"{path} was made by law {stored['name']}({', '.join(stored['inputs'])}; "
-            f"{', '.join(stored['parameters'])}), not by {law.name}({', '.join(law.inputs)}; "
+            f"{path} was made by law {name}({', '.join(inputs)}; "
+            f"{', '.join(parameters)}), not by {law.name}({', '.join(law.inputs)}; "
             f"{', '.join(law.parameters)})."
         )
     return law
@@ -233,6 +254,8 @@ def _of_formula(stored: dict[str, Any]) -> Law:
 
 def _restore(manifest, arrays, law) -> dict[str, Any]:
     groups = tuple(tuple(k) if isinstance(k, list) else k for k in manifest["groups"])
+    if not len(groups) == len(manifest["status"]) == len(arrays["loss"]):
+        raise ValueError(f"{len(groups)} groups, {len(manifest['status'])} statuses")
     notes = tuple(
         Note(code, text, None if g is None else groups[g]) for code, text, g in manifest["notes"]
     )

@@ -59,14 +59,15 @@ def judge(
     solution: Solution,
     *,
     floor: np.ndarray,
+    degree: int,
     widths: np.ndarray,
     num_starts: int,
 ) -> Verdicts:
     """The verdicts on all G groups of the data, of which `searched` (G,) have solutions.
 
     Fields of the solution lead with G; what they hold of other groups is not looked at. floor:
-    (G,) objectives of mere rounding errors. widths: (G, P) of the start ranges, in search
-    coordinates.
+    (G,) objectives of mere rounding errors. degree: of the loss in residuals. widths: (G, P) of
+    the start ranges, in search coordinates.
     """
     names, groups = law.parameters, data.groups
     out = Verdicts.blank(len(groups), len(names))
@@ -89,7 +90,7 @@ def judge(
     opened = ~(out.condition < MAX_CONDITION)
     least_curvature = np.where(opened, OPEN_CURVATURE, MIN_CURVATURE)
     settled = (certificate.offset <= MAX_OFFSET) & (certificate.curvature >= least_curvature)
-    dead = _dead(law, solution, widths, out.at_bound, unseen, floor)
+    dead = _dead(law, solution, widths, out.at_bound, unseen, floor, degree)
     holds = {
         "at_bound": (out.at_bound != 0).any(axis=1),
         "no_dof": data.sizes <= len(names),
@@ -170,7 +171,7 @@ def _words(law, box, data, solution, out, fitted, holds, dead, unseen) -> None:
         out.say(g, "no_dof", text, groups[g])
 
 
-def _dead(law, solution, widths, at_bound, unseen, floor) -> np.ndarray:
+def _dead(law, solution, widths, at_bound, unseen, floor, degree) -> np.ndarray:
     """(G, P) bool: the parameter moves predictions by nothing, or by less than a rounding."""
     effect, reach = solution.certificate.effect, np.empty_like(widths)
     for j, (name, support) in enumerate(law.supports):
@@ -181,8 +182,9 @@ def _dead(law, solution, widths, at_bound, unseen, floor) -> np.ndarray:
             reach[:, j] = np.where(effect[:, j] > 0, np.inf, 0.0)
         else:
             reach[:, j] = effect[:, j] * np.maximum(widths[:, j], np.abs(solution.z[:, j]))
-    residuals = np.sqrt(np.maximum(solution.value, floor))[:, None]
-    return unseen | ((reach < NEGLIGIBLE * residuals) & (at_bound == 0))
+    residuals = np.sqrt(np.maximum(solution.value, floor))
+    least = np.maximum(NEGLIGIBLE * residuals, floor ** (1.0 / degree))[:, None]
+    return unseen | ((reach < least) & (at_bound == 0))
 
 
 def _open_texts(law, solution, g, dead, unseen, condition) -> Iterator[str]:

@@ -240,6 +240,12 @@ def test_a_target_without_variance_leaves_a_power_law_open():
     assert same_bits(flat, clean(power), OTHERS)
 
 
+def test_a_target_without_variance_tells_nothing_of_what_multiplies_rounding_errors():
+    flat = fit(changed(runs(), "y", G1, 3.0), "c + a * x^-gamma where gamma in (0, 3)")
+    assert flat.status.tolist() == ["ok", "unidentifiable", "ok"]
+    assert notes(flat, "g1") == ["The data do not determine gamma: other values fit as well."]
+
+
 def test_repeated_rows_are_counted_within_their_group():
     table = runs()
     again = {name: np.concatenate([cells, cells[13:16]]) for name, cells in table.items()}

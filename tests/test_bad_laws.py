@@ -866,3 +866,14 @@ def test_methods_that_are_looked_up_anew_are_one_function_to_the_guard():
     shifted.shift = 2.0
     with pytest.raises(ValueError, match="computes something else than when it was first used"):
         check(law_of(shifted.method), SIZE)
+
+
+def test_a_law_without_a_hash_is_told_why():
+    class Mutable:
+        __hash__ = None
+        __name__ = "mutable"
+
+        def __call__(self, x, *, a, b):
+            return a + b * x
+
+    raises(TypeError, "Law `mutable` cannot be told from others", one_family(), law_of(Mutable()))

@@ -162,6 +162,24 @@ def test_columns_that_are_not_there_are_named():
         evidence(powers(), target="loss", inputs=["family"])
 
 
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({"lambda": "N"}, "inputs= calls `N` `lambda`, which is no name in a formula"),
+        ({"2x": "N"}, "inputs= calls `N` `2x`, which is no name in a formula"),
+        ({"x": "loss"}, "inputs= names `loss`, which is a target or makes the groups"),
+        ({"x": "family"}, "inputs= names `family`, which is a target or makes the groups"),
+        ({"loss": "N"}, "inputs= calls `N` `loss`, as another column is called"),
+        ({"x": "N", "z": "N"}, "inputs= names a column twice"),
+        ({3: "N"}, "inputs= holds 3: 'N'; write"),
+        ({"x": ["N"]}, r"inputs= holds 'x': \['N'\]; write"),
+    ],
+)
+def test_names_that_laws_cannot_give_to_columns_are_told(inputs, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        evidence(powers(), target="loss", by="family", inputs=inputs)
+
+
 def test_inputs_are_the_columns_of_numbers_that_vary():
     table = {
         **grid(),

@@ -264,6 +264,21 @@ def test_groups_that_agree_are_pooled_to_one_value():
     assert "differ by no more than their noise" in str(found)
 
 
+def test_groups_without_noise_are_pooled():
+    found = fit(lines([8] * 4, [2.0] * 4, noise=0.0), LINE, starts=16, pool=["b"])
+    assert_allclose(found.params["b"], 2.0, rtol=1e-9)
+    assert found.settings["pool"]["b"]["sd"] < 1e-9
+    assert "differ by no more than their noise" in str(found)
+
+
+def test_a_population_that_no_group_tells_of_is_told_to_be_a_guess():
+    rows = lines([8] * 4, [2.0] * 4)
+    law = jaxfit.parse("a + b * x where b > 0", ["x"])
+    found = fit(rows, law, starts=16, pool=["b"], bounds={"b": (1e-3, 1e-2)})
+    assert set(found.status) == {"at_bound"}
+    assert "fewer than 3 groups tell anything of it" in str(found)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

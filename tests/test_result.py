@@ -178,6 +178,24 @@ def test_a_damaged_or_foreign_file_is_refused(fit, tmp_path):
         jaxfit.load(path)
     with pytest.raises(ValueError, match="There is no file"):
         jaxfit.load(tmp_path / "none.jaxfit")
+    with pytest.raises(TypeError, match="law='power_law' is no law"):
+        jaxfit.load(path, law="power_law")
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [("task", {}), ("law", []), ("format", None), ("status", ["ok"]), ("loss", {"name": "none"})],
+)
+def test_a_manifest_that_says_something_else_is_told_by_its_file(fit, tmp_path, part, value):
+    path = fit.save(tmp_path / "fit.jaxfit")
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    manifest = json.loads(members["manifest.json"]) | {part: value}
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("manifest.json", json.dumps(manifest))
+        archive.writestr("arrays.npz", members["arrays.npz"])
+    with pytest.raises(ValueError, match=r"fit\.jaxfit is no saved fit, or is damaged: "):
+        jaxfit.load(path, law=POWER.law)
 
 
 def test_a_fit_of_an_own_law_is_loaded_with_that_law(table, tmp_path):

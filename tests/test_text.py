@@ -73,6 +73,9 @@ def test_what_scales_a_column_inside_of_a_power_is_above_zero_unless_said_otherw
     law = jaxfit.parse("(N_c/N)^a + (N + s)^-b + log(N + t)", ("N",))
     positive = {name for name, support in law.supports if isinstance(support, jaxfit.Positive)}
     assert positive == {"N_c", "s", "t"}
+    law = jaxfit.parse("((log(N) - m)/w)^2 + (N/(N + r))^2", ("N",))  # whole powers of any sign
+    positive = {name for name, support in law.supports if isinstance(support, jaxfit.Positive)}
+    assert positive == {"w", "r"}
     law = jaxfit.parse("(N + s)^-b where s in (-inf, inf)", ("N",))
     assert isinstance(dict(law.supports)["s"], jaxfit.Real)
 

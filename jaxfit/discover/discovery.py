@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data import key_columns
 from ..document import Report
 from ..files import path_of
 from ..keywords import check_progress, checked_keywords, is_number
@@ -185,7 +186,7 @@ def search(
     _check_kinds(outward, proposers, units, progress)
     targets = targets_of(target)
     columns = inputs if isinstance(inputs, Mapping) else {}
-    data, inputs = called(data, inputs)
+    data, inputs = called(data, inputs, (*targets, *key_columns(by)))
     sealed, said = sealed_rows(data, holdout, targets, by, inputs)
     with choosing("the search for a law"):
         table = sealed.training if sealed else read(data)

@@ -6,7 +6,9 @@ Nothing else of the data is ever seen by a search: rows that are kept for the en
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from keyword import iskeyword
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 
@@ -174,9 +176,9 @@ def evidence(
 
     Raises ValueError or TypeError naming the column for what cannot be used.
     """
-    table, inputs = called(data, inputs)
-    table, targets = read(table), targets_of(target)
-    keys = key_columns(by)
+    targets, keys = targets_of(target), key_columns(by)
+    table, inputs = called(data, inputs, (*targets, *keys))
+    table = read(table)
     names = names_of_inputs(table, inputs, (*targets, *keys))
     for option, columns in (("target", targets), ("inputs", names)):
         if len(set(columns)) < len(columns):
@@ -320,11 +322,14 @@ def _trains(fold: Fold, rows: Rows) -> bool:
     return bool(fold.test.any() and np.median(used / size) >= _LEAST_SHARE)
 
 
-def called(data: Any, inputs: Inputs) -> tuple[Any, Sequence[str] | None]:
+def called(
+    data: Any, inputs: Inputs, taken: Sequence[str] = ()
+) -> tuple[Any, Sequence[str] | None]:
     """A table whose columns have the names that laws use, and these names.
 
-    Raises ValueError or TypeError where `inputs` renames a column that is not there or cannot be,
-    or gives it the name of another.
+    taken: columns that are targets or keys. Raises ValueError or TypeError where `inputs` renames
+    one of these, or a column that is not there or cannot be, or gives it the name of another or
+    one that no formula can have.
     """
     if not isinstance(inputs, Mapping):
         return data, inputs
@@ -332,7 +337,16 @@ def called(data: Any, inputs: Inputs) -> tuple[Any, Sequence[str] | None]:
         raise TypeError("inputs= renames columns of a SealedHoldout; rename them before sealing.")
     table = read(data)
     for name, column in inputs.items():
+        if not isinstance(name, str) or not isinstance(column, str):
+            raise TypeError(f"inputs= holds {name!r}: {column!r}; write {{name in laws: column}}.")
         table.column(column)
+        if name != column and not _is_plain(name):
+            raise ValueError(
+                f"inputs= calls `{column}` `{name}`, which is no name in a formula: take another, "
+                "of letters, digits and _."
+            )
+        if column in taken and name != column:
+            raise ValueError(f"inputs= names `{column}`, which is a target or makes the groups.")
         if name != column and name in table.columns and name not in inputs.values():
             raise ValueError(f"inputs= calls `{column}` `{name}`, as another column is called.")
     names = {column: name for name, column in inputs.items()}
@@ -340,6 +354,12 @@ def called(data: Any, inputs: Inputs) -> tuple[Any, Sequence[str] | None]:
         raise ValueError(f"inputs= names a column twice: {', '.join(inputs.values())}.")
     columns = {names.get(column, column): cells for column, cells in table.columns.items()}
     return replace(table, columns=columns), list(inputs)
+
+
+def _is_plain(name: str) -> bool:
+    """Whether a formula may have a name."""
+    plain = name.isidentifier() and not iskeyword(name) and name != "where"
+    return plain and normalize("NFKC", name) == name  # as a syntax tree writes it
 
 
 def names_of_inputs(table: Table, inputs: Any, taken: Sequence[str]) -> tuple[str, ...]:

@@ -30,11 +30,19 @@ _LASTING: MutableMapping[Any, dict[Any, ClosedJaxpr]] = {}
 def check(law: Law, n: int) -> ClosedJaxpr:
     """Trace `law` on columns of n points and raise if it cannot be fitted.
 
-    Returns its trace on one point. Raises TypeError for Python control flow, NumPy calls or
-    `float()` on traced values, for inputs changed in place and for results that are complex or no
-    numbers; ValueError for a result of the wrong shape and for a law that is not a pure function.
+    Returns its trace on one point. Raises TypeError for a law without a hash, for Python control
+    flow, NumPy calls or `float()` on traced values, for inputs changed in place and for results
+    that are complex or no numbers; ValueError for a result of the wrong shape and for a law that is
+    not a pure function.
     An error that the law raises by itself is passed on, with the law's name added as a note.
     """
+    try:
+        hash(law)
+    except TypeError as error:
+        raise TypeError(
+            f"Law `{law.name}` cannot be told from others: {error}. Make it of a plain function, "
+            "and give it tuples."
+        ) from None
     if not _same(_trace(law, n), _trace(law, n)):
         raise ValueError(
             f"Law `{law.name}` differs between two evaluations at the same point: it draws "

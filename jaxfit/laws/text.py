@@ -100,9 +100,9 @@ def parse(text: str, inputs: Iterable[str]) -> Law:
     text: an expression of + - * / ^ (or **), numbers, names and `FUNCTIONS`; then, if need be,
     `where` and supports, divided by commas: `alpha in (0, 2)`, `E > 0`, `c in (-inf, inf)`.
     Without one, a parameter is above 0 below a fraction, in a logarithm or a root, or in the base
-    of a power, but for sums to the power of 0, 1, ... or 8; others may be anything. Starts are
-    drawn where the columns of each group say: `laws.start_ranges`. inputs: of which the text need
-    not use all.
+    of a power, but for sums, divided or not, to the power of 0, 1, ... or 8; others may be
+    anything. Starts are drawn where the columns of each group say: `laws.start_ranges`. inputs: of
+    which the text need not use all.
 
     Raises ValueError, showing the character, for anything else.
     """
@@ -323,14 +323,18 @@ def _names(node: ast.AST) -> Iterator[ast.Name]:
 def _scales(node: ast.AST, columns: Sequence[str], inside: bool = False) -> Iterator[str]:
     """Parameters beside a column in the base of a power, in a logarithm, or below a fraction.
 
-    But not in a sum that has a square or another whole power, for it may be below 0.
+    But not in a sum, divided or not, that has a square or another whole power, for it may be below
+    0.
     """
     if isinstance(node, ast.Name):
         if inside and node.id not in columns:
             yield node.id
     elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
         whole = isinstance(node.right, ast.Constant) and node.right.value in range(9)
-        summed = isinstance(node.left, ast.BinOp) and isinstance(node.left.op, ast.Add | ast.Sub)
+        base = node.left
+        while isinstance(base, ast.BinOp) and isinstance(base.op, ast.Div):
+            base = base.left
+        summed = isinstance(base, ast.BinOp) and isinstance(base.op, ast.Add | ast.Sub)
         yield from _scales(node.left, columns, inside or not (whole and summed))
     elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
         yield from _scales(node.left, columns, inside)
