@@ -160,7 +160,7 @@ def test_names_that_are_taken_by_a_folder_or_a_file_are_told(tmp_path, capsys):
     (tmp_path / "zoo").touch()
     (tmp_path / "pages.md").mkdir()
     for argv, said in (
-        (["report", tmp_path], f"Is a directory: {tmp_path}"),
+        (["report", tmp_path], f"{tmp_path} is a folder, not a saved fit"),
         (["demo", "--folder", tmp_path / "zoo"], f"File exists: {tmp_path / 'zoo'}"),
         (["laws", "--overwrite", "--markdown", tmp_path / "zoo.md"], "zoo is no folder, where"),
         (["laws", "--overwrite", "--markdown", tmp_path / "pages.md"], "pages.md is a folder"),
