@@ -76,7 +76,6 @@ def _written(options) -> tuple[Any, Any, str]:
 def _recorded(options) -> tuple[Any, Any, str]:
     """The form that a search on record chose, or else that of least error, and its columns."""
     from ..discover.record import chosen, on_record
-    from ..tables import read
 
     for flag in ("target", "by", "inputs"):
         if getattr(options, flag):
@@ -93,5 +92,4 @@ def _recorded(options) -> tuple[Any, Any, str]:
         said = f"No law was chosen yet in {options.law}: that {how} is taken."
         print(said, file=sys.stderr)
     origin = f"the law {how} of {len(trials)} that jaxfit judged"
-    table = read(options.data, thousands=options.thousands, decimal=options.decimal)
-    return form, table, origin
+    return form, read_table(options)[0], origin

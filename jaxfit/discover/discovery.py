@@ -26,7 +26,7 @@ from . import loop
 from .choosing import RULES, Choice
 from .evidence import AUTO, Evidence, Inputs, called, evidence, folded, targets_of
 from .finals import chosen_of
-from .forms import Form, parse
+from .forms import Form, writable
 from .heldout import HeldOut, held_out, sealed_rows
 from .history import History, Proposer, Question, Trial
 from .judge import Judge
@@ -228,11 +228,7 @@ def _refuse_lawless(every: Evidence, outward: Outward | None) -> None:
         if np.ptp(values) == 0:
             raise ValueError(f"Column `{name}` is {values[0]:g} in all rows: no law is in it.")
     for name in every.inputs:
-        try:
-            writable = parse(f"a*{name} + b*{name}^2", [name]).inputs == (name,)
-        except ValueError:
-            writable = False
-        if not writable or name == "where":
+        if not writable(name):
             other = re.sub(r"\W+", "_", name).strip("_")
             other = other if other.isidentifier() and other not in every.inputs else "x"
             raise ValueError(

@@ -6,9 +6,7 @@ Nothing else of the data is ever seen by a search: rows that are kept for the en
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from keyword import iskeyword
 from typing import Any
-from unicodedata import normalize
 
 import numpy as np
 
@@ -16,6 +14,7 @@ from ..data import from_table, key_columns
 from ..select.sealed import SealedHoldout
 from ..select.splits import MOST_SCALES, Corner, Fold, KFold, Rolling, Rows, Split
 from ..tables import Table, nearest, plain_name, read
+from .forms import writable
 from .vocabulary import are_shares
 
 AUTO = "auto"
@@ -340,7 +339,7 @@ def called(
         if not isinstance(name, str) or not isinstance(column, str):
             raise TypeError(f"inputs= holds {name!r}: {column!r}; write {{name in laws: column}}.")
         table.column(column)
-        if name != column and not _is_plain(name):
+        if name != column and not writable(name):
             raise ValueError(
                 f"inputs= calls `{column}` `{name}`, which is no name in a formula: take another, "
                 "of letters, digits and _."
@@ -354,12 +353,6 @@ def called(
         raise ValueError(f"inputs= names a column twice: {', '.join(inputs.values())}.")
     columns = {names.get(column, column): cells for column, cells in table.columns.items()}
     return replace(table, columns=columns), list(inputs)
-
-
-def _is_plain(name: str) -> bool:
-    """Whether a formula may have a name."""
-    plain = name.isidentifier() and not iskeyword(name) and name != "where"
-    return plain and normalize("NFKC", name) == name  # as a syntax tree writes it
 
 
 def names_of_inputs(table: Table, inputs: Any, taken: Sequence[str]) -> tuple[str, ...]:

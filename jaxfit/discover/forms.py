@@ -190,6 +190,14 @@ def parse(text: str, inputs: Sequence[str], link: str = "identity") -> Form:
     return form(tree_of(text, inputs), link)
 
 
+def writable(name: str) -> bool:
+    """Whether a formula may have an input of this name."""
+    try:
+        return parse(f"a*{name} + b*{name}^2", [name]).inputs == (name,) and name != "where"
+    except ValueError:
+        return False
+
+
 def _spans(root: Node) -> bool:
     return any(term.op == CONSTANT for _, term in terms(root))
 
