@@ -65,13 +65,9 @@ def _settle(node: Node, columns, found: dict, nominal: dict, signed: bool) -> An
         return _settle_power(node, columns, found, nominal, signed)
     if node.op in ("max", "min"):
         return _settle_pair(node, columns, found, nominal, signed)
-    inner = signed or node.op in BENDING
-    hinged = node.op in HINGES
-    values = [
-        _settle(arg, columns, found, nominal, inner or (hinged and arg.op in _SUMS))
-        for arg in node.args
-    ]
-    return nodes.applied(node.op, *values)
+    (arg,) = node.args
+    inner = signed or node.op in BENDING or (node.op in HINGES and arg.op in _SUMS)
+    return nodes.applied(node.op, _settle(arg, columns, found, nominal, inner))
 
 
 def _settle_pair(node, columns, found, nominal, signed):
@@ -79,10 +75,7 @@ def _settle_pair(node, columns, found, nominal, signed):
     values = []
     for arg in sorted(node.args, key=lambda arg: _unknown(arg, found)):
         if values and _unknown(arg, found):
-            low, high = _span(values[0])
-            reach = max(high - low, 1e-3 * abs(high)) or 1e-9
-            near, far = low - 0.05 * reach, high + 0.05 * reach
-            _know(arg.args[0], _within(near, far), found, nominal)
+            _know(arg.args[0], _meeting(*_span(values[0]), sign=-1), found, nominal)
         values.append(_settle(arg, columns, found, nominal, signed or arg.op in _SUMS))
     return nodes.applied(node.op, *values)
 
@@ -102,9 +95,7 @@ def _settle_sum(node, columns, found, nominal, signed):
         if low > _LEAST and span:
             low, high = min(low, span[0]), max(high, span[1])
         if signed or low <= _LEAST:
-            reach = max(high - low, 1e-3 * abs(high)) or 1e-9
-            near, far = (-high, -low) if sign > 0 else (low, high)
-            support: Support = _within(near - 0.05 * reach, far + 0.05 * reach)
+            support: Support = _meeting(low, high, sign)
         else:
             support = Positive(start=(_NEAR * low, _FAR * high))
         _know(term.args[0], support, found, nominal)
@@ -177,6 +168,13 @@ def _know(key, support: Support, found: dict, nominal: dict) -> None:
     low, high = support.start  # type: ignore[misc]
     found[key] = support
     nominal[key] = np.sqrt(low * high) if support.log else (low + high) / 2
+
+
+def _meeting(low: float, high: float, sign: float) -> Interval:
+    """Where a constant lies that, with this sign, may cancel what runs from low to high."""
+    reach = max(high - low, 1e-3 * abs(high)) or 1e-9
+    near, far = (-high, -low) if sign > 0 else (low, high)
+    return _within(near - 0.05 * reach, far + 0.05 * reach)
 
 
 def _within(low: float, high: float) -> Interval:
