@@ -154,7 +154,7 @@ def left_of(form: Form, table: Mapping[str, Any]) -> float:
 
 def _fit(form: Form, table: Mapping[str, Any]) -> jaxfit.Fit:
     law = form.law(ranges(form, {name: table[name] for name in form.inputs}))
-    return jaxfit.fit(law, table, target="y", by="group", starts=256, pipeline="auto")
+    return jaxfit.fit(law, table, target="y", by="group", starts=256)
 
 
 def _squares(fit: jaxfit.Fit, table: Mapping[str, Any]) -> float:

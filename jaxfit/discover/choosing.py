@@ -5,22 +5,29 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .batch import Wanted, fit_batch
+from .batch import fit_batch
 from .evidence import Evidence
 from .judge import FLOOR, Judge, Judged, log_error
-from .ranges import draw, limits, ranges
+from .noise import Weighed, weighed
 
 RULES = ("balanced", "shortest", "one-standard-error", "priced", "least")
 # What a constant costs, in the log of the error.
 PRICE = 0.1
 # Forms that come to the last rung by each measure, and resamples of the rows.
 FINALISTS, DRAWS = 12, 20
-# Starts of a resample's fits that nothing has told of.
-_BLIND = 4
 # The share of resamples on which a form may fail.
 FAILING = 0.2
+# Curves are the same where logarithms of both errors, of rows trained on and held out, differ by
+# less, for as many constants.
+_SAME = 1e-4
 # What a bit of the formula, and what a bit of the rows held out, counts in `bits`.
-FORMULA, HELD = 0.5, 0.5
+FORMULA, HELD = 0.5, 0.25
+# What is said of noise that goes with a power of the target.
+_NOISE = {
+    0.0: "",
+    0.5: " Rows count as if noise went with the root of the target.",
+    1.0: " Rows count as if noise went with the target.",
+}
 
 
 class Choice(NamedTuple):
@@ -38,6 +45,7 @@ def finalists(given: Evidence, found: Sequence[Judged]) -> list[Judged]:
 
     given: all training rows. The least error comes first.
     """
+    found = distinct(found)
 
     def best(measure) -> list[Judged]:
         order = sorted(range(len(found)), key=lambda i: (measure[i], found[i].form.nodes))
@@ -53,10 +61,40 @@ def finalists(given: Evidence, found: Sequence[Judged]) -> list[Judged]:
     return sorted(forms.values(), key=lambda each: (each.error, each.form.nodes))
 
 
-def choose(given: Evidence, forms: Sequence[Judged], drawn: np.ndarray, rule: str) -> Choice:
+def distinct(found: Sequence[Judged]) -> list[Judged]:
+    """Of laws that are the same curves in other words, the best writing.
+
+    The shortest one, and then that of most amplitudes, of fewest constants below 0, and of fewest
+    nodes.
+    """
+
+    def writing(i: int) -> tuple[float, ...]:
+        each = found[i]
+        form, negative = each.form, float(np.sum(each.constants < 0))
+        return form.description_length, -len(form.linear), negative, form.nodes
+
+    order = sorted(range(len(found)), key=writing)
+    size = np.array([each.form.num_constants for each in found])
+    logs = np.stack([_left(found), _held(found)], axis=-1)
+    kept: list[int] = []
+    for i in order:
+        same = (size[kept] == size[i]) & (abs(logs[kept] - logs[i]) < _SAME).all(axis=1)
+        if not same.any():
+            kept.append(i)
+    return [found[i] for i in sorted(kept)]
+
+
+def choose(
+    given: Evidence,
+    forms: Sequence[Judged],
+    drawn: np.ndarray,
+    rule: str,
+    noises: Sequence[Weighed] = (),
+) -> Choice:
     """One of the finalists, by their errors on held-out rows.
 
-    given: all training rows. drawn: what `resampled` says of the forms.
+    given: all training rows. drawn: what `resampled` says of the forms. noises: for "shortest",
+    what `by_noises` says of them; by default noise is the same everywhere.
     rule: "balanced" takes the least product of two errors: on held-out rows, and on new rows among
     those that were run, as AICc expects it. The first asks what a law is for, but of few scales;
     the second asks all rows. "shortest" is to say which law it is: it takes the fewest `bits`, of
@@ -85,6 +123,7 @@ def choose(given: Evidence, forms: Sequence[Judged], drawn: np.ndarray, rule: st
     def price(i: int) -> float:
         return error[i] + PRICE * forms[i].form.num_constants
 
+    noise = ""
     if rule == "least":
         chosen = best
     elif rule == "priced":
@@ -92,12 +131,15 @@ def choose(given: Evidence, forms: Sequence[Judged], drawn: np.ndarray, rule: st
     elif rule == "one-standard-error":
         chosen = min((i for i in left if behind[i] <= doubt[i]), key=simplicity)
     elif rule == "shortest":
-        length = bits(given, forms)
+        by = _by_noise(given, noises or [Weighed(0.0, tuple(forms))])
+        length = bits(given, by.forms)
         chosen = min(left, key=lambda i: (length[i], error[i]))
+        noise = _NOISE[by.power]
     else:
         product = error + expected(given, forms)
         chosen = min(left, key=lambda i: (product[i], error[i]))
     why = _why(given, forms, chosen, best, behind, doubt, rule)
+    why += noise
     if failed := int(np.sum(~sound & (error < error[chosen]))):
         why += f" Passed over: {failed} of less error, which failed on resamples of the rows."
     return Choice(chosen, best, behind, doubt, why)
@@ -121,13 +163,31 @@ def expected(given: Evidence, forms: Sequence[Judged]) -> np.ndarray:
 def bits(given: Evidence, forms: Sequence[Judged]) -> np.ndarray:
     """Bits (L,) against each form, up to what is the same for all (after Rissanen 1978).
 
-    What rows like those trained on take to be written down, as AICc expects it (Akaike 1978: half
-    of it is the logarithm of a likelihood, and constants are paid for). `FORMULA` of what the
-    formula takes: there are more long laws than short ones, so that of many that are tried a long
-    one fits by luck. `HELD` of what as many rows take if they are predicted as those held out.
+    What the rows trained on take, and the formula; `HELD` of what as many rows take if they are
+    predicted as those held out: the rows of a fold tell, and all of them are too many.
     """
-    rows = given.target.size * (expected(given, forms) + HELD * _held(forms)) / (2 * np.log(2))
+    return _written(given, forms) + HELD * given.target.size * _held(forms) / (2 * np.log(2))
+
+
+def _written(given: Evidence, forms: Sequence[Judged]) -> np.ndarray:
+    """Bits (L,) of rows like those trained on, and of the formula.
+
+    Rows as AICc expects them (Akaike 1978: half of it is the logarithm of a likelihood, and
+    constants are paid for). `FORMULA` of what the formula takes: there are more long laws than
+    short ones, so that of many that are tried a long one fits by luck.
+    """
+    rows = given.target.size * expected(given, forms) / (2 * np.log(2))
     return rows + FORMULA * np.array([each.form.description_length for each in forms])
+
+
+def by_noises(judge: Judge, forms: Sequence[Judged]) -> list[Weighed]:
+    """Forms by noise of several kinds; the one that AICc takes says how large targets are."""
+    return weighed(judge, forms, forms[int(np.argmin(expected(judge.evidence, forms)))])
+
+
+def _by_noise(given: Evidence, noises: Sequence[Weighed]) -> Weighed:
+    """The forms by that noise by which rows and formula of one take the fewest bits."""
+    return min(noises, key=lambda each: _written(given, each.forms).min())
 
 
 def _left(forms: Sequence[Judged]) -> np.ndarray:
@@ -152,15 +212,15 @@ def resampled(judge: Judge, forms: Sequence[Judged], seed: int) -> np.ndarray:
     others there are.
     """
     rng, evidence = np.random.default_rng((seed, 11)), judge.evidence
-    wanted = [_wanted(judge, each) for each in forms]
     folds = np.flatnonzero(judge.cells.fold > 0)
+    wanted = [judge.again(each, folds) for each in forms]
     out = np.full((DRAWS, len(forms)), np.nan)
     for b in range(DRAWS):
         counts = np.zeros(len(evidence.group))
         for g in range(len(evidence.groups)):
             own = np.flatnonzero(evidence.group == g)
             np.add.at(counts, rng.choice(own, len(own)), 1.0)
-        cells = judge.cells.resampled(evidence.rows, counts)
+        cells = judge.cells.weighed(evidence.rows, counts[:, None])
         fits, own = fit_batch(wanted, evidence, cells, only=folds), cells.of(folds)
         for i, fit in enumerate(fits):
             errors, _ = judge.errors(fit, own)
@@ -168,18 +228,6 @@ def resampled(judge: Judge, forms: Sequence[Judged], seed: int) -> np.ndarray:
             if len(errors):
                 out[b, i] = log_error(errors)
     return out
-
-
-def _wanted(judge: Judge, each: Judged) -> Wanted:
-    where = limits(ranges(each.form, judge.evidence.columns))
-    places = where.places(each.constants.reshape(-1, each.form.num_constants))
-    spread = 0.05 * (where.start[:, 1] - where.start[:, 0])
-    drawn = draw(where, _BLIND, judge.seed)
-    drawn = np.broadcast_to(drawn, (len(places), *drawn.shape))
-    starts = np.concatenate([np.stack([places, places + spread], axis=1), drawn], axis=1)
-    own = judge.whole[judge.cells.fold > 0]
-    # Of the first two all rows have told, those of the fold that are held out too.
-    return Wanted(each.form, where, np.clip(starts, where.low, where.high)[own], borrowed=2)
 
 
 def _why(given, forms, chosen: int, best: int, behind, doubt, rule: str) -> str:

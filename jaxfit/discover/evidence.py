@@ -147,9 +147,10 @@ class Cells:
     def __len__(self) -> int:
         return len(self.fold)
 
-    def resampled(self, rows: np.ndarray, counts: np.ndarray) -> "Cells":
-        """The cells with every row of the evidence counted (m,) times; rows: (G, n) of groups."""
-        weights = counts[rows[self.group]]
+    def weighed(self, rows: np.ndarray, weights: np.ndarray) -> "Cells":
+        """The cells where rows count as weights (m, T), or (m, 1), say; rows: (G, n) of groups."""
+        of_targets = np.broadcast_to(weights, (len(weights), self.output.max() + 1))
+        weights = of_targets[rows[self.group], self.output[:, None]]
         return replace(self, train=self.train * weights, held=self.held * weights)
 
     def of(self, which: np.ndarray) -> "Cells":

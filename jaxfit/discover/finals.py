@@ -6,7 +6,7 @@ import numpy as np
 
 from ..result import Fit
 from . import native
-from .choosing import Choice, choose, finalists, resampled
+from .choosing import Choice, by_noises, choose, distinct, finalists, resampled
 from .evidence import Evidence
 from .forms import Form
 from .judge import Judged
@@ -37,7 +37,7 @@ def finalists_of(states: Sequence[State], known: Evidence) -> list[Judged]:
         judge.learn(each)
     again = judge.judge([each.form for each in first], starts=8, max_steps=100)
     return sorted(
-        (each for each in again if np.isfinite(each.error)),
+        distinct([each for each in again if np.isfinite(each.error)]),
         key=lambda each: (each.error, each.form.nodes),
     )
 
@@ -61,9 +61,11 @@ def chosen_of(
     for each in finalists_of(states, known):
         broken = conditions.broken(each.form, each.constants, known)
         (refused if broken else forms).append(each)
-    drawn = resampled(states[0].judge, forms, seed) if forms else np.empty((0, 0))
+    judge = states[0].judge
+    drawn = resampled(judge, forms, seed) if forms else np.empty((0, 0))
+    noises = by_noises(judge, forms) if forms and rule == "shortest" else []
     while forms:
-        choice = choose(known, forms, drawn, rule)
+        choice = choose(known, forms, drawn, rule, noises)
         chosen = forms[choice.chosen]
         starts = native.starts_about(chosen.form, known, chosen.constants, STARTS, seed)
         # Constants lie where the groups that were judged by say, in all others too.
@@ -75,6 +77,7 @@ def chosen_of(
             return forms, choice, found, _broken(chosen.form, found, every, conditions)
         refused.append(forms.pop(choice.chosen))
         drawn = np.delete(drawn, choice.chosen, axis=1)
+        noises = [each.without(choice.chosen) for each in noises]
     raise ValueError(
         f"No law that was found obeys {conditions.outward} in every group that laws were judged "
         "by. Ask for less, or give more minutes."

@@ -25,6 +25,8 @@ FLOOR = 1e-12
 # Rows of a group that a search looks at, and groups that its first glance does.
 ROWS, GROUPS = 400, 8
 _GLANCE_STEPS = 30
+# Starts of a fit anew that nothing has told of.
+_BLIND = 4
 
 
 @dataclass(frozen=True)
@@ -105,9 +107,37 @@ class Judge:
             for w, fit in zip(wanted, fits, strict=True)
         ]
         held = self._fit(again, folds, max_steps)
-        order = np.argsort(np.concatenate([whole, folds]), kind="stable")
-        fits = [joined(one, two, order) for one, two in zip(fits, held, strict=True)]
-        return [self._judged(w.form, fit) for w, fit in zip(wanted, fits, strict=True)]
+        return self._joined([w.form for w in wanted], fits, held, self.cells)
+
+    def weighed(
+        self, forms: Sequence[Judged], weights: np.ndarray, max_steps: int = 60
+    ) -> list[Judged]:
+        """Forms judged again by rows that count as much as weights (m, T) say, in fits and errors.
+
+        Fits start where those to rows that all count the same end.
+        """
+        cells = self.cells.weighed(self.evidence.rows, weights)
+        whole, folds = np.flatnonzero(cells.fold == 0), np.flatnonzero(cells.fold > 0)
+        again = [self.again(each, whole)._replace(borrowed=0) for each in forms]
+        fits = fit_batch(again, self.evidence, cells, only=whole, max_steps=max_steps)
+        again = [self.again(each, folds) for each in forms]
+        held = fit_batch(again, self.evidence, cells, only=folds, max_steps=max_steps)
+        return self._joined([each.form for each in forms], fits, held, cells)
+
+    def again(self, each: Judged, cells: np.ndarray) -> Wanted:
+        """What is to be fitted of a form that was judged, in cells (c,) anew.
+
+        It starts from where fits to all rows ended, and beside that, and from `_BLIND` draws.
+        """
+        where = limits(ranges(each.form, self.evidence.columns))
+        places = where.places(each.constants.reshape(-1, each.form.num_constants))
+        beside = places + 0.05 * (where.start[:, 1] - where.start[:, 0])
+        drawn = draw(where, _BLIND, self.seed)
+        drawn = np.broadcast_to(drawn, (len(places), *drawn.shape))
+        starts = np.concatenate([np.stack([places, beside], axis=1), drawn], axis=1)
+        starts = np.clip(starts, where.low, where.high)[self.whole[cells]]
+        # Of the first two all rows have told, those of a fold that are held out too.
+        return Wanted(each.form, where, starts, borrowed=2)
 
     def learn(self, judged: Judged) -> None:
         """Remember the constants of a form for its relatives."""
@@ -148,8 +178,17 @@ class Judge:
             first += len(solved)
         return out, first
 
-    def _judged(self, form: Form, fit: Fitted) -> Judged:
-        folds, cells = self.errors(fit, self.cells)
+    def _joined(self, forms: Sequence[Form], fits, held, cells: Cells) -> list[Judged]:
+        """Forms, judged by their fits to all rows and those to what folds leave."""
+        parts = [np.flatnonzero(cells.fold == 0), np.flatnonzero(cells.fold > 0)]
+        order = np.argsort(np.concatenate(parts), kind="stable")
+        return [
+            self._judged(form, joined(one, two, order), cells)
+            for form, one, two in zip(forms, fits, held, strict=True)
+        ]
+
+    def _judged(self, form: Form, fit: Fitted, cells: Cells) -> Judged:
+        folds, each = self.errors(fit, cells)
         whole = self.cells.fold == 0
         size = len(self.evidence.groups), len(self.evidence.targets)
         training = fit.training[whole].reshape(size).sum(axis=0) / len(self.evidence.group)
@@ -157,7 +196,7 @@ class Judge:
             form,
             mean_error(folds),
             folds,
-            cells,
+            each,
             float((training / self.evidence.variance).mean()),
             fit.constants[whole].reshape(*size, -1),
             float(1 - fit.converged.mean()),
