@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from .sweeps.table import open_sweep as open_sweep
     from .tables import read as read
 
-__version__ = "0.9.0"
+__version__ = "0.10.0"
 
 # The oldest JAX that has what the engine calls, as in pyproject.toml.
 _JAX = (0, 8)

@@ -11,6 +11,7 @@ from .data import Dataset
 from .laws import Law
 from .losses import Loss
 from .problem import logarithms, natural
+from .supports import origin
 from .task import Task
 
 # Predictions may differ by so many times their rounding error before a law is blamed for it: a
@@ -27,7 +28,7 @@ def why_not_finite(task: Task, groups: np.ndarray) -> dict[int, str]:
     law, data = task.law, task.data
     starts = _starts_of(task, groups)
     what = "The logarithm of the law" if task.loss.scale == "log" else "The law"
-    ranges = ", ".join(f"{name} {support}" for name, support in law.supports)
+    ranges = ", ".join(f"{name} from {origin(support)}" for name, support in law.supports)
     rows = data.rows()
     said = {}
     for g in groups:
@@ -40,7 +41,7 @@ def why_not_finite(task: Task, groups: np.ndarray) -> dict[int, str]:
             said[g] = (
                 f"{what} is not finite on {len(bad)} of {len(rows[g])} rows at any start (first: "
                 f"row {data.row(bad[0])}, {cells}). Remove such rows, or change the law or its "
-                f"ranges: {ranges}."
+                f"start ranges: {ranges}."
             )
         else:
             said[g] = f"{what} is not finite at any start; narrow its start ranges: {ranges}."

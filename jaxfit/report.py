@@ -18,7 +18,7 @@ from .fingerprint import sha256
 from .laws.outputs import OUTPUT
 from .singular import MAX_CONDITION
 from .solve.certificate import MAX_OFFSET
-from .supports import Support
+from .supports import Support, origin
 from .tables import nearest
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def _parameter(fit: "Fit", name: str, support: Support) -> tuple[str, ...]:
         for ends, unbounded in zip(settings["bounds"][name], ("-inf", "inf"), strict=True)
     )
     bounds = f"[{low}, {high}]"
-    drawn = "the data of each group" if callable(support.start) else f"{support.start}"
+    drawn = origin(support)
     if not task.cube:
         drawn = "points that the user gave"
     elif name in task.law.affine:

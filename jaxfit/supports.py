@@ -116,3 +116,8 @@ def start_range(support: Support, inputs: Mapping[str, np.ndarray], target: np.n
         return support.start
     low, high = support.start(inputs, target)
     return float(low), float(high)
+
+
+def origin(support: Support) -> str:
+    """Where starts are drawn from, in words."""
+    return "the data of each group" if callable(support.start) else f"{support.start}"

@@ -8,7 +8,7 @@ import numpy as np
 from .batch import fit_batch
 from .evidence import Evidence
 from .judge import FLOOR, Judge, Judged, log_error
-from .noise import Weighed, weighed
+from .weighting import Weighted, weighted
 
 RULES = ("balanced", "shortest", "one-standard-error", "priced", "least")
 # What a constant costs, in the log of the error.
@@ -17,9 +17,9 @@ PRICE = 0.1
 FINALISTS, DRAWS = 12, 20
 # The share of resamples on which a form may fail.
 FAILING = 0.2
-# Curves are the same where logarithms of both errors, of rows trained on and held out, differ by
-# less, for as many constants.
-_SAME = 1e-4
+# Curves of as many constants are the same where the logarithm of their error on rows trained on
+# differs by less, and that on rows held out: fits to few rows may end elsewhere by their writing.
+_SAME = 1e-6, 0.1
 # What a bit of the formula, and what a bit of the rows held out, counts in `bits`.
 FORMULA, HELD = 0.5, 0.25
 # What is said of noise that goes with a power of the target.
@@ -89,7 +89,7 @@ def choose(
     forms: Sequence[Judged],
     drawn: np.ndarray,
     rule: str,
-    noises: Sequence[Weighed] = (),
+    noises: Sequence[Weighted] = (),
 ) -> Choice:
     """One of the finalists, by their errors on held-out rows.
 
@@ -131,7 +131,7 @@ def choose(
     elif rule == "one-standard-error":
         chosen = min((i for i in left if behind[i] <= doubt[i]), key=simplicity)
     elif rule == "shortest":
-        by = _by_noise(given, noises or [Weighed(0.0, tuple(forms))])
+        by = _by_noise(given, noises or [Weighted(0.0, tuple(forms))])
         length = bits(given, by.forms)
         chosen = min(left, key=lambda i: (length[i], error[i]))
         noise = _NOISE[by.power]
@@ -180,12 +180,12 @@ def _written(given: Evidence, forms: Sequence[Judged]) -> np.ndarray:
     return rows + FORMULA * np.array([each.form.description_length for each in forms])
 
 
-def by_noises(judge: Judge, forms: Sequence[Judged]) -> list[Weighed]:
+def by_noises(judge: Judge, forms: Sequence[Judged]) -> list[Weighted]:
     """Forms by noise of several kinds; the one that AICc takes says how large targets are."""
-    return weighed(judge, forms, forms[int(np.argmin(expected(judge.evidence, forms)))])
+    return weighted(judge, forms, forms[int(np.argmin(expected(judge.evidence, forms)))])
 
 
-def _by_noise(given: Evidence, noises: Sequence[Weighed]) -> Weighed:
+def _by_noise(given: Evidence, noises: Sequence[Weighted]) -> Weighted:
     """The forms by that noise by which rows and formula of one take the fewest bits."""
     return min(noises, key=lambda each: _written(given, each.forms).min())
 
@@ -220,7 +220,7 @@ def resampled(judge: Judge, forms: Sequence[Judged], seed: int) -> np.ndarray:
         for g in range(len(evidence.groups)):
             own = np.flatnonzero(evidence.group == g)
             np.add.at(counts, rng.choice(own, len(own)), 1.0)
-        cells = judge.cells.weighed(evidence.rows, counts[:, None])
+        cells = judge.cells.weighted(evidence.rows, counts[:, None])
         fits, own = fit_batch(wanted, evidence, cells, only=folds), cells.of(folds)
         for i, fit in enumerate(fits):
             errors, _ = judge.errors(fit, own)

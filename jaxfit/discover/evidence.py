@@ -147,7 +147,7 @@ class Cells:
     def __len__(self) -> int:
         return len(self.fold)
 
-    def weighed(self, rows: np.ndarray, weights: np.ndarray) -> "Cells":
+    def weighted(self, rows: np.ndarray, weights: np.ndarray) -> "Cells":
         """The cells where rows count as weights (m, T), or (m, 1), say; rows: (G, n) of groups."""
         of_targets = np.broadcast_to(weights, (len(weights), self.output.max() + 1))
         weights = of_targets[rows[self.group], self.output[:, None]]

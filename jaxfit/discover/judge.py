@@ -109,14 +109,14 @@ class Judge:
         held = self._fit(again, folds, max_steps)
         return self._joined([w.form for w in wanted], fits, held, self.cells)
 
-    def weighed(
+    def weighted(
         self, forms: Sequence[Judged], weights: np.ndarray, max_steps: int = 60
     ) -> list[Judged]:
         """Forms judged again by rows that count as much as weights (m, T) say, in fits and errors.
 
         Fits start where those to rows that all count the same end.
         """
-        cells = self.cells.weighed(self.evidence.rows, weights)
+        cells = self.cells.weighted(self.evidence.rows, weights)
         whole, folds = np.flatnonzero(cells.fold == 0), np.flatnonzero(cells.fold > 0)
         again = [self.again(each, whole)._replace(borrowed=0) for each in forms]
         fits = fit_batch(again, self.evidence, cells, only=whole, max_steps=max_steps)

@@ -14,18 +14,18 @@ POWERS = (0.0, 0.5, 1.0)
 _NEAREST = 1e-2
 
 
-class Weighed(NamedTuple):
-    """Forms, judged as if noise went with a power of the target; see `weighed`."""
+class Weighted(NamedTuple):
+    """Forms, judged as if noise went with a power of the target; see `weighted`."""
 
     power: float
     forms: tuple[Judged, ...]
 
-    def without(self, i: int) -> "Weighed":
+    def without(self, i: int) -> "Weighted":
         """All forms but one."""
         return self._replace(forms=self.forms[:i] + self.forms[i + 1 :])
 
 
-def weighed(judge: Judge, forms: Sequence[Judged], like: Judged) -> list[Weighed]:
+def weighted(judge: Judge, forms: Sequence[Judged], like: Judged) -> list[Weighted]:
     """L forms, fitted to and judged by rows that count as noise of each power says.
 
     like: the form that says how large targets are without their noise. The geometric mean of the
@@ -34,13 +34,13 @@ def weighed(judge: Judge, forms: Sequence[Judged], like: Judged) -> list[Weighed
     is the power 0 alone, which are the forms as they come.
     """
     said = predictions(judge.evidence, like)
-    out = [Weighed(0.0, tuple(forms))]
-    if not np.all(said.min(axis=0) * said.max(axis=0) > 0):
+    out = [Weighted(0.0, tuple(forms))]
+    if not np.all(np.sign(said.min(axis=0)) * np.sign(said.max(axis=0)) > 0):
         return out
     size = np.log(np.maximum(abs(said), _NEAREST * np.median(abs(said), axis=0)))
     for power in POWERS[1:]:
         weights = np.exp(2 * power * (size.mean(axis=0) - size))
-        out.append(Weighed(power, tuple(judge.weighed(forms, weights))))
+        out.append(Weighted(power, tuple(judge.weighted(forms, weights))))
     return out
 
 
