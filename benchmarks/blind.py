@@ -18,7 +18,7 @@ from . import report
 from .blind_laws import CASES, FEW, GROUPS, runs
 
 # The same for every law and every seed.
-SETTINGS: dict[str, Any] = {"max_constants": 7, "rule": "shortest"}
+SETTINGS: dict[str, Any] = {"max_constants": 7}
 MINUTES, SEEDS = 0.6, (0, 1, 2)
 QUICK = {"laws": ("power with floor", "chinchilla", "parallel"), "seeds": (0,), "minutes": 0.2}
 # What the largest share of a group's variance is that rounding and a fit's end leave of itself.

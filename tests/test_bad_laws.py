@@ -472,7 +472,7 @@ def test_a_law_that_is_finite_at_no_start_is_refused_with_its_ranges(options, sa
     with pytest.raises(ValueError, match="Law `risky`, group g0: The l") as caught:
         fit(decay(), risky, **options)
     assert said in str(caught.value)
-    assert "change the law or its ranges: a Real(start=(0.0, 5.0)), b Real(" in str(caught.value)
+    assert "change the law or its start ranges: a from (0.0, 5.0), b from (" in str(caught.value)
 
 
 @jaxfit.law(linear=("a",), a=WIDE, b=WIDE)

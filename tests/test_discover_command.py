@@ -240,7 +240,7 @@ def test_several_targets_without_groups_are_reported_and_columns_have_any_name(t
         (("--monotone", "N"), "--monotone 'N': write NAME=VALUE"),
         (("--monotone", "N=decreasin"), "did you mean `decreasing`"),
         (("--monotone", "M=decreasing"), "`M`, which is no input"),
-        (("--rule", "best"), "There are: balanced, "),
+        (("--rule", "best"), "There are: shortest, "),
         (("--searches", "0"), "searches=0: give an integer"),
         (("--decades", "-1"), "decades above 0"),
         (("--report", "r.txt"), "ends in neither .md nor .html"),

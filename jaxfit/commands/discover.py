@@ -72,9 +72,8 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
     text = "allow laws whose curves depend on the units of the inputs"
     parser.add_argument("--any-units", action="store_true", help=text)
     text = (
-        "how a law is chosen: balanced (default: the least product of the errors on held-out rows "
-        "and of new rows like the others), shortest (fewest bits, to say which law it is), "
-        "one-standard-error, priced or least (by the error on held-out rows alone)"
+        "how a law is chosen: shortest (default: fewest bits of all rows, the formula and rows "
+        "held out), one-standard-error, priced or least (by the error on rows held out alone)"
     )
     parser.add_argument("--rule", metavar="NAME", help=text)
     text = "let a language model propose too (default: what JAXFIT_LLM_MODEL names)"

@@ -10,7 +10,7 @@ from .evidence import Evidence
 from .judge import FLOOR, Judge, Judged, log_error
 from .weighting import Weighted, weighted
 
-RULES = ("balanced", "shortest", "one-standard-error", "priced", "least")
+RULES = ("shortest", "one-standard-error", "priced", "least")
 # What a constant costs, in the log of the error.
 PRICE = 0.1
 # Forms that come to the last rung by each measure, and resamples of the rows.
@@ -91,17 +91,16 @@ def choose(
     rule: str,
     noises: Sequence[Weighted] = (),
 ) -> Choice:
-    """One of the finalists, by their errors on held-out rows.
+    """One of the finalists, by the training rows.
 
     given: all training rows. drawn: what `resampled` says of the forms. noises: for "shortest",
     what `by_noises` says of them; by default noise is the same everywhere.
-    rule: "balanced" takes the least product of two errors: on held-out rows, and on new rows among
-    those that were run, as AICc expects it. The first asks what a law is for, but of few scales;
-    the second asks all rows. "shortest" is to say which law it is: it takes the fewest `bits`, of
-    both and of the formula. Three go by errors on held-out rows alone: "one-standard-error" takes
-    the simplest (fewest constants, then shortest) within one standard error (Breiman et al. 1984,
-    section 3.4.3), "priced" the least error where every constant costs `PRICE` of its logarithm,
-    "least" the least. Differences are paired, over resamples of the rows.
+    rule: "shortest" takes the fewest `bits`: of all rows, of the formula, and of rows held out in
+    folds, which ask what a law is for, but of few scales. Three go by errors on held-out rows
+    alone: "one-standard-error" takes the simplest (fewest constants, then shortest) within one
+    standard error (Breiman et al. 1984, section 3.4.3), "priced" the least error where every
+    constant costs `PRICE` of its logarithm, "least" the least. Differences are paired, over
+    resamples of the rows.
     """
     error = _held(forms)
     # A form that fails on resamples is not to be trusted, however good it is on all rows. Where all
@@ -130,15 +129,12 @@ def choose(
         chosen = min(left, key=price)
     elif rule == "one-standard-error":
         chosen = min((i for i in left if behind[i] <= doubt[i]), key=simplicity)
-    elif rule == "shortest":
+    else:
         by = _by_noise(given, noises or [Weighted(0.0, tuple(forms))])
         length = bits(given, by.forms)
         chosen = min(left, key=lambda i: (length[i], error[i]))
         noise = _NOISE[by.power]
-    else:
-        product = error + expected(given, forms)
-        chosen = min(left, key=lambda i: (product[i], error[i]))
-    why = _why(given, forms, chosen, best, behind, doubt, rule)
+    why = _why(forms, chosen, best, behind, doubt, rule)
     why += noise
     if failed := int(np.sum(~sound & (error < error[chosen]))):
         why += f" Passed over: {failed} of less error, which failed on resamples of the rows."
@@ -230,20 +226,15 @@ def resampled(judge: Judge, forms: Sequence[Judged], seed: int) -> np.ndarray:
     return out
 
 
-def _why(given, forms, chosen: int, best: int, behind, doubt, rule: str) -> str:
+def _why(forms, chosen: int, best: int, behind, doubt, rule: str) -> str:
     least, own = forms[best], forms[chosen]
     if chosen == best:
         also = {
-            "balanced": "; no law has a smaller product of that and the error that AICc expects",
             "shortest": "; no law takes fewer bits",
             "one-standard-error": "; no simpler law is within one standard error of it",
         }
         return f"It has the least error on rows held out, {own.error:.4g}{also.get(rule, '')}."
-    within = np.exp(expected(given, [own, least]))
     what = {
-        "balanced": "It has the least product of the error on rows held out and the error that "
-        f"AICc expects of new rows like those trained on, {within[0]:.4g} ({within[1]:.4g} of the "
-        "law of least error)",
         "shortest": "It takes the fewest bits: of the rows, of those held out, and of the formula",
         "one-standard-error": "It is the simplest law within one standard error, "
         f"{np.exp(doubt[chosen]):.3g}, of the least error on rows held out",
