@@ -165,6 +165,10 @@ def test_of_writings_of_the_same_curves_one_is_a_finalist():
     ):
         assert other in choosing.distinct([*forms, other])
     assert len(choosing.distinct([*forms, replace(forms[0], error=1.05 * forms[0].error)])) == 3
+    # What could not be fitted is nobody's like.
+    failed = [replace(each, training=np.inf) for each in forms[:2]]
+    assert len(choosing.distinct([*forms, *failed])) == 5
+    assert choosing.distinct([]) == []
 
 
 def test_a_law_that_fails_on_resampled_rows_is_not_taken_for_simple():

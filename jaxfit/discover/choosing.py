@@ -78,8 +78,9 @@ def distinct(found: Sequence[Judged]) -> list[Judged]:
     logs = np.stack([_left(found), _held(found)], axis=-1)
     kept: list[int] = []
     for i in order:
-        same = (size[kept] == size[i]) & (abs(logs[kept] - logs[i]) < _SAME).all(axis=1)
-        if not same.any():
+        with np.errstate(invalid="ignore"):
+            near = abs(logs[kept] - logs[i]) < _SAME
+        if not (near.all(axis=1) & (size[kept] == size[i])).any():
             kept.append(i)
     return [found[i] for i in sorted(kept)]
 
@@ -134,8 +135,7 @@ def choose(
         length = bits(given, by.forms)
         chosen = min(left, key=lambda i: (length[i], error[i]))
         noise = _NOISE[by.power]
-    why = _why(forms, chosen, best, behind, doubt, rule)
-    why += noise
+    why = _why(forms, chosen, best, behind, doubt, rule) + noise
     if failed := int(np.sum(~sound & (error < error[chosen]))):
         why += f" Passed over: {failed} of less error, which failed on resamples of the rows."
     return Choice(chosen, best, behind, doubt, why)
