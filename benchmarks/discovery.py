@@ -31,7 +31,7 @@ from .programs import PUBLISHED, SCALES, picture
 # Settings of every search. Constants where the benchmark sets no limit; minutes of a search.
 CONSTANTS, MINUTES, SEEDS = 14, 0.5, (0, 1, 2)
 # Searches that are pooled for an exported program, and the minutes that they share.
-POOLED, POOLED_MINUTES = 2, 1.3
+POOLED, POOLED_MINUTES = 2, 2.4
 QUICK = {"tasks": ("parallel",), "minutes": 0.15, "seeds": (0,)}
 # The laws of people, as `jaxfit.fit` takes them; `benchmarks/human_laws` has their sources.
 HUMAN = {

@@ -218,10 +218,6 @@ def test_a_bound_beside_a_column_that_makes_up_for_it_holds_nothing():
         assert same.at_bound["b"][0] == -1
         assert same.status[0] == status
         assert codes == {"at_bound", status}
-        # What b makes up for has no standard error; what both are held at has none either.
-        error = same.intervals().standard_error
-        assert np.isnan([error[name][0] for name in "ab"]).all()
-        assert error["c"][0] > 0
 
 
 def test_a_target_without_variance_is_fitted_without_r2():

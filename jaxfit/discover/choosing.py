@@ -8,7 +8,7 @@ import numpy as np
 from .batch import fit_batch
 from .evidence import Evidence
 from .judge import FLOOR, Judge, Judged, log_error
-from .weighting import Weighted, weighted
+from .weighting import POWERS, Weighted, weighted
 
 RULES = ("shortest", "one-standard-error", "priced", "least")
 # What a constant costs, in the log of the error.
@@ -17,17 +17,8 @@ PRICE = 0.1
 FINALISTS, DRAWS = 12, 20
 # The share of resamples on which a form may fail.
 FAILING = 0.2
-# Curves of as many constants are the same where the logarithm of their error on rows trained on
-# differs by less, and that on rows held out: fits to few rows may end elsewhere by their writing.
-_SAME = 1e-6, 0.1
 # What a bit of the formula, and what a bit of the rows held out, counts in `bits`.
 FORMULA, HELD = 0.5, 0.25
-# What is said of noise that goes with a power of the target.
-_NOISE = {
-    0.0: "",
-    0.5: " Rows count as if noise went with the root of the target.",
-    1.0: " Rows count as if noise went with the target.",
-}
 
 
 class Choice(NamedTuple):
@@ -45,7 +36,6 @@ def finalists(given: Evidence, found: Sequence[Judged]) -> list[Judged]:
 
     given: all training rows. The least error comes first.
     """
-    found = distinct(found)
 
     def best(measure) -> list[Judged]:
         order = sorted(range(len(found)), key=lambda i: (measure[i], found[i].form.nodes))
@@ -61,41 +51,17 @@ def finalists(given: Evidence, found: Sequence[Judged]) -> list[Judged]:
     return sorted(forms.values(), key=lambda each: (each.error, each.form.nodes))
 
 
-def distinct(found: Sequence[Judged]) -> list[Judged]:
-    """Of laws that are the same curves in other words, the best writing.
-
-    The shortest one, and then that of most amplitudes, of fewest constants below 0, and of fewest
-    nodes.
-    """
-
-    def writing(i: int) -> tuple[float, ...]:
-        each = found[i]
-        form, negative = each.form, float(np.sum(each.constants < 0))
-        return form.description_length, -len(form.linear), negative, form.nodes
-
-    order = sorted(range(len(found)), key=writing)
-    size = np.array([each.form.num_constants for each in found])
-    logs = np.stack([_left(found), _held(found)], axis=-1)
-    kept: list[int] = []
-    for i in order:
-        with np.errstate(invalid="ignore"):
-            near = abs(logs[kept] - logs[i]) < _SAME
-        if not (near.all(axis=1) & (size[kept] == size[i])).any():
-            kept.append(i)
-    return [found[i] for i in sorted(kept)]
-
-
 def choose(
     given: Evidence,
     forms: Sequence[Judged],
     drawn: np.ndarray,
     rule: str,
-    noises: Sequence[Weighted] = (),
+    counted: Sequence[Weighted],
 ) -> Choice:
     """One of the finalists, by the training rows.
 
-    given: all training rows. drawn: what `resampled` says of the forms. noises: for "shortest",
-    what `by_noises` says of them; by default noise is the same everywhere.
+    given: all training rows. drawn: what `resampled` says of the forms. counted: the forms
+    by rows that count alike, and, for "shortest", as noise of other kinds says (`weightings`).
     rule: "shortest" takes the fewest `bits`: of all rows, of the formula, and of rows held out in
     folds, which ask what a law is for, but of few scales. Three go by errors on held-out rows
     alone: "one-standard-error" takes the simplest (fewest constants, then shortest) within one
@@ -131,10 +97,10 @@ def choose(
     elif rule == "one-standard-error":
         chosen = min((i for i in left if behind[i] <= doubt[i]), key=simplicity)
     else:
-        by = _by_noise(given, noises or [Weighted(0.0, tuple(forms))])
-        length = bits(given, by.forms)
+        told = _told(given, counted, left)
+        length = bits(given, told.forms)
         chosen = min(left, key=lambda i: (length[i], error[i]))
-        noise = _NOISE[by.power]
+        noise = f" By the rows, noise {POWERS[told.power]}, and they count as that says."
     why = _why(forms, chosen, best, behind, doubt, rule) + noise
     if failed := int(np.sum(~sound & (error < error[chosen]))):
         why += f" Passed over: {failed} of less error, which failed on resamples of the rows."
@@ -176,14 +142,19 @@ def _written(given: Evidence, forms: Sequence[Judged]) -> np.ndarray:
     return rows + FORMULA * np.array([each.form.description_length for each in forms])
 
 
-def by_noises(judge: Judge, forms: Sequence[Judged]) -> list[Weighted]:
-    """Forms by noise of several kinds; the one that AICc takes says how large targets are."""
-    return weighted(judge, forms, forms[int(np.argmin(expected(judge.evidence, forms)))])
+def weightings(given: Evidence, judge: Judge, forms: Sequence[Judged]) -> list[Weighted]:
+    """Forms by rows that count as noise of each kind says; that which AICc takes says the sizes."""
+    return weighted(judge, forms, forms[int(np.argmin(expected(given, forms)))])
 
 
-def _by_noise(given: Evidence, noises: Sequence[Weighted]) -> Weighted:
-    """The forms by that noise by which rows and formula of one take the fewest bits."""
-    return min(noises, key=lambda each: _written(given, each.forms).min())
+def _told(given: Evidence, counted: Sequence[Weighted], left: Sequence[int]) -> Weighted:
+    """The forms by that noise by which rows and formula of one of those left take fewest bits."""
+
+    def least(each: Weighted) -> float:
+        unit = given.target.size * each.scale / (2 * np.log(2))
+        return float(_written(given, each.forms)[left].min()) + unit
+
+    return min(counted, key=least)
 
 
 def _left(forms: Sequence[Judged]) -> np.ndarray:
@@ -242,6 +213,6 @@ def _why(forms, chosen: int, best: int, behind, doubt, rule: str) -> str:
         "least",
     }
     return (
-        f"{what[rule]}. On rows held out its error is {own.error:.4g}, above the "
-        f"{least.error:.4g} of `{least.form}` by a factor of {np.exp(behind[chosen]):.3g}."
+        f"{what[rule]}. On rows held out, all counted alike, its error is {own.error:.4g}, above "
+        f"the {least.error:.4g} of `{least.form}` by a factor of {np.exp(behind[chosen]):.3g}."
     )

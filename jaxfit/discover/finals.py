@@ -6,11 +6,12 @@ import numpy as np
 
 from ..result import Fit
 from . import native
-from .choosing import Choice, by_noises, choose, distinct, finalists, resampled
+from .choosing import Choice, choose, finalists, resampled, weightings
 from .evidence import Evidence
 from .forms import Form
 from .judge import Judged
 from .loop import Rules, State
+from .weighting import alike
 
 # Starts of the chosen law's last fit.
 STARTS = 256
@@ -37,7 +38,7 @@ def finalists_of(states: Sequence[State], known: Evidence) -> list[Judged]:
         judge.learn(each)
     again = judge.judge([each.form for each in first], starts=8, max_steps=100)
     return sorted(
-        distinct([each for each in again if np.isfinite(each.error)]),
+        (each for each in again if np.isfinite(each.error)),
         key=lambda each: (each.error, each.form.nodes),
     )
 
@@ -63,9 +64,10 @@ def chosen_of(
         (refused if broken else forms).append(each)
     judge = states[0].judge
     drawn = resampled(judge, forms, seed) if forms else np.empty((0, 0))
-    noises = by_noises(judge, forms) if forms and rule == "shortest" else []
+    asked = forms and rule == "shortest"
+    counted = weightings(known, judge, forms) if asked else [alike(forms)]
     while forms:
-        choice = choose(known, forms, drawn, rule, noises)
+        choice = choose(known, forms, drawn, rule, counted)
         chosen = forms[choice.chosen]
         starts = native.starts_about(chosen.form, known, chosen.constants, STARTS, seed)
         # Constants lie where the groups that were judged by say, in all others too.
@@ -77,7 +79,7 @@ def chosen_of(
             return forms, choice, found, _broken(chosen.form, found, every, conditions)
         refused.append(forms.pop(choice.chosen))
         drawn = np.delete(drawn, choice.chosen, axis=1)
-        noises = [each.without(choice.chosen) for each in noises]
+        counted = [each.without(choice.chosen) for each in counted]
     raise ValueError(
         f"No law that was found obeys {conditions.outward} in every group that laws were judged "
         "by. Ask for less, or give more minutes."

@@ -5,7 +5,7 @@ and from draws; the interpreter takes them to the end (the second tier).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -25,8 +25,8 @@ FLOOR = 1e-12
 # Rows of a group that a search looks at, and groups that its first glance does.
 ROWS, GROUPS = 400, 8
 _GLANCE_STEPS = 30
-# Starts of a fit anew that nothing has told of.
-_BLIND = 4
+# Steps of the last fits of finalists, and starts of a fit anew that nothing has told of.
+_FINAL_STEPS, _BLIND = 100, 4
 
 
 @dataclass(frozen=True)
@@ -107,22 +107,27 @@ class Judge:
             for w, fit in zip(wanted, fits, strict=True)
         ]
         held = self._fit(again, folds, max_steps)
-        return self._joined([w.form for w in wanted], fits, held, self.cells)
+        return self._joined([w.form for w in wanted], fits, held, self.evidence.variance)
 
     def weighted(
-        self, forms: Sequence[Judged], weights: np.ndarray, max_steps: int = 60
+        self, forms: Sequence[Judged], weights: np.ndarray, variance: np.ndarray
     ) -> list[Judged]:
-        """Forms judged again by rows that count as much as weights (m, T) say, in fits and errors.
+        """Forms judged again by rows that count as weights (m, T) say, in fits and in errors.
 
-        Fits start where those to rows that all count the same end.
+        variance: (T,) of weighted targets, of which errors are shares. Fits start where those to
+        rows that all count the same end, and those of folds where weighted ones to all rows do.
         """
         cells = self.cells.weighted(self.evidence.rows, weights)
         whole, folds = np.flatnonzero(cells.fold == 0), np.flatnonzero(cells.fold > 0)
         again = [self.again(each, whole)._replace(borrowed=0) for each in forms]
-        fits = fit_batch(again, self.evidence, cells, only=whole, max_steps=max_steps)
-        again = [self.again(each, folds) for each in forms]
-        held = fit_batch(again, self.evidence, cells, only=folds, max_steps=max_steps)
-        return self._joined([each.form for each in forms], fits, held, cells)
+        fits = fit_batch(again, self.evidence, cells, only=whole, max_steps=_FINAL_STEPS)
+        ended = [
+            replace(each, constants=fit.constants.reshape(each.constants.shape))
+            for each, fit in zip(forms, fits, strict=True)
+        ]
+        again = [self.again(each, folds) for each in ended]
+        held = fit_batch(again, self.evidence, cells, only=folds, max_steps=_FINAL_STEPS)
+        return self._joined([each.form for each in forms], fits, held, variance)
 
     def again(self, each: Judged, cells: np.ndarray) -> Wanted:
         """What is to be fitted of a form that was judged, in cells (c,) anew.
@@ -178,17 +183,17 @@ class Judge:
             first += len(solved)
         return out, first
 
-    def _joined(self, forms: Sequence[Form], fits, held, cells: Cells) -> list[Judged]:
+    def _joined(self, forms: Sequence[Form], fits, held, variance) -> list[Judged]:
         """Forms, judged by their fits to all rows and those to what folds leave."""
-        parts = [np.flatnonzero(cells.fold == 0), np.flatnonzero(cells.fold > 0)]
+        parts = [np.flatnonzero(self.cells.fold == 0), np.flatnonzero(self.cells.fold > 0)]
         order = np.argsort(np.concatenate(parts), kind="stable")
         return [
-            self._judged(form, joined(one, two, order), cells)
+            self._judged(form, joined(one, two, order), variance)
             for form, one, two in zip(forms, fits, held, strict=True)
         ]
 
-    def _judged(self, form: Form, fit: Fitted, cells: Cells) -> Judged:
-        folds, each = self.errors(fit, cells)
+    def _judged(self, form: Form, fit: Fitted, variance: np.ndarray) -> Judged:
+        folds, each = self.errors(fit, self.cells, variance)
         whole = self.cells.fold == 0
         size = len(self.evidence.groups), len(self.evidence.targets)
         training = fit.training[whole].reshape(size).sum(axis=0) / len(self.evidence.group)
@@ -197,25 +202,31 @@ class Judge:
             mean_error(folds),
             folds,
             each,
-            float((training / self.evidence.variance).mean()),
+            float((training / variance).mean()),
             fit.constants[whole].reshape(*size, -1),
             float(1 - fit.converged.mean()),
             float(1 - fit.identified.mean()),
             fit.work,
         )
 
-    def errors(self, fit: Fitted, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
-        """Errors of each fold, and of each cell (F, G, T)."""
+    def errors(
+        self, fit: Fitted, cells: Cells, variance: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Errors of each fold, and of each cell (F, G, T), as shares of a variance (T,).
+
+        cells: whose `held` tell how many rows there are.
+        """
         evidence = self.evidence
+        variance = evidence.variance if variance is None else variance
         shape = 1 + len(evidence.folds), len(evidence.groups), len(evidence.targets)
         place = cells.fold, cells.group, cells.output
         count, total = np.zeros((2, *shape))
         count[place], total[place] = cells.held.sum(axis=1), fit.held
         there = np.flatnonzero(count.sum(axis=(1, 2)) > 0)
         rows = count.sum(axis=1)[there]
-        folds = (total.sum(axis=1)[there] / np.maximum(rows, 1) / evidence.variance).mean(axis=1)
+        folds = (total.sum(axis=1)[there] / np.maximum(rows, 1) / variance).mean(axis=1)
         with np.errstate(invalid="ignore"):
-            each = np.where(count > 0, total / np.maximum(count, 1), np.nan) / evidence.variance
+            each = np.where(count > 0, total / np.maximum(count, 1), np.nan) / variance
         return folds, each[1:]
 
 

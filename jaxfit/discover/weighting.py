@@ -8,16 +8,25 @@ import numpy as np
 from .evidence import Evidence
 from .judge import Judge, Judged
 
-# Powers of the target that the standard deviation of noise is tried to go with.
-POWERS = (0.0, 0.5, 1.0)
-# Targets nearer to zero than so much of their middle size are taken to be as noisy as there.
-_NEAREST = 1e-2
+# Powers of the target that the standard deviation of noise is tried to go with, in words.
+POWERS = {
+    0.0: "is of one size",
+    0.5: "goes with the root of the target",
+    1.0: "goes with the target",
+}
+# A target is taken to be no smaller than so much of its own run, and of the middle of all.
+_OF_RUN, _OF_ALL = 0.1, 1e-6
 
 
 class Weighted(NamedTuple):
-    """Forms, judged as if noise went with a power of the target; see `weighted`."""
+    """Forms, judged by rows that count as noise of one kind says; see `weighted`.
+
+    power: of the target that noise goes with. scale: the logarithm of the variance of weighted
+    targets over that of targets, of which errors are shares; mean over targets.
+    """
 
     power: float
+    scale: float
     forms: tuple[Judged, ...]
 
     def without(self, i: int) -> "Weighted":
@@ -25,22 +34,31 @@ class Weighted(NamedTuple):
         return self._replace(forms=self.forms[:i] + self.forms[i + 1 :])
 
 
+def alike(forms: Sequence[Judged]) -> Weighted:
+    """Forms by rows that all count the same, as they were judged."""
+    return Weighted(0.0, 0.0, tuple(forms))
+
+
 def weighted(judge: Judge, forms: Sequence[Judged], like: Judged) -> list[Weighted]:
     """L forms, fitted to and judged by rows that count as noise of each power says.
 
     like: the form that says how large targets are without their noise. The geometric mean of the
-    weights is 1, so that sums of squares by two powers compare as likelihoods do (Carroll & Ruppert
-    1988, section 2.4). A target that changes its sign has no size that noise could go with: there
-    is the power 0 alone, which are the forms as they come.
+    weights of a target is 1, so that logarithms of its sums of squares by two powers compare as
+    likelihoods do (Carroll & Ruppert 1988, section 2.4). Where a target has both signs, or zeros,
+    there is no size that noise could go with: then rows count alike, and that is all.
     """
-    said = predictions(judge.evidence, like)
-    out = [Weighted(0.0, tuple(forms))]
-    if not np.all(np.sign(said.min(axis=0)) * np.sign(said.max(axis=0)) > 0):
+    target, out = judge.evidence.target, [alike(forms)]
+    sign = np.sign(target[0])
+    if not (target * sign > 0).all():
         return out
-    size = np.log(np.maximum(abs(said), _NEAREST * np.median(abs(said), axis=0)))
-    for power in POWERS[1:]:
+    least = np.maximum(_OF_RUN * abs(target), _OF_ALL * np.median(abs(target), axis=0))
+    size = np.log(np.maximum(sign * predictions(judge.evidence, like), least))
+    for power in [power for power in POWERS if power]:
         weights = np.exp(2 * power * (size.mean(axis=0) - size))
-        out.append(Weighted(power, tuple(judge.weighted(forms, weights))))
+        middle = np.average(target, axis=0, weights=weights)
+        variance = np.mean(weights * (target - middle) ** 2, axis=0)
+        scale = float(np.log(variance / judge.evidence.variance).mean())
+        out.append(Weighted(power, scale, tuple(judge.weighted(forms, weights, variance))))
     return out
 
 

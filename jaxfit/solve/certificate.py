@@ -82,7 +82,7 @@ def certify(derivatives: Derivatives, z, problems, factor) -> Certificate:
     finite = np.isfinite(hessian).all((1, 2)) & np.isfinite(jacobian).all((1, 2))
     known = finite[:, None, None]
     hessian = np.where(known, hessian, 0.0)
-    held = pressed(derivatives._replace(hessian=hessian), z, problems, lower, upper)
+    held = _held(derivatives._replace(hessian=hessian), z, problems, lower, upper)
     free = (~held).astype(float)
     columns = np.where(known, jacobian * free[:, None], 0.0)
     fixed = np.eye(z.shape[1]) * held[:, None]
@@ -117,7 +117,7 @@ def _stationary(value, gradient, hessian, held) -> tuple[np.ndarray, np.ndarray]
     return offset, smallest / top
 
 
-def pressed(derivatives: Derivatives, z, problems, lower, upper) -> np.ndarray:
+def _held(derivatives, z, problems, lower, upper) -> np.ndarray:
     """Which parameters (G, P) their bound holds: beyond it the objective would fall.
 
     A parameter is free on its bound where the objective falls there by no more than the search

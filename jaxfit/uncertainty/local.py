@@ -11,7 +11,6 @@ from ..identifiability import weak
 from ..problem import RUN, Problem, logarithms, natural
 from ..psi import mean_slope, noise, pull, stiffness
 from ..singular import MAX_CONDITION
-from ..solve.certificate import pressed
 from ..solve.pipeline import derivatives
 from ..status import UNFITTED
 from ..supports import unconstrain
@@ -58,9 +57,9 @@ class Local:
 
 def around(fit: "Fit") -> Iterator[Local]:
     """The fitted groups of a fit, in batches of one length."""
-    z, side = coordinates(fit)
+    z, held = coordinates(fit)
     for groups, problems in fit.task.batches(fitted(fit)):
-        yield _local(fit, groups, problems, z[groups], side[groups])
+        yield _local(fit, groups, problems, z[groups], ~held[groups])
 
 
 def fitted(fit: "Fit") -> np.ndarray:
@@ -77,14 +76,14 @@ def degrees(fit: "Fit") -> np.ndarray:
 
 
 def coordinates(fit: "Fit") -> tuple[np.ndarray, np.ndarray]:
-    """Search coordinates (G, P) of the parameters that were searched, and their `at_bound`."""
+    """Search coordinates (G, P) of the parameters that were searched, and which are on a bound."""
     supports = fit.task.law.supports
     z = [unconstrain(support, fit.params[name]) for name, support in supports]
-    side = [fit.at_bound[name] for name, _ in supports]
-    return np.stack(z, axis=1), np.stack(side, axis=1)
+    held = [fit.at_bound[name] != 0 for name, _ in supports]
+    return np.stack(z, axis=1), np.stack(held, axis=1)
 
 
-def _local(fit, groups, problems: Problem, z, side) -> Local:
+def _local(fit, groups, problems: Problem, z, free) -> Local:
     task, g, n = fit.task, len(groups), problems.target.shape[1]
     law, loss = task.law, task.loss
     theta = natural(logarithms(law), z)
@@ -96,11 +95,8 @@ def _local(fit, groups, problems: Problem, z, side) -> Local:
     psi = np.where(runs, pull(loss, residual, unit), 0.0)
     weights = np.where(runs, problems.weights, 0.0)
     slope = np.where(runs, stiffness(loss, residual, problems.unit, runs), 0.0)
-    of = derivatives(law, loss, problems, z)
-    # On its bound a parameter is free all the same where another one makes up for it; a factor that
-    # has vanished has no slope to tell by.
-    free = ~(pressed(of, z, problems, side < 0, side > 0) | np.isneginf(z))
     stiff = mean_slope(loss, residual, slope, weights, free.sum(axis=1))
+    of = derivatives(law, loss, problems, z)
     root = np.where(runs, np.sqrt(np.maximum(stiff, 0.0) / 2.0)[:, None], 1.0)
     jacobian = np.where(np.isfinite(of.jacobian), of.jacobian, 0.0) * root[..., None]
     jacobian = jacobian * free[:, None]
