@@ -162,7 +162,8 @@ def search(
     minutes: how long to search; turns: or for how many turns, each of the searches.
     holdout: rows that nothing sees until a law is chosen: `Largest`, `Corner`, one truth value a
         row, None, or "auto", the largest scales. folds: as of `score`, made of the other rows.
-    rule: how a law is chosen of the finalists: `jaxfit.discover.choosing.choose`.
+    rule: how a law is chosen of the finalists: `jaxfit.discover.choosing.choose`. Its choice may
+        count rows as their noise says; fits, and errors that are told, count all rows alike.
     units: refuse laws whose curves depend on the units of the inputs. outward: conditions on laws
         beyond the data; by default they may not run away from the target's range. None for none.
     proposers: what proposes laws beside published ones, growing sums and variation, such as
