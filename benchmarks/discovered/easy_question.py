@@ -1,11 +1,10 @@
 """A scaling law, fitted by least squares in every group by itself.
 
-    brier_score = A*(1 + exp(alpha*(beta + log_flops)))*(1 + gamma*log_flops)
+    brier_score = E + A*exp(alpha*log_flops)
 
 Inputs, in the order of the columns of data_points: log_flops.
 
-Constants: A are solved for; alpha searched in [-6.59769, 6.59769]; beta searched in [-12.9461,
-11.5624]; gamma searched above 0.
+Constants: E, A are solved for; alpha searched in [-6.59769, 6.59769].
 
 Origin: found by python -m benchmarks.discovery --programs, from training rows alone
 """
@@ -13,27 +12,27 @@ Origin: found by python -m benchmarks.discovery --programs, from training rows a
 import numpy as np
 from scipy.optimize import least_squares
 
-NAMES = ["A", "alpha", "beta", "gamma"]
+NAMES = ["E", "A", "alpha"]
 # Places of the constants that are solved for, and of those that are searched: within LOW and HIGH,
 # from starts between FIRST and LAST, by their logarithms where they are POSITIVE.
-SOLVED = [0]
-SEARCHED = [1, 2, 3]
-POSITIVE = np.array([False, False, False, True])
-LOW = np.array([-np.inf, -6.59769316004732, -12.9461190187166, -np.inf])
-HIGH = np.array([np.inf, 6.59769316004732, 11.5624472448955, np.inf])
-FIRST = np.array([0, -0.942527594292474, -2.44244776288285, -3.62907085678056])
-LAST = np.array([0, 0.942527594292474, 1.05877598906174, 3.27868442220158])
+SOLVED = [0, 1]
+SEARCHED = [2]
+POSITIVE = np.array([False, False, False])
+LOW = np.array([-np.inf, -np.inf, -6.59769316004732])
+HIGH = np.array([np.inf, np.inf, 6.59769316004732])
+FIRST = np.array([0, 0, -0.942527594292474])
+LAST = np.array([0, 0, 0.942527594292474])
 # Constants that an earlier search found, a row for each group and target or so.
 STARTS = np.array([
-    [-0.065101649090867, -0.143065406195751, -12.9461190187166, 0.251693303498141],
-    [-0.216147867305989, -1.58612356005495, 0.0188779456149797, 0.524068030125711],
-    [-0.185123981414108, -6.26241074098773, 0.711125997916366, 0.0081573633576908],
-    [-0.40479014525973, -6.59769316004732, 1.08335957261172, 0.165967712703072],
-    [-0.524438279936806, -6.59769316004732, 1.11143471717882, 0.0257840180983508],
-    [-0.277322908302452, -1.47483848076299, 0.540564141943015, 0.270931464307687],
-    [-0.00103728210920334, -2.89485222517508, -1.32426419683599, 0.771493031537121],
-    [-0.00729139039079757, -1.83833769723345, -1.321080115939, 0.428467137591066],
-    [-5.21986246770019e-06, -0.895119934430797, -12.9461190187166, 0.510587930013561],
+    [-0.666523516896662, 0.186845722259103, -0.325211855220425],
+    [-0.424052272191629, -0.00978901299761074, -3.17935482043479],
+    [-0.186735574263241, -0.00196545422921995, -6.35193150441106],
+    [-0.383108614319925, -0.0344141199486888, 0.863144143328037],
+    [-0.538856080259452, -0.000249823839062932, -6.59769316004732],
+    [-0.388300898910635, -0.0183382922863049, -2.56854517131458],
+    [0.00179606966201831, -0.0521595482345596, -1.56373342738594],
+    [-0.010887968907331, -0.0777911033691611, -1.35519164422365],
+    [16.9310150373228, -17.4741580459482, -0.0105683753880882],
 ], float).reshape(-1, len(NAMES))
 DRAWS = 32  # further starts
 WALKS, STEPS = 12, 40  # how many starts are walked from, the most promising first, and how far
@@ -48,17 +47,18 @@ def scaling_law_func(data_points, params):
     if params.ndim == 2:
         return np.column_stack([scaling_law_func(data, row) for row in params])
     log_flops = data[:, 0]
-    A, alpha, beta, gamma = params
+    E, A, alpha = params
     with np.errstate(all="ignore"):
-        return A*(1 + np.exp(alpha*(beta + log_flops)))*(1 + gamma*log_flops)
+        return E + A*np.exp(alpha*log_flops)
 
 
 def terms(data, shape):
     """What each solved constant multiplies (n, L), and what is added to them (n,)."""
     log_flops = data[:, 0]
-    alpha, beta, gamma = shape
-    basis = np.empty((len(data), 1))
-    basis[:, 0] = (1 + np.exp(alpha*(beta + log_flops)))*(1 + gamma*log_flops)  # A
+    (alpha,) = shape
+    basis = np.empty((len(data), 2))
+    basis[:, 0] = 1  # E
+    basis[:, 1] = np.exp(alpha*log_flops)  # A
     rest = 0
     return basis, rest
 

@@ -1,12 +1,10 @@
 """A scaling law, fitted by least squares in every group by itself.
 
-    loss_validation = E + A*(alpha + log(dense_parameter_count) + beta*log(num_experts))^2 +
-    B/(dense_parameter_count^0.5*num_experts^2)
+    loss_validation = E + A*(alpha + num_experts)^-beta*dense_parameter_count^-gamma
 
 Inputs, in the order of the columns of data_points: num_experts, dense_parameter_count.
 
-Constants: E, A, B are solved for; alpha searched in [-30.1203, -6.22413]; beta searched in
-[-3.36629, 3.36629].
+Constants: E, A are solved for; alpha searched above 0; beta, gamma searched in [-8, 8].
 
 Origin: found by python -m benchmarks.discovery --programs, from training rows alone
 """
@@ -14,20 +12,20 @@ Origin: found by python -m benchmarks.discovery --programs, from training rows a
 import numpy as np
 from scipy.optimize import least_squares
 
-NAMES = ["E", "A", "alpha", "beta", "B"]
+NAMES = ["E", "A", "alpha", "beta", "gamma"]
 # Places of the constants that are solved for, and of those that are searched: within LOW and HIGH,
 # from starts between FIRST and LAST, by their logarithms where they are POSITIVE.
-SOLVED = [0, 1, 4]
-SEARCHED = [2, 3]
-POSITIVE = np.array([False, False, False, False, False])
-LOW = np.array([-np.inf, -np.inf, -30.1203281338867, -3.36628842874091, -np.inf])
-HIGH = np.array([np.inf, np.inf, -6.22412974865277, 3.36628842874091, np.inf])
-FIRST = np.array([0, 0, -19.8791002545008, -0.480898346962988, 0])
-LAST = np.array([0, 0, -16.4653576280388, 0.480898346962988, 0])
+SOLVED = [0, 1]
+SEARCHED = [2, 3, 4]
+POSITIVE = np.array([False, False, True, False, False])
+LOW = np.array([-np.inf, -np.inf, -np.inf, -8, -8])
+HIGH = np.array([np.inf, np.inf, np.inf, 8, 8])
+FIRST = np.array([0, 0, -2.30258509299405, 0.05, 0.05])
+LAST = np.array([0, 0, 8.54090971803355, 1.2, 1.2])
 # Constants that an earlier search found, a row for each group and target or so.
 STARTS = np.array([
-    [2.11014181636737, 0.0213098796014113, -23.9661337590883, 0.405571168916754,
-     -683.727294926468],
+    [1.6841955068172, 57.9027053513249, 2.19154170237238, 0.0950914516536104,
+     0.214055785246452],
 ], float).reshape(-1, len(NAMES))
 DRAWS = 32  # further starts
 WALKS, STEPS = 12, 40  # how many starts are walked from, the most promising first, and how far
@@ -43,23 +41,19 @@ def scaling_law_func(data_points, params):
         return np.column_stack([scaling_law_func(data, row) for row in params])
     num_experts = data[:, 0]
     dense_parameter_count = data[:, 1]
-    E, A, alpha, beta, B = params
+    E, A, alpha, beta, gamma = params
     with np.errstate(all="ignore"):
-        return (
-            E + A*(alpha + np.log(dense_parameter_count) + beta*np.log(num_experts))**2
-            + B/(dense_parameter_count**0.5*num_experts**2)
-        )
+        return E + A*(alpha + num_experts)**-beta*dense_parameter_count**-gamma
 
 
 def terms(data, shape):
     """What each solved constant multiplies (n, L), and what is added to them (n,)."""
     num_experts = data[:, 0]
     dense_parameter_count = data[:, 1]
-    alpha, beta = shape
-    basis = np.empty((len(data), 3))
+    alpha, beta, gamma = shape
+    basis = np.empty((len(data), 2))
     basis[:, 0] = 1  # E
-    basis[:, 1] = (alpha + np.log(dense_parameter_count) + beta*np.log(num_experts))**2  # A
-    basis[:, 2] = 1/(dense_parameter_count**0.5*num_experts**2)  # B
+    basis[:, 1] = (alpha + num_experts)**-beta*dense_parameter_count**-gamma  # A
     rest = 0
     return basis, rest
 

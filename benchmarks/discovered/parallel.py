@@ -1,10 +1,10 @@
 """A scaling law, fitted by least squares in every group by itself.
 
-    loss = exp(E + A/num_params^0.5 + B/parallel_size^0.5 + F*log(num_params)/num_params^0.5)
+    loss = exp(E + A*num_params^-alpha + B/parallel_size^0.5)
 
 Inputs, in the order of the columns of data_points: num_params, parallel_size.
 
-Constants: E, A, B, F are linear in the logarithm.
+Constants: E, A, B are linear in the logarithm; alpha searched in [-8, 8].
 
 Origin: found by python -m benchmarks.discovery --programs, from training rows alone
 """
@@ -12,20 +12,20 @@ Origin: found by python -m benchmarks.discovery --programs, from training rows a
 import numpy as np
 from scipy.optimize import least_squares
 
-NAMES = ["E", "A", "B", "F"]
+NAMES = ["E", "A", "alpha", "B"]
 # Places of the constants that are solved for, and of those that are searched: within LOW and HIGH,
 # from starts between FIRST and LAST, by their logarithms where they are POSITIVE.
-SOLVED = [0, 1, 2, 3]
-SEARCHED = []
+SOLVED = [0, 1, 3]
+SEARCHED = [2]
 POSITIVE = np.array([False, False, False, False])
-LOW = np.array([-np.inf, -np.inf, -np.inf, -np.inf])
-HIGH = np.array([np.inf, np.inf, np.inf, np.inf])
-FIRST = np.array([0, 0, 0, 0])
-LAST = np.array([0, 0, 0, 0])
+LOW = np.array([-np.inf, -np.inf, -8, -np.inf])
+HIGH = np.array([np.inf, np.inf, 8, np.inf])
+FIRST = np.array([0, 0, 0.05, 0])
+LAST = np.array([0, 0, 1.2, 0])
 # Constants that an earlier search found, a row for each group and target or so.
 STARTS = np.array([
-    [-0.191841946431685, -24259.9654170394, 0.0615099988018809, 1539.95984476312],
-    [0.413484213525684, -23549.4192081293, 0.0522063420858269, 1495.02413036985],
+    [-0.306954589110192, 23.1227406490762, 0.201290657149512, 0.0614958648221389],
+    [0.287602407675288, 19.6453430380956, 0.192899123842058, 0.0521941010369758],
 ], float).reshape(-1, len(NAMES))
 DRAWS = 32  # further starts
 WALKS, STEPS = 12, 40  # how many starts are walked from, the most promising first, and how far
@@ -41,23 +41,20 @@ def scaling_law_func(data_points, params):
         return np.column_stack([scaling_law_func(data, row) for row in params])
     num_params = data[:, 0]
     parallel_size = data[:, 1]
-    E, A, B, F = params
+    E, A, alpha, B = params
     with np.errstate(all="ignore"):
-        return (
-            np.exp(E + A/num_params**0.5 + B/parallel_size**0.5
-            + F*np.log(num_params)/num_params**0.5)
-        )
+        return np.exp(E + A*num_params**-alpha + B/parallel_size**0.5)
 
 
 def terms(data, shape):
     """What each solved constant multiplies (n, L), and what is added to them (n,)."""
     num_params = data[:, 0]
     parallel_size = data[:, 1]
-    basis = np.empty((len(data), 4))
+    (alpha,) = shape
+    basis = np.empty((len(data), 3))
     basis[:, 0] = 1  # E
-    basis[:, 1] = num_params**(-0.5)  # A
+    basis[:, 1] = num_params**-alpha  # A
     basis[:, 2] = parallel_size**(-0.5)  # B
-    basis[:, 3] = np.log(num_params)/num_params**0.5  # F
     rest = 0
     return basis, rest
 
