@@ -1,4 +1,4 @@
-"""The last rung: from what a search found to one law, by resampling the rows."""
+"""The last rung: from what a search found to one law, by weighting and resampling the rows."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -179,7 +179,7 @@ def resampled(judge: Judge, forms: Sequence[Judged], seed: int) -> np.ndarray:
     others there are.
     """
     rng, evidence = np.random.default_rng((seed, 11)), judge.evidence
-    folds = np.flatnonzero(judge.cells.fold > 0)
+    folds = judge.folds
     wanted = [judge.again(each, folds) for each in forms]
     out = np.full((DRAWS, len(forms)), np.nan)
     for b in range(DRAWS):

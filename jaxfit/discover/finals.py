@@ -9,7 +9,7 @@ from . import native
 from .choosing import Choice, choose, finalists, resampled, weightings
 from .evidence import Evidence
 from .forms import Form
-from .judge import Judged
+from .judge import FINAL_STEPS, Judged
 from .loop import Rules, State
 from .weighting import alike
 
@@ -36,7 +36,7 @@ def finalists_of(states: Sequence[State], known: Evidence) -> list[Judged]:
         )
     for each in first:
         judge.learn(each)
-    again = judge.judge([each.form for each in first], starts=8, max_steps=100)
+    again = judge.judge([each.form for each in first], starts=8, max_steps=FINAL_STEPS)
     return sorted(
         (each for each in again if np.isfinite(each.error)),
         key=lambda each: (each.error, each.form.nodes),

@@ -26,7 +26,7 @@ FLOOR = 1e-12
 ROWS, GROUPS = 400, 8
 _GLANCE_STEPS = 30
 # Steps of the last fits of finalists, and starts of a fit anew that nothing has told of.
-_FINAL_STEPS, _BLIND = 100, 4
+FINAL_STEPS, _BLIND = 100, 4
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,9 @@ class Judge:
         self._columns = Columns(self.evidence, seed)
         self.seed = seed
         self.cells = self.evidence.cells(range(1 + len(self.evidence.folds)))
+        # Which cells train on all rows, and which leave out what a fold holds out.
+        self.all_rows = np.flatnonzero(self.cells.fold == 0)
+        self.folds = np.flatnonzero(self.cells.fold > 0)
         # Which of the G T fits to all rows each cell is a part of.
         self.whole = self.cells.group * len(self.evidence.targets) + self.cells.output
 
@@ -95,18 +98,16 @@ class Judge:
 
     def judge(self, forms: Sequence[Form], starts: int = 6, max_steps: int = 40) -> list[Judged]:
         """The forms that could be fitted in every fold, judged."""
-        whole = np.flatnonzero(self.cells.fold == 0)
-        folds = np.flatnonzero(self.cells.fold > 0)
-        wanted = [w for _, w in self._wanted(forms, starts, whole)]
-        fits = self._fit(wanted, whole, max_steps)
+        wanted = [w for _, w in self._wanted(forms, starts, self.all_rows)]
+        fits = self._fit(wanted, self.all_rows, max_steps)
         # A fold is fitted from where all rows end, and from draws; which of these is best its own
         # rows say, and where they leave constants open it is a draw.
-        own = self.whole[folds]
+        own = self.whole[self.folds]
         again = [
             w._replace(starts=_around(w, fit, max(3, starts // 2), self.seed)[own], borrowed=1)
             for w, fit in zip(wanted, fits, strict=True)
         ]
-        held = self._fit(again, folds, max_steps)
+        held = self._fit(again, self.folds, max_steps)
         return self._joined([w.form for w in wanted], fits, held, self.evidence.variance)
 
     def weighted(
@@ -118,15 +119,17 @@ class Judge:
         rows that all count the same end, and those of folds where weighted ones to all rows do.
         """
         cells = self.cells.weighted(self.evidence.rows, weights)
-        whole, folds = np.flatnonzero(cells.fold == 0), np.flatnonzero(cells.fold > 0)
-        again = [self.again(each, whole)._replace(borrowed=0) for each in forms]
-        fits = fit_batch(again, self.evidence, cells, only=whole, max_steps=_FINAL_STEPS)
+
+        def fitted(wanted: Sequence[Wanted], only: np.ndarray) -> list[Fitted]:
+            return fit_batch(wanted, self.evidence, cells, only=only, max_steps=FINAL_STEPS)
+
+        again = [self.again(each, self.all_rows)._replace(borrowed=0) for each in forms]
+        fits = fitted(again, self.all_rows)
         ended = [
             replace(each, constants=fit.constants.reshape(each.constants.shape))
             for each, fit in zip(forms, fits, strict=True)
         ]
-        again = [self.again(each, folds) for each in ended]
-        held = fit_batch(again, self.evidence, cells, only=folds, max_steps=_FINAL_STEPS)
+        held = fitted([self.again(each, self.folds) for each in ended], self.folds)
         return self._joined([each.form for each in forms], fits, held, variance)
 
     def again(self, each: Judged, cells: np.ndarray) -> Wanted:
@@ -185,8 +188,7 @@ class Judge:
 
     def _joined(self, forms: Sequence[Form], fits, held, variance) -> list[Judged]:
         """Forms, judged by their fits to all rows and those to what folds leave."""
-        parts = [np.flatnonzero(self.cells.fold == 0), np.flatnonzero(self.cells.fold > 0)]
-        order = np.argsort(np.concatenate(parts), kind="stable")
+        order = np.argsort(np.concatenate([self.all_rows, self.folds]), kind="stable")
         return [
             self._judged(form, joined(one, two, order), variance)
             for form, one, two in zip(forms, fits, held, strict=True)
@@ -194,16 +196,15 @@ class Judge:
 
     def _judged(self, form: Form, fit: Fitted, variance: np.ndarray) -> Judged:
         folds, each = self.errors(fit, self.cells, variance)
-        whole = self.cells.fold == 0
         size = len(self.evidence.groups), len(self.evidence.targets)
-        training = fit.training[whole].reshape(size).sum(axis=0) / len(self.evidence.group)
+        training = fit.training[self.all_rows].reshape(size).sum(axis=0) / len(self.evidence.group)
         return Judged(
             form,
             mean_error(folds),
             folds,
             each,
             float((training / variance).mean()),
-            fit.constants[whole].reshape(*size, -1),
+            fit.constants[self.all_rows].reshape(*size, -1),
             float(1 - fit.converged.mean()),
             float(1 - fit.identified.mean()),
             fit.work,

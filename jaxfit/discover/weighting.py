@@ -64,10 +64,6 @@ def weighted(judge: Judge, forms: Sequence[Judged], like: Judged) -> list[Weight
 
 def predictions(given: Evidence, each: Judged) -> np.ndarray:
     """What a form says of the rows (m, T), by its fits to all of them."""
-    out = np.empty_like(given.target)
-    for g in range(len(given.groups)):
-        own = given.group == g
-        columns = {name: values[own] for name, values in given.columns.items()}
-        for t in range(len(given.targets)):
-            out[own, t] = each.form.predict(columns, each.constants[g, t])
-    return out
+    by_row = each.constants[given.group]
+    said = [each.form.predict(given.columns, own.T) for own in by_row.swapaxes(0, 1)]
+    return np.stack(said, axis=1)
